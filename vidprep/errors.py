@@ -1,0 +1,69 @@
+"""What can go wrong in the world outside, as one tree.
+
+    VidprepError
+    ├── RecipeError        a pipeline file, a --set, a manifest, a class list
+    ├── AnnotationError    an annotation file
+    ├── SourceError        a folder of raw videos
+    ├── ToolError          FFmpeg, a scheduler: something that has to be there
+    ├── BuildError         a build as a whole: another plan, no room, a lock
+    │   └── BuildStopped   somebody asked the build to stop; it can be resumed
+    ├── VideoRejected      one video, with its reason: becomes a ledger row
+    ├── ShardError         a shard set on disk that is not what its manifest says
+    └── DecodeError        a stored video that does not decode
+
+The command line prints these as one message and exits 1. A bad argument of a function is a `ValueError`.
+Each message names what is wrong, with the value and the place; what would be right; what to do.
+"""
+
+
+class VidprepError(Exception):
+    """Any expected failure; the message is for the user."""
+
+
+class RecipeError(VidprepError):
+    """A pipeline file, an override, a manifest or a class list is wrong."""
+
+
+class AnnotationError(VidprepError):
+    """An annotation file is missing, of another dataset, or malformed."""
+
+
+class SourceError(VidprepError):
+    """A folder of raw videos is missing or does not look like the dataset."""
+
+
+class ToolError(VidprepError):
+    """A program or service that the work depends on is missing or unfit."""
+
+
+class BuildError(VidprepError):
+    """A build as a whole cannot go on; finished shards are kept."""
+
+
+class BuildStopped(BuildError):
+    """A build was asked to stop; running it again resumes it."""
+
+
+class ShardError(VidprepError):
+    """A shard set on disk is incomplete or differs from its manifest."""
+
+
+class DecodeError(VidprepError):
+    """A stored video does not decode; the message names key and shard."""
+
+
+class VideoRejected(VidprepError):
+    """One video cannot be used.
+
+    Args:
+        reason: One of the words in `vidprep.shards.ledger.REASONS`.
+        detail: What was seen, for a person; at most a line or two.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+    def __reduce__(self) -> tuple[type["VideoRejected"], tuple[str, str]]:
+        return VideoRejected, (self.reason, self.detail)

@@ -1,0 +1,1 @@
+"""The shard set on disk: the contract where building and loading meet."""

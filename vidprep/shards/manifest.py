@@ -1,0 +1,94 @@
+"""manifest.json: written last, so its existence means that the shard set is complete."""
+
+import hashlib
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from vidprep.errors import ShardError
+from vidprep.recipe import Recipe
+from vidprep.shards.layout import MANIFEST
+from vidprep.toml_models import Frozen
+
+
+class ShardEntry(Frozen):
+    """One tar of the set.
+
+    Attributes:
+        name: Path inside the shard set.
+        num_samples: Samples in it; at least 1.
+        size_bytes: Of the tar.
+        sha256: Of the tar.
+        md5: Of the tar, for readers that want that one.
+    """
+
+    name: str
+    split: str
+    num_samples: int
+    size_bytes: int
+    sha256: str
+    md5: str
+
+
+class SplitTotals(Frozen):
+    """The accounting of one split: `used + missing + rejected = annotated`."""
+
+    annotated: int
+    used: int
+    missing: int
+    rejected: int
+    num_shards: int
+    size_bytes: int
+
+
+class Manifest(Frozen):
+    """What a shard set is, what it was made from, and with what.
+
+    Attributes:
+        recipe: Resolved, as it was when the set was built.
+        classes_sha256: Hash of the class names in label order.
+        source_sha256: Hash of the annotated ids, labels, and the names and sizes of their files.
+        tools: Versions that decide the bytes.
+        shards: Every tar, in order.
+        totals: Per split.
+        index_sha256: Hash of index.parquet.
+        ledger_sha256: Hash of ledger.parquet.
+    """
+
+    format_version: int = 1
+    recipe: Recipe
+    classes_sha256: str
+    source_sha256: str
+    tools: dict[str, str]
+    shards: tuple[ShardEntry, ...]
+    totals: dict[str, SplitTotals]
+    index_sha256: str
+    ledger_sha256: str
+
+
+def read_manifest(shards_dir: Path) -> Manifest:
+    """Read the manifest of a finished shard set.
+
+    Raises:
+        ShardError: If the folder is missing, the build has not finished, or the file is damaged.
+    """
+    path = shards_dir / MANIFEST
+    if not shards_dir.is_dir():
+        raise ShardError(f"No folder {shards_dir}. Build a shard set first: vidprep build --help.")
+    if not path.is_file():
+        raise ShardError(
+            f"{path} is missing: it is written when a build ends. See `vidprep status {shards_dir}`; "
+            "running the same build again finishes it."
+        )
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise ShardError(
+            f"{path} is damaged: {error.error_count()} problems, the first: {error.errors()[0]['msg']}."
+        ) from error
+
+
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

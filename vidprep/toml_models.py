@@ -1,0 +1,78 @@
+"""TOML text to frozen pydantic models, with errors that name the key and its nearest known neighbour."""
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from vidprep.errors import RecipeError
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class Frozen(BaseModel):
+    """A model that refuses unknown keys and cannot be changed after it was built."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read one TOML file.
+
+    Raises:
+        RecipeError: If it is no UTF-8 TOML; the message names file, line and column.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: not valid TOML: {error}.") from error
+
+
+def validate(model: type[ModelT], values: dict[str, Any], *, origin: str) -> ModelT:
+    """Build `model` from plain values.
+
+    Args:
+        origin: Where the values come from; every error message starts with it.
+
+    Raises:
+        RecipeError: If a key is unknown or missing or a value does not fit; all problems in one message.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        known = dotted_keys(model)
+        lines = [_describe(dict(item), known, origin) for item in error.errors()]
+        raise RecipeError("\n".join(lines)) from error
+
+
+def dotted_keys(model: type[BaseModel], prefix: str = "") -> list[str]:
+    """Return every key of a model and its sub-models as `table.key`, in order."""
+    keys = []
+    for name, field in model.model_fields.items():
+        for candidate in (field.annotation, *get_args(field.annotation)):
+            if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+                keys += dotted_keys(candidate, f"{prefix}{name}.")
+                break
+        else:
+            keys.append(prefix + name)
+    return keys
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """Return ` Did you mean 'x'?` for the known word most like `word`, or an empty string."""
+    found = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f" Did you mean '{found[0]}'?" if found else ""
+
+
+def _describe(item: dict[str, Any], known: list[str], origin: str) -> str:
+    key = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        return f"{origin}: unknown key '{key}'.{nearest(key, known)}"
+    if item["type"] == "missing":
+        return f"{origin}: the key '{key}' is missing."
+    message = item["msg"].removeprefix("Value error, ").rstrip(".")
+    if item["type"] == "value_error":
+        return f"{origin}: {key + ': ' if key else ''}{message}."
+    return f"{origin}: {key}: {message}, got {item['input']!r}."
