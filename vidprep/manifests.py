@@ -48,7 +48,7 @@ class SubsetManifest(Frozen):
     title: str
     dataset: str
     source: str
-    expected: dict[str, int] = {}
+    expected: dict[str, int] = Field(default_factory=dict)
     labels: Labels
 
 
@@ -142,7 +142,8 @@ def _check_name_is_free(subset: SubsetManifest, path: Path) -> None:
     if published.labels != subset.labels:
         raise RecipeError(
             f"{path}: '{subset.name}' is the name of the {len(published.labels.classes)} classes of "
-            f"{published.title}; this list shares {shared} of them. Rename the file to build it as a subset of its own."
+            f"{published.title}; this list shares {shared} of them. "
+            "Rename the file to build it as a subset of its own."
         )
 
 

@@ -47,7 +47,8 @@ def _find(name: str) -> Path:
     if name not in pipeline_names():
         known = pipeline_names()
         raise RecipeError(
-            f"Unknown pipeline '{name}'.{nearest(name, known)} Known: {', '.join(known)}, or the path of a TOML file."
+            f"Unknown pipeline '{name}'.{nearest(name, known)} "
+            f"Known: {', '.join(known)}, or the path of a TOML file."
         )
     return resource_dir("pipelines") / f"{name}.toml"
 

@@ -1,6 +1,6 @@
 """The recipe: everything that decides a result, one frozen model per stage.
 
-A pipeline file (`pipelines/<name>.toml`) is read into a `Recipe`; a stage gets its own model and nothing else.
+A pipeline file (`pipelines/<name>.toml`) is read into a `Recipe`; a stage gets its own model, no more.
 Numbers come from Kobayashi & Ye, WACV 2024 (supplementary material); alternatives that the references use
 are values of a key, never another code path for the user to find.
 """
