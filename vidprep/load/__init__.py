@@ -1,0 +1,1 @@
+"""Shards to uint8 clips: exact epochs, resumable anywhere, decoded in place."""
