@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidprep.load.crops import Box, eval_boxes, largest_train_side, multi_scale_sizes, train_box
+from vidprep.load.crops import eval_boxes, largest_train_side, multi_scale_sizes, train_box
 from vidprep.load.draws import Draws
 from vidprep.load.flips import partner_labels, train_flip
+from vidprep.load.views import Box
 from vidprep.manifests import read_dataset, read_subset
 from vidprep.recipe import EvalViews, TrainClip
 

@@ -7,12 +7,15 @@ cache holds nothing half-written or wrong, and a shard of another build is anoth
 import hashlib
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
 from vidprep.errors import ShardError
 from vidprep.load.read import RangeReader, pread
-from vidprep.shards.manifest import ShardEntry
+
+if TYPE_CHECKING:
+    from vidprep.shards.manifest import ShardEntry
 
 _PART_BYTES = 16 << 20
 
@@ -31,7 +34,7 @@ class CachedReader:
     """
 
     def __init__(
-        self, source: RangeReader, cache_dir: Path, *, max_bytes: int, shards: tuple[ShardEntry, ...]
+        self, source: RangeReader, cache_dir: Path, *, max_bytes: int, shards: "tuple[ShardEntry, ...]"
     ) -> None:
         largest = max(entry.size_bytes for entry in shards)
         if largest > max_bytes:
@@ -54,7 +57,7 @@ class CachedReader:
             except FileNotFoundError:  # not fetched yet, or another process has just made room
                 self._fetch(entry, path)
 
-    def _fetch(self, entry: ShardEntry, path: Path) -> None:
+    def _fetch(self, entry: "ShardEntry", path: Path) -> None:
         with FileLock(path.with_suffix(".lock")):
             if path.exists():
                 return
@@ -66,7 +69,7 @@ class CachedReader:
             finally:
                 part.unlink(missing_ok=True)
 
-    def _download(self, entry: ShardEntry, part: Path) -> None:
+    def _download(self, entry: "ShardEntry", part: Path) -> None:
         digest = hashlib.sha256()
         with part.open("wb") as file:
             for start in range(0, entry.size_bytes, _PART_BYTES):

@@ -12,7 +12,6 @@ from vidprep.errors import DecodeError, ShardError
 from vidprep.load.batch import Batch
 from vidprep.load.clips import train_frames
 from vidprep.load.crops import largest_train_side, train_box
-from vidprep.load.decode import View
 from vidprep.load.draws import Draws
 from vidprep.load.flips import partner_labels, train_flip
 from vidprep.load.options import LoaderOptions
@@ -21,9 +20,11 @@ from vidprep.load.pixels import Pixels, Uint8s
 from vidprep.load.setup import running_engine, work_config
 from vidprep.load.stats import Stats
 from vidprep.load.stream import Filling, Request, fill_slots
+from vidprep.load.views import View
 from vidprep.manifests import read_dataset
 from vidprep.recipe import TrainClip
-from vidprep.shards.shard_set import ShardSet, StoredVideo
+from vidprep.shards.shard_set import ShardSet
+from vidprep.shards.stored_video import StoredVideo
 
 _log = logging.getLogger(__name__)
 

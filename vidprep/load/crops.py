@@ -5,9 +5,8 @@ A box is cut out of the stored frame and, where it is not `crop_size` square, re
 `short_side_jitter` is usually written, is here cutting a smaller square out and resizing only that.
 """
 
-from typing import NamedTuple
-
 from vidprep.load.draws import Draws
+from vidprep.load.views import Box
 from vidprep.recipe import EvalViews, TrainClip
 
 # Short sides of "short_side_jitter", both ends included ([I] v2).
@@ -20,15 +19,6 @@ MULTI_SCALE_PLACES = (
     *((0, 2), (4, 2), (2, 4), (2, 0)),
     *((1, 1), (3, 1), (1, 3), (3, 3)),
 )
-
-
-class Box(NamedTuple):
-    """A rectangle of a stored frame, in pixels; rows `top` to `top + height - 1`."""
-
-    top: int
-    left: int
-    height: int
-    width: int
 
 
 def train_box(clip: TrainClip, width: int, height: int, draws: Draws) -> Box:

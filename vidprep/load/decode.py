@@ -1,6 +1,6 @@
 """From the bytes of a video to the pixels of its views, one decode for all of them.
 
-A view is a clip x a crop: frame numbers and a box. V = views, T = frames of a clip.
+V = views, T = frames of a clip.
 """
 
 import time
@@ -12,19 +12,11 @@ from typing import Literal, Protocol
 import av
 
 from vidprep.errors import DecodeError
-from vidprep.load.crops import Box
 from vidprep.load.frames import FrameMissingError, NumberedFrame, read_frames
 from vidprep.load.pixels import Pixels, Uint8s, writer_for
+from vidprep.load.views import View
 
 Backend = Literal["pyav", "torchcodec"]
-
-
-@dataclass(frozen=True)
-class View:
-    """One clip of a video, seen through one box."""
-
-    frames: tuple[int, ...]
-    box: Box
 
 
 @dataclass

@@ -18,7 +18,7 @@ from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
-from vidprep.load.crops import Box
+from vidprep.load.views import Box
 
 Pixels = Literal["yuv420", "rgb"]
 Uint8s = npt.NDArray[np.uint8]

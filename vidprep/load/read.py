@@ -11,7 +11,7 @@ from fsspec.asyn import AsyncFileSystem, sync
 
 from vidprep.errors import ShardError
 from vidprep.load.draws import Draws
-from vidprep.shards.shard_set import StoredVideo
+from vidprep.shards.stored_video import StoredVideo
 
 # Failures that no second attempt mends.
 _FINAL = (FileNotFoundError, PermissionError, NotADirectoryError)

@@ -11,9 +11,10 @@ import torch
 from vidprep.errors import DecodeError
 from vidprep.load.clips import train_frames
 from vidprep.load.crops import train_box
-from vidprep.load.decode import PyavDecoder, View
+from vidprep.load.decode import PyavDecoder
 from vidprep.load.draws import Draws
 from vidprep.load.read import read_video
+from vidprep.load.views import View
 from vidprep.load.work import reader_for
 from vidprep.recipe import TrainClip
 from vidprep.shards.shard_set import ShardSet

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from vidprep.errors import LoaderError, ShardError
-from vidprep.load.decode import View
 from vidprep.load.engine import Engine
 from vidprep.load.stats import Stats
+from vidprep.load.views import View
 from vidprep.load.work import Done, Job
-from vidprep.shards.shard_set import StoredVideo
+from vidprep.shards.stored_video import StoredVideo
 
 
 class Request(NamedTuple):

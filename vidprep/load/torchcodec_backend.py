@@ -4,8 +4,9 @@ import time
 from collections.abc import Sequence
 
 from vidprep.errors import DecodeError, ToolError
-from vidprep.load.decode import Timing, View, places_by_frame
+from vidprep.load.decode import Timing, places_by_frame
 from vidprep.load.pixels import Uint8s
+from vidprep.load.views import View
 
 
 class TorchcodecDecoder:
@@ -17,13 +18,13 @@ class TorchcodecDecoder:
 
     def __init__(self) -> None:
         try:
-            from torchcodec.decoders import VideoDecoder
+            from torchcodec import decoders
         except (ImportError, RuntimeError, OSError) as error:
             raise ToolError(
                 "torchcodec does not load. Install it with `pip install vidprep[torchcodec]`, and FFmpeg's "
                 'libraries 4 to 8 with the system\'s packages; or use backend = "pyav", which needs neither.'
             ) from error
-        self._open = VideoDecoder
+        self._open = decoders.VideoDecoder
 
     def decode(self, video: bytes, views: Sequence[View], out: Uint8s, *, num_frames: int) -> Timing:
         """Decode a video into `out`; see `ViewDecoder`."""

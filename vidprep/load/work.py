@@ -4,16 +4,19 @@ import time
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from vidprep.errors import DecodeError, ShardError
 from vidprep.load.cache import CachedReader
-from vidprep.load.decode import Backend, Timing, View, decoder_for
+from vidprep.load.decode import Backend, Timing, decoder_for
 from vidprep.load.pixels import Pixels, Uint8s
 from vidprep.load.read import LocalReader, RangeReader, RemoteReader, read_video
 from vidprep.load.ring import RingShape
-from vidprep.shards.manifest import ShardEntry
-from vidprep.shards.shard_set import StoredVideo
+from vidprep.load.views import View
+from vidprep.shards.stored_video import StoredVideo
+
+if TYPE_CHECKING:  # workers need no pydantic unless there is a cache
+    from vidprep.shards.manifest import ShardEntry
 
 Failure = Literal["shard", "decode", "bug"]
 
@@ -46,7 +49,7 @@ class CacheConfig:
 
     directory: Path
     max_bytes: int
-    shards: tuple[ShardEntry, ...]
+    shards: "tuple[ShardEntry, ...]"
 
 
 @dataclass(frozen=True)

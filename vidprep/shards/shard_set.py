@@ -5,7 +5,7 @@ import posixpath
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
 import fsspec
 import numpy as np
@@ -17,19 +17,7 @@ from vidprep.errors import ShardError
 from vidprep.shards.index import parse_index
 from vidprep.shards.layout import INDEX, MANIFEST
 from vidprep.shards.manifest import Manifest, ShardEntry, parse_manifest
-
-
-class StoredVideo(NamedTuple):
-    """One video of a shard set: where its bytes lie and what they hold."""
-
-    key: str
-    shard: str
-    offset: int
-    size: int
-    crc32: int
-    num_frames: int
-    width: int
-    height: int
+from vidprep.shards.stored_video import StoredVideo
 
 
 @dataclass(frozen=True)
