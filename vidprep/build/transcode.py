@@ -30,7 +30,7 @@ class StoredVideo:
         num_frames: Frames that decode from it.
         width: In pixels.
         height: In pixels.
-        fps: Nominal: frame i is shown at i / fps seconds.
+        fps: Nominal: frame i is shown at i / fps seconds; 0.0 if the source does not tell.
         detail: For the ledger: FFmpeg's description of the source, and what is missing of a partial video.
     """
 
@@ -107,7 +107,7 @@ def _run(command: list[str], settings: Transcode) -> FFmpegLog:
         raise VideoRejected(
             "timed_out", f"FFmpeg needed more than timeout_seconds = {settings.timeout_seconds:g}"
         )
-    if ended.returncode:
+    if ended.returncode or any(words in ended.log for words in _NO_MEMORY):
         raise VideoRejected(_reason(ended, log), _last_words(ended, log))
     return log
 
@@ -136,6 +136,8 @@ def _reason(ended: Ended, log: FFmpegLog) -> str:
 
 
 def _last_words(ended: Ended, log: FFmpegLog) -> str:
+    if "matches no streams" in ended.log:
+        return f"streams found: {', '.join(log.streams) or 'none'}"
     how = f"killed by signal {-ended.returncode}" if ended.returncode < 0 else f"exit {ended.returncode}"
     said = "; ".join(log.errors[:2]) or "without a word"
     return f"FFmpeg {how}: {said}"[:500]
@@ -145,12 +147,13 @@ def _check_whole(log: FFmpegLog, settings: Transcode) -> str:
     """Return the ledger's detail of a video that decodes, in whole or as `partial` allows."""
     if log.num_frames_decoded == 0:
         raise VideoRejected("undecodable", f"no frame decodes; {log.source_stream}")
-    if not (log.complaints or log.num_decode_errors):
+    # Half, because sound may last longer than pictures, and then the header's duration is the sound's.
+    shortfall = 2 * log.num_frames_decoded < log.num_frames_announced
+    if not (log.complaints or log.num_decode_errors or shortfall):
         return log.source_stream
-    damage = (
-        f"{log.num_frames_decoded} frames decode of {log.num_packets} packets read; "
-        f"{'; '.join(log.complaints[:2])}"
-    )[:500]
+    announced = f" ({log.num_frames_announced} announced)" if log.num_frames_announced else ""
+    seen = f"{log.num_frames_decoded} frames decode of {log.num_packets} packets read{announced}"
+    damage = "; ".join([seen, *log.complaints[:2]])[:500]
     if settings.partial == "reject":
         raise VideoRejected("partial", damage)
     return f"partial: {damage}; {log.source_stream}"
