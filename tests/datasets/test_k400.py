@@ -39,6 +39,12 @@ def test_gzip_byte_order_mark_quotes_blank_lines_and_carriage_returns(tmp_path):
     ]
 
 
+def test_line_ends_of_old_macs(tmp_path):
+    path = put_text(tmp_path / "val.csv", f"{HEADER}\ryoga,a,1,11,val\ryoga,b,1,11,val\r")
+    assert is_list(path)
+    assert list(read_list(path, DATASET)["place"]) == ["line 2", "line 3"]
+
+
 def test_lists_are_found_by_their_header(tmp_path):
     lists = [k400_list(tmp_path / "Everything.csv", k400_row("yoga", "a"))]
     put_text(tmp_path / "labels.csv", "id,name\n0,abseiling\n")

@@ -29,7 +29,7 @@ def is_list(path: Path) -> bool:
     """Tell a list by its suffix and its header."""
     if not path.name.lower().endswith((".csv", ".csv.gz")):
         return False
-    return next(csv.reader([read_first_line(path)]), []) in _HEADERS
+    return next(csv.reader(read_first_line(path).splitlines()[:1]), []) in _HEADERS
 
 
 def read_list(path: Path, dataset: DatasetManifest) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from vidprep.datasets.records import COLUMNS
 from vidprep.shards.layout import is_valid_key, sample_key
 
 # How good a file is for a record. A worse one is taken only where there is no better.
@@ -21,7 +22,8 @@ def match(records: pd.DataFrame, files: pd.DataFrame) -> pd.DataFrame:
     Returns:
         `records`, in their order, with key, status, reason, detail, source_dir, source and source_bytes.
     """
-    faults = annotation_faults(records)
+    keys = _keys(records)
+    faults = _annotation_faults(records, keys)
     best = _best_files(records, files)
     faulty = faults["reason"] != ""
     status = np.select(
@@ -30,7 +32,7 @@ def match(records: pd.DataFrame, files: pd.DataFrame) -> pd.DataFrame:
         "missing",
     )
     return records.assign(
-        key=_keys(records),
+        key=keys,
         status=pd.Series(status, index=records.index, dtype="str"),
         reason=faults["reason"].where(faulty, best["reason"]),
         detail=faults["detail"].where(faulty, best["detail"]),
@@ -38,7 +40,7 @@ def match(records: pd.DataFrame, files: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def annotation_faults(records: pd.DataFrame) -> pd.DataFrame:
+def _annotation_faults(records: pd.DataFrame, keys: pd.Series) -> pd.DataFrame:
     """Return reason and detail of what is wrong with each record itself; "" where nothing is.
 
     An id with two classes or in two splits takes all of its records along: nobody knows which is right.
@@ -50,32 +52,22 @@ def annotation_faults(records: pd.DataFrame) -> pd.DataFrame:
     for column, word in (("split", "two_splits"), ("class", "two_labels")):
         several = by_id[column].transform("nunique") > 1
         reason[again.index[several]] = word
-    reason[_keys(records) == ""] = "invalid_id"
+    reason[keys == ""] = "invalid_id"
     detail = _details(records.assign(reason=reason.astype("str")))
     return pd.DataFrame({"reason": reason, "detail": detail}, index=records.index, dtype="str")
 
 
 def _keys(records: pd.DataFrame) -> pd.Series:
-    keys = records["split"] + "-" + records["video_id"]
+    keys = (records["split"] + "-" + records["video_id"]).tolist()
     return pd.Series([key if is_valid_key(key) else "" for key in keys], index=records.index, dtype="str")
 
 
 def _details(records: pd.DataFrame) -> pd.Series:
     faulty = records[records["reason"] != ""]
     involved = records[records["video_id"].isin(faulty["video_id"])]
-    said = (
-        involved["split"]
-        + " '"
-        + involved["class"]
-        + "' ("
-        + involved["file"]
-        + " "
-        + involved["place"]
-        + ")"
-    )
     places: dict[str, list[str]] = {}
-    for video_id, text in zip(involved["video_id"], said, strict=True):
-        places.setdefault(video_id, []).append(text)
+    for split, video_id, name, file, place in involved[list(COLUMNS)].itertuples(index=False, name=None):
+        places.setdefault(video_id, []).append(f"{split} '{name}' ({file} {place})")
     details = [
         _detail(reason, split, video_id, places[video_id])
         for reason, split, video_id in zip(faulty["reason"], faulty["split"], faulty["video_id"], strict=True)

@@ -89,7 +89,7 @@ def _row(
     folder, _, name = path.rpartition("/")
     if name.startswith(_APPLE_PREFIX):
         name, fault = name.removeprefix(_APPLE_PREFIX), _APPLE_FAULT
-    return source, rank, path, folder, PurePosixPath(name).stem, size, fault
+    return source, rank, path, folder, name.rpartition(".")[0], size, fault
 
 
 def _is_video(name: str, suffixes: tuple[str, ...]) -> bool:
