@@ -6,7 +6,7 @@
     python benchmarks/build.py plan       241,000 rows: audit, plan, and 1,000 shards finalised
     python benchmarks/build.py memory     a worker and its child over 500 videos
 
-Videos are made by `vidprep synth`, or taken from --source. All ratios are of runs in one process, one after the other, in turn.
+Videos are made by `vidprep synth`. Two things that are compared run in turn, in one process.
 """
 
 import argparse

@@ -56,8 +56,9 @@ def _planned(shards_dir: Path, row: dict[str, Any]) -> Story:
     story = [("planned for", f"shard {row['shard']} of the plan")]
     story += [(f"on {event['time']}", _attempt(event)) for event in _events(shards_dir, row["key"])]
     if (shards_dir / LEDGER).is_file():
+        # The first row of an id that stands twice is the one that counts.
         found = [
-            one for one in _rows(read_ledger(shards_dir), row["key"]) if one["video_id"] == row["video_id"]
+            one for one in _rows(read_ledger(shards_dir), row["key"]) if one["reason"] != "duplicate_row"
         ]
         story += [("status", _with_reason(found[0]))]
         if found[0]["detail"]:

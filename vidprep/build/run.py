@@ -23,6 +23,7 @@ from vidprep.build.workspace import build_lock, no_room_is_a_build_error, read_d
 from vidprep.datasets.inventory import take_inventory
 from vidprep.errors import BuildError, BuildStopped, SourceError, VidprepError
 from vidprep.ffmpeg import check_encoder, ffmpeg_version, find_ffmpeg
+from vidprep.manifests import SPLITS
 from vidprep.recipe import Recipe
 from vidprep.shards.layout import BUILD_DIR, MANIFEST
 from vidprep.shards.manifest import Manifest
@@ -69,6 +70,9 @@ def build_shard_set(request: BuildRequest, run_shards: RunShards, console: Conso
     if request.recipe.transcode.mode == "encode":
         check_encoder(ffmpeg_path, request.recipe.transcode.encoder)
     inventory = take_inventory(request.recipe.dataset, request.sources, request.annotations)
+    for split in SPLITS:
+        if split not in inventory.lists:
+            console.print(f"Warning: no annotation list for the {split} split; the shard set will have none.")
     plan = plan_build(
         request.recipe,
         inventory.rows,

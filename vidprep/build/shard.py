@@ -152,7 +152,7 @@ def _local_source(row: Row, scratch_dir: Path) -> Path:
             f"{row['key']}: {path} was there when the build was planned and cannot be opened now: "
             f"{error.strerror}. Bring it back and run the same build again."
         ) from error
-    if size_bytes != row["source_bytes"]:
+    if row["source_bytes"] not in (size_bytes, -1):  # -1: the remote store did not tell
         raise SourceError(
             f"{row['key']}: {path} has {size_bytes:,} bytes, {row['source_bytes']:,} when the build was "
             "planned. Restore it, or build into a new folder."

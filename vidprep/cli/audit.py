@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vidprep.cli.options import Annotations, ClassList
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -16,17 +18,16 @@ if TYPE_CHECKING:
 
 def audit(
     name: Annotated[str, typer.Argument(help="A pipeline, e.g. mini_k400, or the path of a TOML file.")],
-    annotations: Annotated[
-        list[str] | None,
-        typer.Option(help="Annotation file or folder; repeatable. By default looked for in the source."),
-    ] = None,
+    annotations: Annotations = None,
     source: Annotated[
         list[str] | None,
-        typer.Option(help="Folder of raw videos; repeatable, later ones fill gaps of the earlier."),
+        typer.Option(
+            metavar="DIR",
+            help="Folder of raw videos; repeatable, a later one fills the gaps of the earlier. "
+            "Without any, only the annotation is checked.",
+        ),
     ] = None,
-    class_list: Annotated[
-        Path | None, typer.Option(help="Classes of one's own instead of the pipeline's: one name a line.")
-    ] = None,
+    class_list: ClassList = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Count annotated, present, missing and rejected videos, and compare with Table A.
@@ -45,15 +46,11 @@ def audit(
 
 
 def _stage(name: str, class_list: Path | None) -> "DatasetStage":
-    from vidprep.manifests import read_class_list, read_dataset
+    from vidprep.mini import with_class_list
     from vidprep.pipelines import read_pipeline
-    from vidprep.recipe import DatasetStage
 
-    stage = read_pipeline(name).dataset
-    if class_list is None:
-        return stage
-    chosen = read_class_list(class_list, read_dataset(stage.name))
-    return DatasetStage(name=stage.name, classes=chosen.labels.classes)
+    recipe = read_pipeline(name)
+    return (with_class_list(recipe, class_list) if class_list else recipe).dataset
 
 
 def _as_json(inventory: "Inventory") -> dict[str, Any]:

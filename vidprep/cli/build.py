@@ -8,16 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vidprep.cli.options import Annotations, Overrides, ShardsDir, Sources, default_sources
+from vidprep.cli.options import Annotations, ClassList, Overrides, ShardsDir, Sources, default_sources
 
 if TYPE_CHECKING:
     from vidprep.build.run import RunShards
     from vidprep.recipe import Recipe
 
-ClassList = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="Classes of one's own: a text file, one class name a line."),
-]
 Workers = Annotated[
     int | None,
     typer.Option(min=1, help="Worker processes on this machine.", show_default="one per core"),
@@ -83,7 +79,7 @@ def build_mini(
 
     Needs no paths when the videos lie where $VIDPREP_SSV2 / $VIDPREP_K400 says, or in data/ssv2 / data/k400.
     """
-    from vidprep.build.mini import mini_recipe
+    from vidprep.mini import mini_recipe
 
     recipe = mini_recipe(src, classes, class_list, overrides)
     engine = _choose_engine(workers, scheduler, sync)
@@ -126,7 +122,7 @@ def status(
 def _with_class_list(recipe: "Recipe", class_list: Path | None) -> "Recipe":
     if class_list is None:
         return recipe
-    from vidprep.build.mini import with_class_list
+    from vidprep.mini import with_class_list
 
     return with_class_list(recipe, class_list)
 

@@ -27,6 +27,10 @@ Annotations = Annotated[
         help="Annotation file or folder; repeatable. Default: looked for in the source folders.",
     ),
 ]
+ClassList = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Classes of one's own: a text file, one class name a line."),
+]
 ShardsDir = Annotated[Path, typer.Argument(metavar="DIR", help="A shard set.")]
 
 
