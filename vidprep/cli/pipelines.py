@@ -19,7 +19,7 @@ def list_pipelines(context: typer.Context) -> None:
 
     from vidprep.pipelines import pipeline_names, read_pipeline
 
-    table = Table("pipeline", "dataset", "classes", "shards of", "eval views", "epochs", "batch", box=None)
+    table = Table("pipeline", "dataset", "classes", "short side", "eval views", "epochs", "batch", box=None)
     for name in pipeline_names():
         recipe = read_pipeline(name)
         views = recipe.eval_views
@@ -28,8 +28,8 @@ def list_pipelines(context: typer.Context) -> None:
             recipe.dataset.name,
             recipe.dataset.subset
             or (f"{len(recipe.dataset.classes)} of its own" if recipe.dataset.classes else "all"),
-            f"short side {recipe.transcode.short_side}",
-            f"{views.num_clips} clips x {views.num_crops} crops",
+            str(recipe.transcode.short_side),
+            f"{views.num_crops} x {views.num_clips}",
             str(recipe.optimisation.epochs),
             str(recipe.optimisation.batch_size),
         )
