@@ -1,0 +1,67 @@
+"""`vidprep synth`: make small synthetic datasets in the official layouts."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+
+def synth(
+    dataset: Annotated[Literal["ssv2", "k400"], typer.Argument(help="The dataset to imitate.")],
+    out: Annotated[Path, typer.Option(help="Folder to make; a half-made one is completed.")],
+    classes: Annotated[
+        int | None, typer.Option(min=1, help="Number of classes.", show_default="12 (ssv2), 10 (k400)")
+    ] = None,
+    videos_per_class: Annotated[int, typer.Option(min=1, help="For training.")] = 8,
+    validation_per_class: Annotated[int, typer.Option(min=0, help="For validation.")] = 2,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed makes other videos.")] = 0,
+    broken: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of videos with a defect, listed in truth.json.")
+    ] = 0.0,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Videos made at the same time.", show_default="one per core")
+    ] = None,
+) -> None:
+    """Make real video files with annotations, whose classes differ in nothing but motion."""
+    from vidprep.synth.dataset import write_k400, write_ssv2  # numpy: not for --help
+    from vidprep.synth.plan import DEFAULT_CLASSES
+
+    write = {"ssv2": write_ssv2, "k400": write_k400}[dataset]
+    with _progress() as on_progress:
+        try:
+            written = write(
+                out,
+                num_classes=classes or DEFAULT_CLASSES[dataset],
+                videos_per_class=videos_per_class,
+                validation_per_class=validation_per_class,
+                seed=seed,
+                broken=broken,
+                num_workers=workers,
+                on_progress=on_progress,
+            )
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from error
+    state = "was already there, left as it is" if written.was_there else "written"
+    typer.echo(f"{out}: {written.num_videos} videos annotated, {written.num_broken} of them broken; {state}.")
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """Yield a callback that draws a bar on a terminal and prints ten plain lines elsewhere."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _print_tenths
+        return
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task("videos")
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _print_tenths(done: int, total: int) -> None:
+    if done * 10 // total != (done - 1) * 10 // total:
+        typer.echo(f"{done} of {total} videos", err=True)

@@ -1,0 +1,1 @@
+"""Synthetic raw data: real files in the official layouts, whose classes differ in nothing but motion."""
