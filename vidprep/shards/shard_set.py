@@ -1,6 +1,7 @@
 """Open a shard set for reading, on a disk or in an object store, without touching a single tar."""
 
 import hashlib
+import json
 import posixpath
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +16,7 @@ import pyarrow.compute as pc
 
 from vidprep.errors import ShardError
 from vidprep.shards.index import parse_index
-from vidprep.shards.layout import INDEX, MANIFEST
+from vidprep.shards.layout import CLASSES, INDEX, MANIFEST
 from vidprep.shards.manifest import Manifest, ShardEntry, parse_manifest
 from vidprep.shards.stored_video import StoredVideo
 
@@ -67,7 +68,9 @@ class ShardSet:
 
     @property
     def classes(self) -> dict[str, int]:
-        """Label of each class that has a sample."""
+        """Label of each class; of tars of strangers, which bring no list, only of those that have a sample."""
+        if (data := _read_optional(self.root, CLASSES)) is not None:
+            return {entry["class"]: entry["label"] for entry in json.loads(data)}
         pairs = self.index.select(["class", "label"]).group_by(["class", "label"]).aggregate([])
         return dict(zip(pairs["class"].to_pylist(), pairs["label"].to_pylist(), strict=True))
 
@@ -167,3 +170,5 @@ def _read_optional(root: str, name: str) -> bytes | None:
         return content
     except FileNotFoundError:
         return None
+    except Exception as error:  # each store has an error tree of its own
+        raise ShardError(f"{root}/{name} cannot be read: {error}.") from error
