@@ -26,7 +26,7 @@ CLIP = TrainClip(clip_len=4)
 
 
 class Proxy(ThreadingHTTPServer):
-    """Passes requests on; `faults` says what befalls the next GETs of tars: "500", "cut", "stall", "damage"."""
+    """Passes requests on; `faults` says what befalls the next GETs of tars: 500, cut, stall or damage."""
 
     daemon_threads = True
 

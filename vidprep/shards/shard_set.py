@@ -68,7 +68,7 @@ class ShardSet:
 
     @property
     def classes(self) -> dict[str, int]:
-        """Label of each class; of tars of strangers, which bring no list, only of those that have a sample."""
+        """Label of each class; in tars of strangers, of each that has a sample."""
         if (data := _read_optional(self.root, CLASSES)) is not None:
             return {entry["class"]: entry["label"] for entry in json.loads(data)}
         pairs = self.index.select(["class", "label"]).group_by(["class", "label"]).aggregate([])
