@@ -5,6 +5,7 @@ import logging
 import signal
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import dask
 from distributed import Client, Future, KilledWorker, LocalCluster, as_completed, get_worker, wait
@@ -89,7 +90,11 @@ def build_on_cluster(tasks: list[ShardTask], report: Report, *, address: str) ->
 
 
 def _build_with(client: Client, tasks: list[ShardTask], report: Report) -> None:
-    client.subscribe_topic(_TOPIC, lambda event: report(event[1]))
+    def receive(stamped: tuple[float, dict[str, Any]]) -> None:
+        event = stamped[1]  # Dask has put the worker's address into it
+        report(event | {"worker": event["worker"].removeprefix("tcp://")})
+
+    client.subscribe_topic(_TOPIC, receive)
     futures = client.map(_build_on_worker, tasks, pure=False)
     shard_of = {future.key: task.shard for future, task in zip(futures, tasks, strict=True)}
     try:
@@ -103,8 +108,7 @@ def _build_with(client: Client, tasks: list[ShardTask], report: Report) -> None:
 
 def _build_on_worker(task: ShardTask) -> None:
     worker = get_worker()
-    name = worker.address.removeprefix("tcp://")
-    build_shard(task, lambda event: worker.log_event(_TOPIC, event | {"worker": name}))
+    build_shard(task, lambda event: worker.log_event(_TOPIC, event))
 
 
 def _raise_error_of(future: Future, shard: int) -> None:

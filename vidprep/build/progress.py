@@ -98,7 +98,8 @@ class BuildProgress:
                 table.add_row(
                     Text(f"worker {worker}", style="dim"), Text(state, overflow="ellipsis", no_wrap=True)
                 )
-            bar = ProgressBar(total=max(self._num_videos, 1), completed=finished, width=60)
+            bar = Table.grid()
+            bar.add_row(ProgressBar(total=max(self._num_videos, 1), completed=finished, width=60))
             return Group(bar, Text(self.line()), table)
 
 
