@@ -2,13 +2,29 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-.PHONY: demo test test-all check bench clean
+DEMO := demo
+.PHONY: help demo test test-all check bench clean
+
+help:   ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1|/' | column -t -s '|'
 
 # The environment is made anew whenever the list of dependencies changes.
 $(VENV)/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
+
+demo: $(VENV)/installed   ## make two small datasets, some videos broken, and build shards of them (demo/)
+	$(BIN)/vidprep synth ssv2 --out $(DEMO)/raw/ssv2 --classes 12 --videos-per-class 10 --broken 0.1
+	$(BIN)/vidprep synth k400 --out $(DEMO)/raw/k400 --classes 10 --videos-per-class 4 --broken 0.2
+	$(BIN)/vidprep audit mini_ssv2 --source $(DEMO)/raw/ssv2
+	VIDPREP_SSV2=$(DEMO)/raw/ssv2 $(BIN)/vidprep build-mini --src ssv2 --classes 87 \
+	    --out $(DEMO)/shards/mini_ssv2 --set shards.samples_per_shard=32
+	VIDPREP_K400=$(DEMO)/raw/k400 $(BIN)/vidprep build-mini --src k400 --classes 200 \
+	    --out $(DEMO)/shards/mini_k400 --set shards.samples_per_shard=16
+	$(BIN)/vidprep ledger $(DEMO)/shards/mini_k400 --list rejected
+	$(BIN)/vidprep verify $(DEMO)/shards/mini_ssv2 --decode
+	$(BIN)/vidprep verify $(DEMO)/shards/mini_k400 --decode
 
 test: $(VENV)/installed   ## the tests that take less than ten minutes
 	$(BIN)/pytest
@@ -21,5 +37,8 @@ check: $(VENV)/installed   ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+bench: $(VENV)/installed   ## measure the build (half an hour; results to compare with benchmarks/RESULTS.md)
+	for what in stages speed scaling plan memory; do $(BIN)/python benchmarks/build.py $$what || exit 1; done
+
 clean:   ## remove what the other commands made
-	rm -rf $(VENV) demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(DEMO) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

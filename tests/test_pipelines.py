@@ -41,7 +41,10 @@ def test_override_is_typed():
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("transcode.shortside=3", r"unknown key 'transcode.shortside'. Did you mean 'transcode.short_side'\?"),
+        (
+            "transcode.shortside=3",
+            r"unknown key 'transcode.shortside'. Did you mean 'transcode.short_side'\?",
+        ),
         ("transcode.short_side=255", "short_side must be an even number of at least 16, got 255"),
         ("train_clip.flip=maybe", "train_clip.flip: Input should be 'none', 'safe' or 'all', got 'maybe'"),
         ("optimisation.milestones=[3]", "'milestones' belong to schedule"),

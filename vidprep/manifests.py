@@ -109,7 +109,7 @@ def read_class_list(path: Path, dataset: DatasetManifest) -> SubsetManifest:
     names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     if not names:
         raise RecipeError(f"{path}: no class names. Write one class name of {dataset.title} a line.")
-    _check_classes(names, dataset, origin=str(path))
+    check_classes(names, dataset, origin=str(path))
     subset = SubsetManifest(
         name=path.stem.replace("-", "_").replace(" ", "_"),
         title=f"{dataset.title}, the {len(names)} classes of {path.name}",
@@ -121,7 +121,12 @@ def read_class_list(path: Path, dataset: DatasetManifest) -> SubsetManifest:
     return subset
 
 
-def _check_classes(names: list[str], dataset: DatasetManifest, *, origin: str) -> None:
+def check_classes(names: list[str], dataset: DatasetManifest, *, origin: str) -> None:
+    """Make sure that class names are ones of `dataset`, each named once.
+
+    Raises:
+        RecipeError: If one is not; the message starts with `origin`.
+    """
     for line, name in enumerate(names, start=1):
         if name not in dataset.label_of:
             hint = nearest(name, list(dataset.labels.classes))

@@ -46,6 +46,7 @@ class Manifest(Frozen):
 
     Attributes:
         recipe: Resolved, as it was when the set was built.
+        limit: Videos of each split at most, if the set is a sample; else None.
         classes_sha256: Hash of the class names in label order.
         source_sha256: Hash of the annotated ids, labels, and the names and sizes of their files.
         tools: Versions that decide the bytes.
@@ -57,6 +58,7 @@ class Manifest(Frozen):
 
     format_version: int = 1
     recipe: Recipe
+    limit: int | None = None
     classes_sha256: str
     source_sha256: str
     tools: dict[str, str]

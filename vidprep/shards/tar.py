@@ -29,8 +29,8 @@ class Sample:
         label: Index within the subset.
         label_full: Index within the full dataset.
         num_frames: Frames of the stored video.
-        fps: Nominal frame rate; frame i is shown at i / fps seconds.
-        duration_seconds: num_frames / fps.
+        fps: Nominal frame rate; frame i is shown at i / fps seconds. 0.0: unknown.
+        duration_seconds: num_frames / fps. 0.0: unknown.
         video: The MP4 file.
     """
 

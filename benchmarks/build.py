@@ -1,0 +1,321 @@
+"""How fast a build is, against a plain shell loop of the same FFmpeg command; and where the rest goes.
+
+    python benchmarks/build.py speed      interleaved rounds: shell loop, build with 2 workers, ...
+    python benchmarks/build.py scaling    one worker on one core against two workers on two cores
+    python benchmarks/build.py stages     where the time of one worker goes
+    python benchmarks/build.py plan       241,000 rows: audit, plan, and 1,000 shards finalised
+    python benchmarks/build.py memory     a worker and its child over 500 videos
+
+Videos are made by `vidprep synth`. Two things that are compared run in turn, in one process.
+"""
+
+import argparse
+import json
+import os
+import resource
+import shlex
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+from vidprep.build.command import encode_command
+from vidprep.ffmpeg import find_ffmpeg
+from vidprep.recipe import Transcode
+
+ROUNDS = 5
+
+
+def make_sources(folder, num_videos):
+    """K400-like and SSv2-like videos, as `vidprep synth` makes them."""
+    per_class = max(1, num_videos // 10)
+    for dataset in ("k400", "ssv2"):
+        if not (folder / dataset).exists():
+            command = [sys.executable, "-m", "vidprep", "synth", dataset, "--out", str(folder / dataset)]
+            counts = ["--classes", "10", "--videos-per-class", str(per_class), "--validation-per-class", "1"]
+            subprocess.run([*command, *counts], check=True)
+    return {dataset: sorted(find_videos(folder / dataset)) for dataset in ("k400", "ssv2")}
+
+
+def find_videos(folder):
+    return [path for path in folder.rglob("*") if path.suffix in (".mp4", ".webm")]
+
+
+def shell_loop(videos, num_processes):
+    """The same FFmpeg command for every file, `num_processes` at a time: what a script would do."""
+    with tempfile.TemporaryDirectory() as out:
+        ffmpeg = find_ffmpeg()
+        lines = [
+            shlex.join(encode_command(ffmpeg, video, Path(out) / f"{number}.mp4", Transcode()))
+            for number, video in enumerate(videos)
+        ]
+        started = time.perf_counter()
+        subprocess.run(
+            ["xargs", "-P", str(num_processes), "-I{}", "sh", "-c", "{} 2>/dev/null"],
+            input="\n".join(shlex.quote(line) for line in lines),
+            text=True,
+            check=True,
+        )
+        return len(videos) / (time.perf_counter() - started)
+
+
+def one_build(dataset, source, *options, cores=None):
+    """Videos per second of a build, start of the first shard to end of the last, by its own log."""
+    with tempfile.TemporaryDirectory() as out:
+        command = [
+            sys.executable,
+            "-m",
+            "vidprep",
+            "build",
+            dataset,
+            "--source",
+            str(source),
+            "--out",
+            f"{out}/set",
+        ]
+        command += ["--set", "shards.samples_per_shard=10", *options]
+        command = ["taskset", "-c", cores, *command] if cores else command
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        events = [json.loads(line) for line in Path(f"{out}/set/.build/log.jsonl").read_text().splitlines()]
+    from datetime import datetime
+
+    times = [datetime.fromisoformat(event["time"]) for event in events if event["event"] in ("shard", "done")]
+    videos = sum(event["event"] == "video" for event in events)
+    return videos / (times[-1] - times[0]).total_seconds()
+
+
+def report(name, ratios, rates):
+    spread = f"{min(ratios):.3f} .. {max(ratios):.3f}"
+    shown = ", ".join(f"{label} {statistics.median(values):.2f} videos/s" for label, values in rates.items())
+    print(
+        f"{name}: ratio {statistics.median(ratios):.3f} (median of {len(ratios)}; {spread}); {shown}",
+        flush=True,
+    )
+
+
+def compare(name, first, second, rounds):
+    """Run two things in turn and report the ratio first / second."""
+    rates = {"ours": [], "other": []}
+    for number in range(rounds):
+        for label, run in list({"ours": first, "other": second}.items())[:: 1 if number % 2 else -1]:
+            rates[label].append(run())
+    report(name, [a / b for a, b in zip(rates["ours"], rates["other"], strict=True)], rates)
+
+
+def speed(folder, num_videos, rounds):
+    for dataset, videos in make_sources(folder, num_videos).items():
+        compare(
+            f"{dataset}: build with 2 workers / shell loop with 2 processes",
+            lambda dataset=dataset: one_build(dataset, folder / dataset, "--workers", "2"),
+            lambda videos=videos: shell_loop(videos, 2),
+            rounds,
+        )
+
+
+def scaling(folder, num_videos, rounds):
+    make_sources(folder, num_videos)
+    first, second = sorted(os.sched_getaffinity(0))[:2]
+    for dataset in ("k400", "ssv2"):
+        compare(
+            f"{dataset}: 2 workers on 2 cores / 1 worker on 1 core",
+            lambda dataset=dataset: one_build(
+                dataset, folder / dataset, "--workers", "2", cores=f"{first},{second}"
+            ),
+            lambda dataset=dataset: one_build(dataset, folder / dataset, "--workers", "1", cores=f"{first}"),
+            rounds,
+        )
+
+
+def stages(folder, num_videos, rounds):
+    """Where the CPU time of one video goes."""
+    from vidprep.build import transcode as module
+    from vidprep.shards.tar import ShardWriter
+
+    for dataset, videos in make_sources(folder, num_videos).items():
+        spent = {"FFmpeg": 0.0, "verify": 0.0, "tar": 0.0, "all of it": 0.0}
+        with tempfile.TemporaryDirectory() as scratch, ShardWriter(Path(scratch) / "a.tar") as writer:
+            for video in videos:
+                began = time.process_time()
+                children = cpu_of_children()
+                command = encode_command(find_ffmpeg(), video, Path(scratch) / "video.mp4", Transcode())
+                subprocess.run(command, stderr=subprocess.DEVNULL, check=True)
+                spent["FFmpeg"] += cpu_of_children() - children
+                mark = time.process_time()
+                stored = module._inspect(Path(scratch) / "video.mp4", "")
+                spent["verify"] += time.process_time() - mark
+                mark = time.process_time()
+                writer.write(sample_of(stored))
+                spent["tar"] += time.process_time() - mark
+                spent["all of it"] += time.process_time() - began + cpu_of_children() - children
+        total = spent.pop("all of it")
+        shares = ", ".join(f"{name} {100 * seconds / total:.1f} %" for name, seconds in spent.items())
+        print(f"{dataset}: {1000 * total / len(videos):.0f} ms of CPU a video: {shares}", flush=True)
+
+
+def sample_of(stored):
+    from vidprep.shards.tar import Sample
+
+    return Sample(
+        key="train-x",
+        split="train",
+        video_id="x",
+        label=0,
+        label_full=0,
+        class_name="yoga",
+        num_frames=stored.num_frames,
+        width=stored.width,
+        height=stored.height,
+        fps=stored.fps,
+        duration_seconds=1.0,
+        video=stored.path.read_bytes(),
+    )
+
+
+def cpu_of_children():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def plan(folder, num_videos, rounds):
+    """Audit and plan 241,000 rows; finalise 1,000 shards of 250 made-up samples."""
+    import pandas as pd
+
+    from vidprep.build.finalise import finalise
+    from vidprep.build.plan import plan_build, read_plan, write_plan
+    from vidprep.build.workspace import DoneShard, staging_path
+    from vidprep.manifests import read_dataset
+    from vidprep.pipelines import read_pipeline
+
+    classes = read_dataset("k400").labels.classes
+    num = 250_000
+    rows = pd.DataFrame(
+        {
+            "split": ["train"] * num,
+            "video_id": [f"{number:011d}_000000_000010" for number in range(num)],
+            "class": [classes[number % 400] for number in range(num)],
+            "label": [number % 400 for number in range(num)],
+            "label_full": [number % 400 for number in range(num)],
+            "key": [f"train-{number:011d}_000000_000010" for number in range(num)],
+            "status": "present",
+            "reason": "",
+            "detail": "",
+            "source_dir": "/raw",
+            "source": [f"train/x/{number:011d}.mp4" for number in range(num)],
+            "source_bytes": 10**6,
+        }
+    )
+    with tempfile.TemporaryDirectory() as out_name:
+        out = Path(out_name)
+        mark = time.perf_counter()
+        made = plan_build(read_pipeline("k400"), rows, classes, ffmpeg_version="9")
+        write_plan(made, out)
+        print(f"plan of {num:,} videos, written: {time.perf_counter() - mark:.1f} s", flush=True)
+        done = {}
+        template = {
+            **dict.fromkeys(
+                ("cls_offset", "cls_size", "json_offset", "json_size", "mp4_offset", "mp4_size"), 512
+            ),
+            **{
+                "num_frames": 300,
+                "width": 340,
+                "height": 256,
+                "fps": 30.0,
+                "duration_seconds": 10.0,
+                "mp4_crc32": 1,
+            },
+        }
+        planned = read_plan(out).rows
+        for number, shard in planned.groupby("shard"):
+            index_rows = [
+                {k: row[k] for k in ("key", "split", "label", "class", "video_id")}
+                | template
+                | {"position": p}
+                for p, row in enumerate(shard.to_dict("records"))
+            ]
+            details = {row["key"]: "Video: h264" for row in index_rows}
+            done[number] = DoneShard(
+                shard=number,
+                split="train",
+                rows=tuple(index_rows),
+                details=details,
+                rejected=(),
+                size_bytes=0,
+                sha256="",
+                md5="",
+            )
+            staging_path(out, number).parent.mkdir(parents=True, exist_ok=True)
+            staging_path(out, number).touch()
+        mark = time.perf_counter()
+        finalise(out, read_plan(out), done, classes)
+        print(f"finalise {len(done):,} shards: {time.perf_counter() - mark:.1f} s", flush=True)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    print(f"peak memory of this process: {peak:.0f} MiB", flush=True)
+
+
+def memory(folder, num_videos, rounds):
+    """Resident memory of a build's only worker with its child, over many 1280x720 videos."""
+    source = folder / "hd"
+    if not source.exists():
+        (source / "train" / "yoga").mkdir(parents=True)
+        first = source / "first.mp4"
+        picture = "testsrc2=s=1280x720:r=30:d=2"
+        subprocess.run([find_ffmpeg(), "-v", "error", "-f", "lavfi", "-i", picture, str(first)], check=True)
+        rows = ["label,youtube_id,time_start,time_end,split"]
+        for number in range(num_videos):
+            os.link(first, source / "train" / "yoga" / f"v{number:04d}_000000_000010.mp4")
+            rows.append(f"yoga,v{number:04d},0,10,train")
+        first.unlink()
+        (source / "annotations").mkdir()
+        (source / "annotations" / "train.csv").write_text("\n".join(rows) + "\n")
+    with tempfile.TemporaryDirectory() as out:
+        command = [sys.executable, "-m", "vidprep", "build", "mini_k400", "--source", str(source)]
+        process = subprocess.Popen(
+            [*command, "--out", f"{out}/set", "--workers", "1"], stdout=subprocess.DEVNULL
+        )
+        samples = watch(process, Path(out) / "set" / ".build" / "log.jsonl")
+    for share in (0.1, 0.5, 1.0):
+        until = [
+            mib for done, mib in samples if done <= share * num_videos and done > (share - 0.1) * num_videos
+        ]
+        print(
+            f"after {share:.0%} of {num_videos} videos: worker and child at most {max(until):.0f} MiB",
+            flush=True,
+        )
+
+
+def watch(process, log):
+    samples = []
+    while process.poll() is None:
+        done = log.read_text().count('"event": "video"') if log.exists() else 0
+        with_child = 0
+        for child in psutil.Process(process.pid).children(recursive=True):
+            try:
+                if "spawn_main" in " ".join(child.cmdline()) or "ffmpeg" in child.name():
+                    with_child += child.memory_info().rss
+            except psutil.Error:
+                continue
+        samples.append((done, with_child / 2**20))
+        time.sleep(0.1)
+    return samples
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=["speed", "scaling", "stages", "plan", "memory"])
+    parser.add_argument("--videos", type=int, default=60)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--folder", type=Path, help="where sources are kept between runs")
+    arguments = parser.parse_args()
+    folder = arguments.folder or Path(tempfile.mkdtemp(prefix="vidprep-bench-"))
+    try:
+        globals()[arguments.what](folder, arguments.videos, arguments.rounds)
+    finally:
+        if not arguments.folder:
+            shutil.rmtree(folder)

@@ -1,0 +1,5 @@
+"""`python -m vidprep`."""
+
+from vidprep.cli.main import main
+
+main()

@@ -1,0 +1,82 @@
+"""Run one child process that may crash, hang or eat memory, and tell how it ended."""
+
+import os
+import resource
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from typing import IO
+
+# Enough to see how a log begins and how it ends; a hostile video can make FFmpeg write without end.
+_LOG_HEAD_BYTES = 128 * 1024
+_LOG_TAIL_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a child process ended.
+
+    Attributes:
+        returncode: As `subprocess` gives it: negative for a signal.
+        log: What it wrote to its standard error; the middle of a very long log is left out.
+        timed_out: Whether it was killed for taking too long.
+    """
+
+    returncode: int
+    log: str
+    timed_out: bool = False
+
+
+def run_child(command: list[str], *, timeout_seconds: float, memory_mb: int) -> Ended:
+    """Run a command to its end, within limits.
+
+    The child has a session of its own: Ctrl-C in a terminal does not reach it, so a build that stops
+    can finish the video in hand instead of rejecting it.
+
+    Args:
+        timeout_seconds: Wall-clock limit; the child is killed when it is over.
+        memory_mb: Limit of its address space in MiB (Linux only).
+    """
+    with tempfile.TemporaryFile() as log:
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            env=os.environ | {"MALLOC_ARENA_MAX": "2"},  # an arena a thread would count against memory_mb
+            start_new_session=True,
+        )
+        try:
+            _limit_memory(child.pid, memory_mb)
+            returncode = child.wait(timeout_seconds)
+            return Ended(returncode, _read_ends(log))
+        except subprocess.TimeoutExpired:
+            child.kill()  # SIGKILL: it also ends a stopped process
+            return Ended(child.wait(), _read_ends(log), timed_out=True)
+        except BaseException:
+            child.kill()
+            child.wait()
+            raise
+
+
+def _limit_memory(pid: int, memory_mb: int) -> None:
+    # From outside, because a preexec_fn may deadlock in a process with threads, as a Dask worker is.
+    if not hasattr(resource, "prlimit"):
+        return
+    limit = memory_mb * 2**20
+    try:
+        resource.prlimit(pid, resource.RLIMIT_AS, (limit, limit))
+        resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
+    except ProcessLookupError:
+        pass  # it has ended already
+
+
+def _read_ends(log: IO[bytes]) -> str:
+    size = log.seek(0, os.SEEK_END)
+    log.seek(0)
+    data = log.read(_LOG_HEAD_BYTES)
+    if size > _LOG_HEAD_BYTES:
+        tail_start = max(_LOG_HEAD_BYTES, size - _LOG_TAIL_BYTES)
+        log.seek(tail_start)
+        data += b"\n" * (tail_start > _LOG_HEAD_BYTES) + log.read()
+    return data.decode("utf-8", errors="replace")

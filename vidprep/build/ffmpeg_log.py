@@ -1,0 +1,113 @@
+"""What FFmpeg says about a run at log level "repeat+level+verbose", as facts."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+_ADDRESS = re.compile(r" @ 0x[0-9a-f]+")
+_INPUT = re.compile(r"\[info\] Input #0, (\S+), from", re.MULTILINE)
+_VIDEO_STREAM = re.compile(r"Stream #0:\d+.*?: (Video: .*)")
+_ANY_STREAM = re.compile(r"Stream #0:\d+.*?: (\w+: \w+)")
+_DECODER_WORDS = re.compile(r"Video: (\w+)(?: \((\w+)\))?")
+_READ = re.compile(
+    r"Input stream #0:\d+ \(video\): (\d+) packets read.*?; (\d+) frames decoded; (\d+) decode errors"
+)
+_WRITTEN = re.compile(r"Output stream #0:0 \(video\): (\d+) frames encoded")
+_DURATION = re.compile(r"Duration: (\d+):(\d+):([\d.]+)")
+_RATE = re.compile(r"([\d.]+)(k?) fps")
+_SIZE_AND_RATE = re.compile(r", (\d+)x(\d+)[ ,].*?([\d.]+)(k?) fps")
+_ERROR = re.compile(r"^((?:\[[^\]]*\] )*)\[(?:error|fatal)\] (.*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class FFmpegLog:
+    """The facts in one log.
+
+    Attributes:
+        container: FFmpeg's names of the input's format, e.g. "mov,mp4,m4a,3gp,3g2,mj2"; "" if never opened.
+        streams: Kind and codec of each stream of the input, e.g. "Audio: aac".
+        source_stream: FFmpeg's own description of the source video, e.g. "Video: h264 (High), ...".
+        num_frames_announced: By the header of an MP4, about; 0 if it does not tell. Other containers announce
+            no number of frames.
+        num_packets: Video packets read.
+        num_frames_decoded: Frames that came out of the decoder.
+        num_frames_encoded: Frames that went into the output.
+        num_decode_errors: Packets that the decoder refused.
+        width: Of the output in pixels, 0 if there was none.
+        height: Of the output in pixels, 0 if there was none.
+        fps: Of the output, rounded to two decimals.
+        complaints: Errors of the demuxer and the video decoder: the video is not whole.
+        errors: All error lines, whoever wrote them.
+    """
+
+    container: str
+    streams: tuple[str, ...]
+    source_stream: str
+    num_frames_announced: int
+    num_packets: int
+    num_frames_decoded: int
+    num_frames_encoded: int
+    num_decode_errors: int
+    width: int
+    height: int
+    fps: float
+    complaints: tuple[str, ...]
+    errors: tuple[str, ...]
+
+
+def parse_log(log: str) -> FFmpegLog:
+    """Read the facts out of a log; what is not in it is 0 or empty."""
+    log = _ADDRESS.sub("", log)
+    before, _, after = log.partition("Output #0")
+    source_stream = _first(_VIDEO_STREAM, before)
+    container = _first(_INPUT, log)
+    read = _READ.search(log)
+    size = _SIZE_AND_RATE.search(_first(_VIDEO_STREAM, after))
+    errors = [(match[1], match[2].strip()) for match in _ERROR.finditer(log)]
+    return FFmpegLog(
+        container=container,
+        streams=tuple(_ANY_STREAM.findall(before)),
+        source_stream=source_stream,
+        num_frames_announced=_frames_announced(before, source_stream) if "mp4" in container else 0,
+        num_packets=int(read[1]) if read else 0,
+        num_frames_decoded=int(read[2]) if read else 0,
+        num_decode_errors=int(read[3]) if read else 0,
+        num_frames_encoded=int(_first(_WRITTEN, log) or 0),
+        width=int(size[1]) if size else 0,
+        height=int(size[2]) if size else 0,
+        fps=_frames_per_second(size[3], size[4]) if size else 0.0,
+        complaints=_unique(text for origin, text in errors if _is_about_the_video(origin, source_stream)),
+        errors=_unique(text for _, text in errors),
+    )
+
+
+def _frames_announced(header: str, source_stream: str) -> int:
+    duration, rate = _DURATION.search(header), _RATE.search(source_stream)
+    if not (duration and rate):
+        return 0
+    hours, minutes, seconds = (float(part) for part in duration.groups())
+    return round((3600 * hours + 60 * minutes + seconds) * _frames_per_second(rate[1], rate[2]))
+
+
+def _frames_per_second(number: str, thousands: str) -> float:
+    return float(number) * (1000 if thousands else 1)
+
+
+def _is_about_the_video(origin: str, source_stream: str) -> bool:
+    """Tell whether an error line comes from the demuxer or the video decoder, by its `[who]` prefixes.
+
+    Damaged audio is nobody's business here: the stored video has none.
+    """
+    words = _DECODER_WORDS.match(source_stream)
+    names = {"in#0", "vist#0", *(word for word in (words.groups() if words else ()) if word)}
+    writers = re.findall(r"\[([^\]]*)\]", origin)
+    return any(re.split(r"[:/ ]", writer)[0] in names for writer in writers)
+
+
+def _first(pattern: re.Pattern[str], text: str) -> str:
+    match = pattern.search(text)
+    return match[1].strip() if match else ""
+
+
+def _unique(lines: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(lines))

@@ -1,0 +1,190 @@
+"""Build one shard: the unit of work of a worker, local or anywhere in a cluster."""
+
+import os
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import fsspec
+
+from vidprep.build.plan import plan_path, read_shard_rows
+from vidprep.build.transcode import StoredVideo, transcode
+from vidprep.build.workspace import (
+    DoneShard,
+    Rejected,
+    done_path,
+    is_no_room,
+    no_room_is_a_build_error,
+    staging_path,
+    stop_path,
+    write_whole,
+)
+from vidprep.errors import BuildError, BuildStopped, SourceError, VideoRejected, VidprepError
+from vidprep.recipe import Transcode
+from vidprep.shards.tar import Sample, ShardWriter
+
+Report = Callable[[dict[str, Any]], None]
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """What a worker has to know; the videos themselves stand in the plan on disk.
+
+    Attributes:
+        out_dir: The shard set, on a file system that all workers see.
+        shard: Number in the plan.
+        transcode: How to store a video.
+        ffmpeg_path: The binary.
+    """
+
+    out_dir: Path
+    shard: int
+    transcode: Transcode
+    ffmpeg_path: str
+
+
+def build_shard(task: ShardTask, report: Report) -> DoneShard:
+    """Transcode the videos of one shard and write its tar, then its done-file.
+
+    Args:
+        report: Called with an event when the shard starts and after each video.
+
+    Raises:
+        BuildStopped: If somebody asked the build to stop; nothing of this shard is kept.
+        BuildError: If the disk is full, or anything unexpected happened to a video, which is named.
+        SourceError: If a source is not what the plan says.
+    """
+    if not plan_path(task.out_dir).is_file():
+        raise BuildError(
+            f"A worker sees no {plan_path(task.out_dir)}: the output folder must be on a file system that "
+            "all workers share, under the same path."
+        )
+    rows = read_shard_rows(task.out_dir, task.shard)
+    _stop_if_asked(task)
+    report({"event": "shard", "shard": task.shard, "split": rows[0]["split"], "num_videos": len(rows)})
+    # A name of its own for every attempt: a worker that was given up may still be writing.
+    partial_path = staging_path(task.out_dir, task.shard).with_suffix(f".{uuid.uuid4().hex[:8]}.partial")
+    partial_path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with no_room_is_a_build_error(task.out_dir):
+            return _write_shard(task, rows, partial_path, report)
+    finally:
+        partial_path.unlink(missing_ok=True)
+
+
+def _write_shard(task: ShardTask, rows: list[Row], partial_path: Path, report: Report) -> DoneShard:
+    rejected: list[Rejected] = []
+    details: dict[str, str] = {}
+    with ShardWriter(partial_path) as writer:
+        for row in rows:
+            _stop_if_asked(task)
+            started = time.monotonic()
+            outcome = _store_video(task, row)
+            if isinstance(outcome, Rejected):
+                rejected.append(outcome)
+            else:
+                sample, details[sample.key] = outcome
+                writer.write(sample)
+            report(_video_event(task, row, outcome, time.monotonic() - started))
+    if writer.rows:
+        partial_path.replace(staging_path(task.out_dir, task.shard))
+    done = DoneShard(
+        shard=task.shard,
+        split=rows[0]["split"],
+        rows=tuple(writer.rows),
+        details=details,
+        rejected=tuple(rejected),
+        size_bytes=writer.size_bytes if writer.rows else 0,
+        sha256=writer.sha256,
+        md5=writer.md5,
+    )
+    write_whole(done_path(task.out_dir, task.shard), done.model_dump_json().encode())
+    return done
+
+
+def _stop_if_asked(task: ShardTask) -> None:
+    if stop_path(task.out_dir).exists():
+        raise BuildStopped("Stopped on request.")
+
+
+def _store_video(task: ShardTask, row: Row) -> tuple[Sample, str] | Rejected:
+    """Transcode one video; the only place where an exception becomes a rejected video."""
+    with tempfile.TemporaryDirectory(prefix="vidprep-") as scratch:
+        try:
+            source = _local_source(row, Path(scratch))
+            video = transcode(source, Path(scratch), task.transcode, task.ffmpeg_path)
+            return _sample(row, video), video.detail
+        except VideoRejected as error:
+            return Rejected(key=row["key"], reason=error.reason, detail=error.detail)
+        except VidprepError:
+            raise
+        except Exception as error:
+            if is_no_room(error):
+                raise
+            raise BuildError(
+                f"{row['key']} ({row['source']}): unexpected {type(error).__name__}: {error}. "
+                "Finished shards are kept."
+            ) from error
+
+
+def _local_source(row: Row, scratch_dir: Path) -> Path:
+    """Return a source as a local file, fetched if it lies elsewhere, and the very one that was planned."""
+    if "://" in row["source_dir"]:
+        path = scratch_dir / "source"
+        with (
+            fsspec.open(f"{row['source_dir'].rstrip('/')}/{row['source']}") as remote,
+            path.open("wb") as local,
+        ):
+            shutil.copyfileobj(remote, local, 2**20)
+    else:
+        path = Path(row["source_dir"]) / row["source"]
+    try:
+        with path.open("rb") as file:
+            size_bytes = os.fstat(file.fileno()).st_size
+    except OSError as error:
+        raise SourceError(
+            f"{row['key']}: {path} was there when the build was planned and cannot be opened now: "
+            f"{error.strerror}. Bring it back and run the same build again."
+        ) from error
+    if row["source_bytes"] not in (size_bytes, -1):  # -1: the remote store did not tell
+        raise SourceError(
+            f"{row['key']}: {path} has {size_bytes:,} bytes, {row['source_bytes']:,} when the build was "
+            "planned. Restore it, or build into a new folder."
+        )
+    return path
+
+
+def _sample(row: Row, video: StoredVideo) -> Sample:
+    return Sample(
+        key=row["key"],
+        split=row["split"],
+        video_id=row["video_id"],
+        label=row["label"],
+        label_full=row["label_full"],
+        class_name=row["class"],
+        num_frames=video.num_frames,
+        width=video.width,
+        height=video.height,
+        fps=video.fps,
+        duration_seconds=video.num_frames / video.fps if video.fps else 0.0,
+        video=video.path.read_bytes(),
+    )
+
+
+def _video_event(task: ShardTask, row: Row, outcome: object, seconds: float) -> dict[str, Any]:
+    event = {
+        "event": "video",
+        "shard": task.shard,
+        "key": row["key"],
+        "source": row["source"],
+        "seconds": round(seconds, 3),
+    }
+    if isinstance(outcome, Rejected):
+        return event | {"reason": outcome.reason, "detail": outcome.detail}
+    return event

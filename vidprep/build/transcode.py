@@ -1,0 +1,173 @@
+"""One raw video to one stored video, or the reason why not.
+
+Only the FFmpeg child opens a source; this process sees nothing of it but FFmpeg's log and, in "encode" mode,
+the file that FFmpeg wrote.
+"""
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import av
+
+from vidprep.build.child import Ended, run_child
+from vidprep.build.command import decode_command, encode_command, remux_command
+from vidprep.build.ffmpeg_log import FFmpegLog, parse_log
+from vidprep.errors import BuildError, BuildStopped, VideoRejected
+from vidprep.recipe import Transcode
+
+_SIGINT, _SIGKILL, _SIGTERM = 2, 9, 15
+_NO_ROOM = ("No space left on device", "Disk quota exceeded")
+_NO_MEMORY = ("Cannot allocate memory", "Out of memory", "malloc of size")
+
+
+@dataclass(frozen=True)
+class StoredVideo:
+    """A video as it will lie in the shard.
+
+    Attributes:
+        path: The MP4.
+        num_frames: Frames that decode from it.
+        width: In pixels.
+        height: In pixels.
+        fps: Nominal: frame i is shown at i / fps seconds; 0.0 if the source does not tell.
+        detail: For the ledger: FFmpeg's description of the source, and what is missing of a partial video.
+    """
+
+    path: Path
+    num_frames: int
+    width: int
+    height: int
+    fps: float
+    detail: str
+
+
+def transcode(source: Path, scratch_dir: Path, settings: Transcode, ffmpeg_path: str) -> StoredVideo:
+    """Store a video as the recipe says.
+
+    Args:
+        scratch_dir: An empty folder of the caller's; the stored video is written into it.
+
+    Raises:
+        VideoRejected: If the video cannot be used; `reason` and `detail` say why.
+        BuildError: If the disk is full.
+        BuildStopped: If somebody else told FFmpeg to stop.
+    """
+    store = {"encode": _encode, "copy": _copy}[settings.mode]
+    video = store(source, scratch_dir / "video.mp4", settings, ffmpeg_path)
+    if video.num_frames < settings.min_frames:
+        raise VideoRejected(
+            "too_few_frames", f"{video.num_frames} frames, min_frames = {settings.min_frames}; {video.detail}"
+        )
+    return video
+
+
+def _encode(source: Path, target: Path, settings: Transcode, ffmpeg_path: str) -> StoredVideo:
+    log = _run(encode_command(ffmpeg_path, source, target, settings), settings)
+    detail = _check_whole(log, settings)
+    video = _inspect(target, detail)
+    if not log.num_frames_decoded == log.num_frames_encoded == video.num_frames:
+        raise VideoRejected(
+            "frame_count",
+            f"{log.num_frames_decoded} frames decoded, {log.num_frames_encoded} encoded, "
+            f"{video.num_frames} decode again; {detail}",
+        )
+    return video
+
+
+def _copy(source: Path, target: Path, settings: Transcode, ffmpeg_path: str) -> StoredVideo:
+    log = _run(decode_command(ffmpeg_path, source), settings)
+    detail = _check_whole(log, settings)
+    video = StoredVideo(target, log.num_frames_decoded, log.width, log.height, log.fps, detail)
+    if "mp4" in log.container.split(","):
+        return replace(video, path=source)
+    _run(remux_command(ffmpeg_path, source, target), settings)
+    stored = _run(decode_command(ffmpeg_path, target), settings)
+    if stored.num_frames_decoded != video.num_frames:
+        raise VideoRejected(
+            "frame_count",
+            f"{video.num_frames} frames before remuxing to MP4, {stored.num_frames_decoded} after; {detail}",
+        )
+    return video
+
+
+def _run(command: list[str], settings: Transcode) -> FFmpegLog:
+    """Run FFmpeg on a video and return its log, or raise what its end means."""
+    ended = _run_again_if_killed(command, settings)
+    log = parse_log(ended.log)
+    if any(words in ended.log for words in _NO_ROOM):
+        free = shutil.disk_usage(Path(command[-2].removeprefix("file:")).parent).free
+        raise BuildError(
+            f"No room left for temporary files ({free / 2**20:.0f} MiB free where TMPDIR points). "
+            "Finished shards are kept: free some space, or set TMPDIR, and run the same build again."
+        )
+    if "received signal" in ended.log or -ended.returncode in (_SIGINT, _SIGTERM):
+        raise BuildStopped("FFmpeg was told to stop from outside. Run the same build again to resume it.")
+    if ended.timed_out:
+        raise VideoRejected(
+            "timed_out", f"FFmpeg needed more than timeout_seconds = {settings.timeout_seconds:g}"
+        )
+    if ended.returncode or any(words in ended.log for words in _NO_MEMORY):
+        raise VideoRejected(_reason(ended, log), _last_words(ended, log))
+    return log
+
+
+def _run_again_if_killed(command: list[str], settings: Transcode) -> Ended:
+    """Run FFmpeg, twice when it is killed from outside, as the kernel does when memory is short."""
+    ended = Ended(-_SIGKILL, "")
+    for _ in range(2):
+        ended = run_child(command, timeout_seconds=settings.timeout_seconds, memory_mb=settings.memory_mb)
+        if ended.timed_out or -ended.returncode != _SIGKILL:
+            break
+    return ended
+
+
+def _reason(ended: Ended, log: FFmpegLog) -> str:
+    """Return why FFmpeg failed, in a word of `REASONS`."""
+    if any(words in ended.log for words in _NO_MEMORY) or -ended.returncode == _SIGKILL:
+        return "out_of_memory"
+    if ended.returncode < 0:
+        return "crashed"
+    if not log.container:
+        return "unreadable"
+    if "matches no streams" in ended.log:
+        return "no_video_stream"
+    return "encode_failed" if log.num_frames_decoded else "undecodable"
+
+
+def _last_words(ended: Ended, log: FFmpegLog) -> str:
+    if "matches no streams" in ended.log:
+        return f"streams found: {', '.join(log.streams) or 'none'}"
+    how = f"killed by signal {-ended.returncode}" if ended.returncode < 0 else f"exit {ended.returncode}"
+    said = "; ".join(log.errors[:2]) or "without a word"
+    return f"FFmpeg {how}: {said}"[:500]
+
+
+def _check_whole(log: FFmpegLog, settings: Transcode) -> str:
+    """Return the ledger's detail of a video that decodes, in whole or as `partial` allows."""
+    if log.num_frames_decoded == 0:
+        raise VideoRejected("undecodable", f"no frame decodes; {log.source_stream}")
+    # Half, because sound may last longer than pictures, and then the header's duration is the sound's.
+    shortfall = 2 * log.num_frames_decoded < log.num_frames_announced
+    if not (log.complaints or log.num_decode_errors or shortfall):
+        return log.source_stream
+    announced = f" ({log.num_frames_announced} announced)" if log.num_frames_announced else ""
+    seen = f"{log.num_frames_decoded} frames decode of {log.num_packets} packets read{announced}"
+    damage = "; ".join([seen, *log.complaints[:2]])[:500]
+    if settings.partial == "reject":
+        raise VideoRejected("partial", damage)
+    return f"partial: {damage}; {log.source_stream}"
+
+
+def _inspect(path: Path, detail: str) -> StoredVideo:
+    """Decode a video that we have just written, from end to end."""
+    try:
+        with av.open(str(path), format="mp4") as container:
+            stream = container.streams.video[0]
+            stream.thread_type = "NONE"  # one core a worker
+            num_frames = sum(1 for _ in container.decode(stream))
+            rate = stream.average_rate or stream.guessed_rate
+            fps = float(rate) if rate else 0.0
+            return StoredVideo(path, num_frames, stream.width, stream.height, fps, detail)
+    except av.FFmpegError as error:
+        raise VideoRejected("frame_count", f"the stored video does not decode: {error}; {detail}") from error

@@ -1,0 +1,63 @@
+"""The `vidprep` program: its commands, and how an expected error looks."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from vidprep import __version__
+from vidprep.cli.audit import audit
+from vidprep.cli.build import build, build_mini, status
+from vidprep.cli.pipelines import pipelines_app
+from vidprep.cli.shards import explain, ledger, verify
+from vidprep.cli.synth import synth
+from vidprep.errors import VidprepError
+
+app = typer.Typer(
+    name="vidprep",
+    help="From raw SSv2 and Kinetics-400 videos to WebDataset shards and a reproducible I3D number.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+app.add_typer(pipelines_app, name="pipelines", rich_help_panel="Recipes and raw data")
+app.command(rich_help_panel="Recipes and raw data")(audit)
+app.command(rich_help_panel="Recipes and raw data")(synth)
+app.command(rich_help_panel="Build shards")(build)
+app.command("build-mini", rich_help_panel="Build shards")(build_mini)
+app.command(rich_help_panel="Build shards")(status)
+app.command(rich_help_panel="Look at shards")(ledger)
+app.command(rich_help_panel="Look at shards")(explain)
+app.command(rich_help_panel="Look at shards")(verify)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"vidprep {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options that stand before the command."""
+
+
+def main() -> None:
+    """Run the program; an expected error is one message and exit 1."""
+    try:
+        app()
+    except VidprepError as error:
+        if "--debug" in sys.argv:
+            raise
+        sys.stderr.write(f"Error: {error}\n")
+        sys.exit(1)
+    except BrokenPipeError:  # `vidprep ... | head`
+        sys.stderr.close()
+        sys.exit(1)

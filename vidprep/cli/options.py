@@ -1,0 +1,39 @@
+"""Options that several commands share, and where raw videos lie when nobody says."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the recipe, e.g. transcode.crf=20."),
+]
+Sources = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--source",
+        metavar="DIR",
+        help="Folder of raw videos; repeatable, a later one fills the gaps of the earlier. "
+        "Default: $VIDPREP_SSV2 / $VIDPREP_K400, else data/ssv2 / data/k400.",
+    ),
+]
+Annotations = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--annotations",
+        metavar="PATH",
+        help="Annotation file or folder; repeatable. Default: looked for in the source folders.",
+    ),
+]
+ClassList = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Classes of one's own: a text file, one class name a line."),
+]
+ShardsDir = Annotated[Path, typer.Argument(metavar="DIR", help="A shard set.")]
+
+
+def default_sources(dataset: str, sources: list[str] | None) -> list[str]:
+    """Return the given source folders, or where the dataset lies by default."""
+    return sources or [os.environ.get(f"VIDPREP_{dataset.upper()}") or f"data/{dataset}"]

@@ -1,0 +1,87 @@
+"""Annotation records: the one table that every kind of list is read into."""
+
+import gzip
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from vidprep.errors import AnnotationError
+from vidprep.manifests import DatasetManifest
+
+# One row per annotated video, in the order of the list; `file` and `place` say where it stands.
+COLUMNS = ("split", "video_id", "class", "file", "place")
+
+
+@dataclass(frozen=True)
+class DatasetFormat:
+    """How one dataset is shipped.
+
+    Attributes:
+        is_list: Tells whether a file found in a folder is an annotation file of this dataset.
+        read_list: Reads such a file into a table of `COLUMNS`; empty for a file that annotates nothing.
+        list_names: The annotation files, for people.
+        video_suffixes: Of the files that count as videos, in small letters.
+        video_paths: Where videos lie below a source folder, for people.
+        has_class_folders: Whether a folder may be named after a class.
+    """
+
+    is_list: Callable[[Path], bool]
+    read_list: Callable[[Path, DatasetManifest], pd.DataFrame]
+    list_names: str
+    video_suffixes: tuple[str, ...]
+    video_paths: str
+    has_class_folders: bool
+
+
+def read_text(path: Path) -> str:
+    """Read a UTF-8 text file, gzipped or not.
+
+    Raises:
+        AnnotationError: If it cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+        return (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8-sig")
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise AnnotationError(f"{path}: cannot be read: {error}. Fetch the file again.") from error
+
+
+def read_first_line(path: Path) -> str:
+    """Read the beginning of a text file, gzipped or not: its first line, at most 1,000 bytes of it.
+
+    Raises:
+        AnnotationError: If it cannot be read.
+    """
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            return file.readline(1000).decode("utf-8-sig", errors="replace")
+    except (OSError, EOFError, zlib.error) as error:
+        raise AnnotationError(f"{path}: cannot be read: {error}. Fetch the file again.") from error
+
+
+def records_table(rows: list[tuple[str, str, str, str]], path: Path) -> pd.DataFrame:
+    """Make a table of `COLUMNS`.
+
+    Args:
+        rows: Split, video id, class and place ("line 7") of each record.
+        path: The list that they come from.
+
+    Raises:
+        AnnotationError: If a text is no valid Unicode (JSON can spell half a surrogate pair).
+    """
+    for _, video_id, name, place in rows:
+        if not (video_id.isascii() and name.isascii()) and not _is_unicode(video_id + name):
+            raise AnnotationError(f"{path}: {place}: {video_id!r}, {name!r}: no valid Unicode text.")
+    table = pd.DataFrame(rows, columns=["split", "video_id", "class", "place"], dtype="str")
+    return table.assign(file=path.name)[list(COLUMNS)]
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,161 @@
+"""One pass over each source folder: which video files are there, and how large are they?"""
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from vidprep.errors import SourceError
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+_APPLE_PREFIX = "._"
+_APPLE_FAULT = "a macOS '._' file, which holds no video"
+_REMOTE_REMEDY = "Check the address, the access, and that fsspec has its driver (s3fs for s3://)."
+
+# Folder below the source, file name, bytes (None where nobody asked), and why the file cannot be used.
+_Found = tuple[str, str, int | None, str]
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What the source folders hold.
+
+    Attributes:
+        files: A row per video file, sorted by source folder and path: source_dir (as given), source_rank
+            (0 is the first folder given), source (path below it), folder (of that path), video_id (its
+            name without suffix), source_bytes (-1 if a remote store does not tell), fault (why it cannot
+            be used, else "").
+        others: Number of files that are no videos, per suffix.
+    """
+
+    files: pd.DataFrame
+    others: dict[str, int]
+
+
+def scan_sources(sources: list[str], suffixes: tuple[str, ...], *, remedy: str) -> Scan:
+    """List the video files of some folders, at any depth; hidden folders are left out.
+
+    Args:
+        sources: Local folders, or URLs that fsspec knows (`s3://bucket/k400`).
+        suffixes: Of video files, in small letters.
+        remedy: Ends the message of an error.
+
+    Raises:
+        SourceError: If a folder is missing or cannot be read.
+    """
+    check_sources(sources, remedy=remedy)
+    rows, others = [], Counter[str]()
+    for rank, source in enumerate(sources):
+        walk = _walk_remote if "://" in source else _walk_local
+        for folder, name, size, fault in walk(source, suffixes):
+            if size is None:
+                others[PurePosixPath(name).suffix.lower() or "suffixless"] += 1
+            else:
+                rows.append(_row(source, rank, folder, name, size, fault))
+    columns = ["source_dir", "source_rank", "source", "folder", "video_id", "source_bytes", "fault"]
+    files = pd.DataFrame(rows, columns=columns)
+    files = files.astype({name: "int64" if name.endswith(("_rank", "_bytes")) else "str" for name in columns})
+    return Scan(files.sort_values(["source_rank", "source"], ignore_index=True), dict(others))
+
+
+def check_sources(sources: list[str], *, remedy: str) -> None:
+    """Make sure that the local ones of some source folders are there.
+
+    Raises:
+        SourceError: If one is not.
+    """
+    for source in sources:
+        if "://" not in source and not Path(source).is_dir():
+            what = "is no folder" if Path(source).exists() else "does not exist"
+            raise SourceError(f"The source folder {source} {what}. {remedy}")
+
+
+def _row(
+    source: str, rank: int, folder: str, name: str, size: int, fault: str
+) -> tuple[str, int, str, str, str, int, str]:
+    path = f"{folder}/{name}" if folder else name
+    if not path.isascii():
+        # Linux names may be any bytes; tables and manifests hold Unicode only.
+        text = os.fsencode(path).decode("utf-8", errors="replace")
+        fault = fault or ("" if text == path else "a file whose path is no valid UTF-8")
+        path = text
+    folder, _, name = path.rpartition("/")
+    if name.startswith(_APPLE_PREFIX):
+        name, fault = name.removeprefix(_APPLE_PREFIX), _APPLE_FAULT
+    return source, rank, path, folder, name.rpartition(".")[0], size, fault
+
+
+def _is_video(name: str, suffixes: tuple[str, ...]) -> bool:
+    return name.lower().endswith(suffixes) and (not name.startswith(".") or name.startswith(_APPLE_PREFIX))
+
+
+def _walk_local(source: str, suffixes: tuple[str, ...]) -> Iterator[_Found]:
+    pending, linked = [""], {Path(source).resolve()}
+    while pending:
+        folder = pending.pop()
+        for entry in _entries(Path(source, folder)):
+            path = f"{folder}/{entry.name}" if folder else entry.name
+            if entry.is_dir():
+                if not entry.name.startswith(".") and _is_new(entry, linked):
+                    pending.append(path)
+            elif _is_video(entry.name, suffixes):
+                yield folder, entry.name, *_size(entry)
+            else:
+                yield folder, entry.name, None, ""
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        raise SourceError(f"The folder {folder} cannot be read: {error.strerror}.") from error
+
+
+def _is_new(entry: os.DirEntry[str], linked: set[Path]) -> bool:
+    """Enter the target of a link once, so that a link to a folder above it ends."""
+    if not entry.is_symlink():
+        return True
+    target = Path(entry.path).resolve()
+    if target in linked:
+        return False
+    linked.add(target)
+    return True
+
+
+def _size(entry: os.DirEntry[str]) -> tuple[int, str]:
+    try:
+        info = entry.stat()
+    except OSError as error:  # a link to nothing, a failing disk: costs this video alone
+        return 0, f"a file that cannot be reached ({error.strerror})"
+    return (info.st_size, "") if stat.S_ISREG(info.st_mode) else (0, "something that is no regular file")
+
+
+def _walk_remote(source: str, suffixes: tuple[str, ...]) -> Iterator[_Found]:
+    from fsspec.core import url_to_fs  # here, since most sources are local
+
+    try:
+        filesystem, root = url_to_fs(source)
+        found = _find(filesystem, root)
+    except (OSError, ValueError, ImportError) as error:
+        raise SourceError(f"The source {source} cannot be listed: {error}. {_REMOTE_REMEDY}") from error
+    if not found:
+        raise SourceError(f"There is nothing under {source}. {_REMOTE_REMEDY}")
+    for path, info in found.items():
+        folder, _, name = path[len(root.rstrip("/")) :].strip("/").rpartition("/")
+        if any(part.startswith(".") for part in folder.split("/")):
+            continue
+        size = info.get("size")
+        yield folder, name, (-1 if size is None else size) if _is_video(name, suffixes) else None, ""
+
+
+def _find(filesystem: "AbstractFileSystem", root: str) -> dict[str, dict[str, Any]]:
+    found = filesystem.find(root, detail=True)
+    return {path: info for path, info in found.items() if info.get("type") != "directory"}

@@ -1,0 +1,188 @@
+"""Check a shard set against its manifest, byte by byte, and on request frame by frame."""
+
+import hashlib
+import io
+import json
+import tarfile
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import av
+
+from vidprep.manifests import SPLITS, class_list_hash
+from vidprep.shards.index import INDEX_SCHEMA, read_index
+from vidprep.shards.layout import CLASSES, INDEX, LEDGER, MEMBERS
+from vidprep.shards.ledger import read_ledger
+from vidprep.shards.manifest import Manifest, ShardEntry, file_sha256, read_manifest
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """One tar to check.
+
+    Attributes:
+        path: The tar.
+        entry: What the manifest says of it.
+        rows: What the index says of it, in order.
+        decode: Whether to decode every video.
+    """
+
+    path: Path
+    entry: ShardEntry
+    rows: list[dict[str, Any]]
+    decode: bool
+
+
+def verify(shards_dir: Path, *, decode: bool = False, num_workers: int = 1) -> Iterator[list[str]]:
+    """Check a finished shard set.
+
+    Args:
+        decode: Decode every video and count its frames.
+        num_workers: Processes that read shards at the same time.
+
+    Yields:
+        Problems as sentences: first those of the sidecars, then a list per shard, in order; empty if fine.
+
+    Raises:
+        ShardError: If there is no manifest or no index to check against.
+    """
+    manifest = read_manifest(shards_dir)
+    rows_of = _rows_by_shard(shards_dir)
+    yield [*check_sidecars(shards_dir, manifest), *_check_names(shards_dir, manifest, rows_of)]
+    tasks = [
+        ShardTask(shards_dir / entry.name, entry, rows_of.get(entry.name, []), decode)
+        for entry in manifest.shards
+    ]
+    with ProcessPoolExecutor(num_workers, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(verify_shard, tasks)
+
+
+def check_sidecars(shards_dir: Path, manifest: Manifest) -> list[str]:
+    """Check class list, index, ledger and the accounting against the manifest."""
+    problems = []
+    for name, sha256 in ((INDEX, manifest.index_sha256), (LEDGER, manifest.ledger_sha256)):
+        if not (shards_dir / name).is_file():
+            problems.append(f"{name} is missing. Run the same build again.")
+        elif file_sha256(shards_dir / name) != sha256:
+            problems.append(f"{name}: not the bytes that the manifest names. Run the same build again.")
+    classes = json.loads((shards_dir / CLASSES).read_bytes()) if (shards_dir / CLASSES).is_file() else []
+    if class_list_hash([one["class"] for one in classes]) != manifest.classes_sha256:
+        problems.append(f"{CLASSES}: not the class list that the manifest names. Run the same build again.")
+    return problems + _check_accounting(shards_dir, manifest)
+
+
+def verify_shard(task: ShardTask) -> list[str]:
+    """Check one tar: size, hash, members against index, and on request every frame."""
+    name, entry = task.entry.name, task.entry
+    remedy = "Delete the shard and run the same build again; finished shards are kept."
+    if not task.path.is_file():
+        return [f"{name} is missing. Run the same build again; finished shards are kept."]
+    data = task.path.read_bytes()
+    if len(data) != entry.size_bytes:
+        return [f"{name}: {len(data):,} bytes, the manifest says {entry.size_bytes:,}. {remedy}"]
+    problems = []
+    if hashlib.sha256(data).hexdigest() != entry.sha256:
+        problems.append(f"{name}: not the bytes that the manifest names. {remedy}")
+    if len(task.rows) != entry.num_samples:
+        problems.append(f"{name}: {len(task.rows)} rows in {INDEX}, the manifest says {entry.num_samples}.")
+    problems += _check_members(task, data)
+    for row in task.rows:
+        problems += [f"{name}: {row['key']}: {problem}." for problem in _check_sample(row, data, task.decode)]
+    return problems
+
+
+def _rows_by_shard(shards_dir: Path) -> dict[str, list[dict[str, Any]]]:
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for row in read_index(shards_dir).select(INDEX_SCHEMA.names).to_pylist():
+        rows.setdefault(row["shard"], []).append(row)
+    return rows
+
+
+def _check_names(shards_dir: Path, manifest: Manifest, rows_of: dict[str, list[dict[str, Any]]]) -> list[str]:
+    known = {entry.name for entry in manifest.shards}
+    found = {
+        path.relative_to(shards_dir).as_posix() for split in SPLITS for path in (shards_dir / split).glob("*")
+    }
+    keys = [row["key"] for rows in rows_of.values() for row in rows]
+    return [
+        *(f"{name} is no shard of the manifest; readers would pick it up." for name in sorted(found - known)),
+        *(f"{INDEX} names {name}, the manifest does not." for name in sorted(rows_of.keys() - known)),
+        *(
+            [f"{INDEX}: {len(keys) - len(set(keys))} keys stand twice."]
+            if len(keys) != len(set(keys))
+            else []
+        ),
+    ]
+
+
+def _check_accounting(shards_dir: Path, manifest: Manifest) -> list[str]:
+    if not (shards_dir / LEDGER).is_file():
+        return []
+    ledger = read_ledger(shards_dir).select(["split", "status", "key"]).to_pylist()
+    indexed = set(read_index(shards_dir).column("key").to_pylist())
+    used = {row["key"] for row in ledger if row["status"] == "used"}
+    problems = []
+    for split, total in manifest.totals.items():
+        rows = [row["status"] for row in ledger if row["split"] == split]
+        counts = {status: rows.count(status) for status in ("used", "missing", "rejected")}
+        if sum(counts.values()) != total.annotated or counts["used"] != total.used:
+            problems.append(
+                f"{LEDGER}, split {split}: {counts['used']:,} used + {counts['missing']:,} missing + "
+                f"{counts['rejected']:,} rejected, the manifest says {total.annotated:,} annotated and "
+                f"{total.used:,} used."
+            )
+    if used != indexed:
+        problems.append(f"{LEDGER} and {INDEX} differ in {len(used ^ indexed):,} used videos.")
+    return problems
+
+
+def _check_members(task: ShardTask, data: bytes) -> list[str]:
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+            found = [(member.name, member.offset_data, member.size) for member in tar]
+    except tarfile.TarError as error:
+        return [f"{task.entry.name}: no readable tar: {error}."]
+    expected = [
+        (f"{row['key']}.{member}", row[f"{member}_offset"], row[f"{member}_size"])
+        for row in task.rows
+        for member in MEMBERS
+    ]
+    if found == expected:
+        return []
+    first = next((pair for pair in zip(found, expected, strict=False) if pair[0] != pair[1]), None)
+    where = f"the first at {first[0][0]}" if first else f"{len(found)} members, {len(expected)} in {INDEX}"
+    return [f"{task.entry.name}: members differ from {INDEX}, {where}."]
+
+
+def _check_sample(row: dict[str, Any], data: bytes, decode: bool) -> Iterator[str]:
+    members = {
+        name: data[row[f"{name}_offset"] : row[f"{name}_offset"] + row[f"{name}_size"]] for name in MEMBERS
+    }
+    if members["cls"] != str(row["label"]).encode():
+        yield f"the label member holds {members['cls'][:20]!r}, the index {row['label']}"
+    if zlib.crc32(members["mp4"]) != row["mp4_crc32"]:
+        yield "the video's checksum differs from the index"
+    elif decode and (num_frames := count_frames(members["mp4"])) != row["num_frames"]:
+        yield f"{num_frames} frames decode, the index says {row['num_frames']}"
+    try:
+        facts = json.loads(members["json"])
+    except ValueError:
+        yield "the facts member is no JSON"
+        return
+    for name, value in facts.items():
+        if name in row and row[name] != value:
+            yield f"{name} is {value!r} in the facts member, {row[name]!r} in the index"
+
+
+def count_frames(video: bytes) -> int:
+    """Decode a stored video from end to end and return its number of frames; -1 if it does not decode."""
+    try:
+        with av.open(io.BytesIO(video), mode="r") as container:
+            return len([frame.pts for frame in container.decode(video=0)])
+    except (av.FFmpegError, IndexError):
+        return -1
