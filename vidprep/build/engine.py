@@ -105,6 +105,7 @@ def _build_with(client: Client, tasks: list[ShardTask], report: Report) -> None:
             _raise_error_of(future, shard_of[future.key])
             report({"event": "done", "shard": shard_of[future.key]})
     except BaseException:
+        report({"event": "stopping"})
         _stop_workers(client, tasks[0], futures)
         raise
 

@@ -16,10 +16,25 @@ from rich.console import Console
 
 from vidprep.build.finalise import finalise
 from vidprep.build.log import BuildLog, read_log
-from vidprep.build.plan import Plan, describe_difference, plan_build, plan_path, read_facts, write_plan
+from vidprep.build.plan import (
+    Plan,
+    PlanFacts,
+    describe_difference,
+    plan_build,
+    plan_path,
+    read_facts,
+    write_plan,
+)
 from vidprep.build.progress import BuildProgress
 from vidprep.build.shard import ShardTask
-from vidprep.build.workspace import build_lock, no_room_is_a_build_error, read_done, staging_path, stop_path
+from vidprep.build.workspace import (
+    DoneShard,
+    build_lock,
+    no_room_is_a_build_error,
+    read_done,
+    staging_path,
+    stop_path,
+)
 from vidprep.datasets.inventory import take_inventory
 from vidprep.errors import BuildError, BuildStopped, SourceError, VidprepError
 from vidprep.ffmpeg import check_encoder, ffmpeg_version, find_ffmpeg
@@ -27,6 +42,8 @@ from vidprep.manifests import SPLITS
 from vidprep.recipe import Recipe
 from vidprep.shards.layout import BUILD_DIR, MANIFEST
 from vidprep.shards.manifest import Manifest
+
+_GO_ON = "Run the same command again to go on."
 
 RunShards = Callable[[list[ShardTask], Callable[[dict[str, Any]], None]], None]
 
@@ -93,7 +110,7 @@ def build_shard_set(request: BuildRequest, run_shards: RunShards, console: Conso
 
 
 def _settle_plan(plan: Plan, out_dir: Path) -> None:
-    """Make this plan the folder's, or make sure that it is already."""
+    """Make this plan the folder's, unless the folder holds the build of another one."""
     if plan_path(out_dir).is_file():
         difference = describe_difference(read_facts(out_dir), plan.facts)
         if difference:
@@ -101,14 +118,7 @@ def _settle_plan(plan: Plan, out_dir: Path) -> None:
                 f"{out_dir} holds the build of another plan: {difference}. "
                 "Build into a new folder, or delete this one."
             )
-        return
-    foreign = sorted(path.name for path in out_dir.iterdir() if path.name != BUILD_DIR)
-    if foreign:
-        raise BuildError(
-            f"{out_dir} is not empty and holds no build of vidprep (it has {foreign[0]!r}). "
-            "Build into a new folder."
-        )
-    write_plan(plan, out_dir)
+    write_plan(plan, out_dir)  # again, too: the sources may have moved
 
 
 def _build_pending(
@@ -122,14 +132,8 @@ def _build_pending(
     (out_dir / MANIFEST).unlink(missing_ok=True)  # the set is not complete any more
     _clear_leftovers(out_dir)
     tasks = [ShardTask(out_dir, number, facts.recipe.transcode, ffmpeg_path) for number in pending]
-    progress = BuildProgress(
-        facts.recipe.name,
-        num_videos=facts.num_videos,
-        num_finished=sum(facts.shard_sizes[number] for number in done),
-        num_rejected=facts.num_rejected + sum(len(shard.rejected) for shard in done.values()),
-        console=console,
-    )
-    with closing(BuildLog(out_dir)) as log:
+    progress = _progress(facts, done, console)
+    with closing(BuildLog(out_dir)) as log, _logged_end(log, out_dir, facts), progress:
         log.write(
             {"event": "start", "host": platform.node(), "pid": os.getpid(), "num_pending": len(pending)}
         )
@@ -138,19 +142,33 @@ def _build_pending(
             log.write(event)
             progress.update(event)
 
-        try:
-            with progress:
-                run_shards(tasks, report)
-        except (KeyboardInterrupt, BuildStopped) as error:
-            num_done = len(read_done(out_dir, facts))
-            log.write({"event": "stop", "num_done": num_done})
-            raise BuildStopped(
-                f"Stopped. {num_done:,} of {len(facts.shard_sizes):,} shards are finished and kept. "
-                "Run the same command again to go on."
-            ) from error
-        except VidprepError as error:
-            log.write({"event": "error", "message": str(error)})
-            raise
+        run_shards(tasks, report)
+
+
+def _progress(facts: PlanFacts, done: dict[int, DoneShard], console: Console) -> BuildProgress:
+    return BuildProgress(
+        facts.recipe.name,
+        num_videos=facts.num_videos,
+        num_finished=sum(facts.shard_sizes[number] for number in done),
+        num_rejected=facts.num_rejected + sum(len(shard.rejected) for shard in done.values()),
+        console=console,
+    )
+
+
+@contextmanager
+def _logged_end(log: BuildLog, out_dir: Path, facts: PlanFacts) -> Iterator[None]:
+    """Write down how a run ends that does not end well, and say how to go on."""
+    try:
+        yield
+    except (KeyboardInterrupt, BuildStopped) as error:
+        num_done = len(read_done(out_dir, facts))
+        log.write({"event": "stop", "num_done": num_done})
+        raise BuildStopped(
+            f"Stopped. {num_done:,} of {len(facts.shard_sizes):,} shards are finished and kept. {_GO_ON}"
+        ) from error
+    except VidprepError as error:
+        log.write({"event": "error", "message": str(error)})
+        raise
 
 
 def _clear_leftovers(out_dir: Path) -> None:
@@ -159,9 +177,19 @@ def _clear_leftovers(out_dir: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def _refuse_foreign(out_dir: Path) -> None:
+    names = sorted(path.name for path in out_dir.iterdir()) if out_dir.is_dir() else []
+    if names and BUILD_DIR not in names:
+        raise BuildError(
+            f"{out_dir} is not empty and holds no build of vidprep (it has {names[0]!r}). "
+            "Build into a new folder."
+        )
+
+
 @contextmanager
 def _exclusive(out_dir: Path) -> Iterator[None]:
     """Hold the folder's lock: two builds into one folder would fight over it."""
+    _refuse_foreign(out_dir)
     try:
         (out_dir / BUILD_DIR).mkdir(parents=True, exist_ok=True)
         lock = build_lock(out_dir)
@@ -187,7 +215,7 @@ def _stop_on_sigterm() -> Iterator[None]:
     """Treat SIGTERM, which batch systems send before they kill, like Ctrl-C."""
 
     def stop(signum: int, frame: FrameType | None) -> None:
-        raise BuildStopped(f"Received signal {signum}.")
+        raise BuildStopped(f"Stopped by signal {signum}. {_GO_ON}")
 
     if threading.current_thread() is not threading.main_thread():
         yield
