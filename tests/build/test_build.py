@@ -230,6 +230,11 @@ def test_a_cluster_that_runs_elsewhere_and_its_end(dozen, reference, tmp_path, m
     assert hashes(out) == hashes(reference)
 
 
+# The limit is set from outside, a moment after the start, and holds for what starts later.
+EAT_MEMORY = (
+    f'sleep 0.5; {sys.executable} -c "bytearray(3 << 30)" || {{ echo Cannot allocate memory >&2; exit 1; }}'
+)
+
 # --- one bad video costs itself alone -----------------------------------------------------------------------
 
 
@@ -238,11 +243,7 @@ def test_a_cluster_that_runs_elsewhere_and_its_end(dozen, reference, tmp_path, m
     [
         ("kill -SEGV $$", "crashed"),
         ("kill -STOP $$", "timed_out"),
-        (
-            # The limit is set from outside, a moment after the start; it holds for what is started later.
-            f'sleep 0.5; {sys.executable} -c "bytearray(3 << 30)" || {{ echo Cannot allocate memory >&2; exit 1; }}',
-            "out_of_memory",
-        ),
+        (EAT_MEMORY, "out_of_memory"),
     ],
 )
 def test_a_video_that_harms_its_decoder(dozen, tmp_path, misbehaving_ffmpeg, line, reason):
