@@ -18,7 +18,11 @@ import webdataset
 from tests.build.conftest import build_command, run_build
 from tests.videos import decode_grey, read_numbers
 from vidprep.build.explain import explain
+from vidprep.build.shard import ShardTask, build_shard
 from vidprep.build.status import read_status
+from vidprep.errors import SourceError, ToolError
+from vidprep.ffmpeg import ffmpeg_version, find_ffmpeg
+from vidprep.recipe import Transcode
 from vidprep.shards.index import read_index
 from vidprep.shards.ledger import REASONS, read_ledger
 from vidprep.shards.manifest import read_manifest
@@ -366,6 +370,23 @@ def test_an_ffmpeg_without_the_encoder(dozen, tmp_path):
     assert "was built without the encoder 'libx264'" in error
 
 
+def test_an_encoder_that_does_not_work_here(dozen, tmp_path):
+    """No video is to blame for a GPU that is not there."""
+    if shutil.which("nvidia-smi"):
+        pytest.skip("this machine may have a working NVENC")
+    nvenc = ("transcode.encoder=h264_nvenc", "transcode.preset=p4", "transcode.tune=none")
+    error = refused(dozen, tmp_path / "set", "--sync", *(word for key in nvenc for word in ("--set", key)))
+    assert "The encoder 'h264_nvenc' of " in error
+    assert "Set transcode.encoder to one that does" in error
+    build(dozen, tmp_path / "set", "--sync")  # nothing was built by the other plan, so it is no obstacle
+
+
+def test_a_worker_with_another_ffmpeg(dozen, reference):
+    task = ShardTask(reference, 0, Transcode(), None, "4.1")
+    with pytest.raises(ToolError, match=r"the build was planned with 4\.1. Install the same imageio-ffmpeg"):
+        build_shard(task, lambda event: None)
+
+
 def test_two_builds_at_once(dozen, tmp_path, misbehaving_ffmpeg):
     out = tmp_path / "set"
     first = start_build(dozen, out, "--sync", "--ffmpeg", misbehaving_ffmpeg(*SLOW))
@@ -403,13 +424,8 @@ def test_a_source_that_changes_under_the_build(raw, tmp_path):
     plan = tmp_path / "set" / ".build" / "plan.parquet"
     assert pq.read_metadata(plan).num_row_groups == 2
     shutil.rmtree(tmp_path / "set" / ".build" / "done")
-    from vidprep.build.shard import ShardTask, build_shard
-    from vidprep.errors import SourceError
-    from vidprep.ffmpeg import find_ffmpeg
-    from vidprep.recipe import Transcode
-
     path.write_bytes(path.read_bytes() + b"x")
-    task = ShardTask(tmp_path / "set", 0, Transcode(), find_ffmpeg())
+    task = ShardTask(tmp_path / "set", 0, Transcode(), None, ffmpeg_version(find_ffmpeg()))
     with pytest.raises(
         SourceError, match=r"train-two_000000_000010: .* bytes, .* when the build was planned"
     ):

@@ -30,6 +30,7 @@ from vidprep.build.shard import ShardTask
 from vidprep.build.workspace import (
     DoneShard,
     build_lock,
+    done_path,
     no_room_is_a_build_error,
     read_done,
     staging_path,
@@ -37,7 +38,7 @@ from vidprep.build.workspace import (
 )
 from vidprep.datasets.inventory import take_inventory
 from vidprep.errors import BuildError, BuildStopped, SourceError, VidprepError
-from vidprep.ffmpeg import check_encoder, ffmpeg_version, find_ffmpeg
+from vidprep.ffmpeg import ffmpeg_version, find_ffmpeg
 from vidprep.manifests import SPLITS
 from vidprep.recipe import Recipe
 from vidprep.shards.layout import BUILD_DIR, MANIFEST
@@ -83,9 +84,6 @@ def build_shard_set(request: BuildRequest, run_shards: RunShards, console: Conso
         BuildStopped: On Ctrl-C or SIGTERM.
         VidprepError: Whatever else prevents it; finished shards are kept.
     """
-    ffmpeg_path = find_ffmpeg(request.ffmpeg)
-    if request.recipe.transcode.mode == "encode":
-        check_encoder(ffmpeg_path, request.recipe.transcode.encoder)
     inventory = take_inventory(request.recipe.dataset, request.sources, request.annotations)
     for split in SPLITS:
         if split not in inventory.lists:
@@ -94,7 +92,7 @@ def build_shard_set(request: BuildRequest, run_shards: RunShards, console: Conso
         request.recipe,
         inventory.rows,
         inventory.classes,
-        ffmpeg_version=ffmpeg_version(ffmpeg_path),
+        ffmpeg_version=ffmpeg_version(find_ffmpeg(request.ffmpeg)),
         limit=request.limit,
     )
     if not plan.facts.num_videos:
@@ -104,14 +102,14 @@ def build_shard_set(request: BuildRequest, run_shards: RunShards, console: Conso
         )
     with _exclusive(request.out_dir), _stop_on_sigterm(), no_room_is_a_build_error(request.out_dir):
         _settle_plan(plan, request.out_dir)
-        _build_pending(plan, request.out_dir, ffmpeg_path, run_shards, console)
+        _build_pending(plan, request, run_shards, console)
         done = read_done(request.out_dir, plan.facts)
         return finalise(request.out_dir, plan, done, inventory.dataset.labels.classes)
 
 
 def _settle_plan(plan: Plan, out_dir: Path) -> None:
-    """Make this plan the folder's, unless the folder holds the build of another one."""
-    if plan_path(out_dir).is_file():
+    """Make this plan the folder's, unless shards of another one are finished already."""
+    if plan_path(out_dir).is_file() and any(done_path(out_dir, 0).parent.glob("*.json")):
         difference = describe_difference(read_facts(out_dir), plan.facts)
         if difference:
             raise BuildError(
@@ -121,17 +119,18 @@ def _settle_plan(plan: Plan, out_dir: Path) -> None:
     write_plan(plan, out_dir)  # again, too: the sources may have moved
 
 
-def _build_pending(
-    plan: Plan, out_dir: Path, ffmpeg_path: str, run_shards: RunShards, console: Console
-) -> None:
-    facts = plan.facts
+def _build_pending(plan: Plan, request: BuildRequest, run_shards: RunShards, console: Console) -> None:
+    facts, out_dir = plan.facts, request.out_dir
     done = read_done(out_dir, facts)
     pending = [number for number in range(len(facts.shard_sizes)) if number not in done]
     if not pending:
         return
     (out_dir / MANIFEST).unlink(missing_ok=True)  # the set is not complete any more
     _clear_leftovers(out_dir)
-    tasks = [ShardTask(out_dir, number, facts.recipe.transcode, ffmpeg_path) for number in pending]
+    tasks = [
+        ShardTask(out_dir, number, facts.recipe.transcode, request.ffmpeg, facts.ffmpeg_version)
+        for number in pending
+    ]
     progress = _progress(facts, done, console)
     with closing(BuildLog(out_dir)) as log, _logged_end(log, out_dir, facts), progress:
         log.write(
