@@ -431,7 +431,7 @@ def test_a_source_that_changes_under_the_build(raw, tmp_path):
     ):
         build_shard(task, lambda event: None)
     path.unlink()
-    with pytest.raises(SourceError, match="cannot be opened now: No such file or directory"):
+    with pytest.raises(SourceError, match="cannot be read now: No such file or directory"):
         build_shard(task, lambda event: None)
 
 

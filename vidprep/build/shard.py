@@ -155,28 +155,31 @@ def _store_video(task: ShardTask, ffmpeg_path: str, row: Row) -> tuple[Sample, s
 
 def _local_source(row: Row, scratch_dir: Path) -> Path:
     """Return a source as a local file, fetched if it lies elsewhere, and the very one that was planned."""
-    if "://" in row["source_dir"]:
-        path = scratch_dir / "source"
-        with (
-            fsspec.open(f"{row['source_dir'].rstrip('/')}/{row['source']}") as remote,
-            path.open("wb") as local,
-        ):
-            shutil.copyfileobj(remote, local, 2**20)
-    else:
-        path = Path(row["source_dir"]) / row["source"]
+    path = Path(row["source_dir"]) / row["source"]
     try:
+        if "://" in row["source_dir"]:
+            path = _fetch(f"{row['source_dir'].rstrip('/')}/{row['source']}", scratch_dir / "source")
         with path.open("rb") as file:
             size_bytes = os.fstat(file.fileno()).st_size
     except OSError as error:
+        if is_no_room(error):
+            raise
+        why = error.strerror or type(error).__name__
         raise SourceError(
-            f"{row['key']}: {path} was there when the build was planned and cannot be opened now: "
-            f"{error.strerror}. Bring it back and run the same build again."
+            f"{row['key']}: {row['source_dir']}/{row['source']} was there when the build was planned and "
+            f"cannot be read now: {why}. Bring it back and run the same build again."
         ) from error
     if row["source_bytes"] not in (size_bytes, -1):  # -1: the remote store did not tell
         raise SourceError(
-            f"{row['key']}: {path} has {size_bytes:,} bytes, {row['source_bytes']:,} when the build was "
-            "planned. Restore it, or build into a new folder."
+            f"{row['key']}: {row['source_dir']}/{row['source']} has {size_bytes:,} bytes, "
+            f"{row['source_bytes']:,} when the build was planned. Restore it, or build into a new folder."
         )
+    return path
+
+
+def _fetch(url: str, path: Path) -> Path:
+    with fsspec.open(url) as remote, path.open("wb") as local:
+        shutil.copyfileobj(remote, local, 2**20)
     return path
 
 
