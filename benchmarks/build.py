@@ -181,9 +181,35 @@ def cpu_of_children():
     return used.ru_utime + used.ru_stime
 
 
+def audit(folder):
+    """Annotation and files of 241,000 videos, found and matched; the files hold one byte."""
+    from vidprep.datasets.inventory import take_inventory
+    from vidprep.manifests import read_dataset
+    from vidprep.recipe import DatasetStage
+
+    source, classes = folder / "large", read_dataset("k400").labels.classes
+    if not source.exists():
+        rows = ["label,youtube_id,time_start,time_end,split"]
+        for label in classes:
+            (source / "train" / label).mkdir(parents=True)
+        for number in range(241_000):
+            label = classes[number % 400]
+            (source / "train" / label / f"v{number:010d}_000000_000010.mp4").write_bytes(b"x")
+            rows.append(f'"{label}",v{number:010d},0,10,train')
+        (source / "annotations").mkdir()
+        (source / "annotations" / "train.csv").write_text("\n".join(rows) + "\n")
+    mark = time.perf_counter()
+    rows = take_inventory(DatasetStage(name="k400"), [str(source)], []).rows
+    assert (rows["status"] == "present").all()
+    print(f"inventory of {len(rows):,} videos in 400 folders: {time.perf_counter() - mark:.1f} s", flush=True)
+
+
 def plan(folder, num_videos, rounds):
     """Audit and plan 241,000 rows; finalise 1,000 shards of 250 made-up samples."""
     import pandas as pd
+
+    audit(folder)
+    print(f"peak memory so far: {peak_mib():.0f} MiB", flush=True)
 
     from vidprep.build.finalise import finalise
     from vidprep.build.plan import plan_build, read_plan, write_plan
@@ -253,8 +279,11 @@ def plan(folder, num_videos, rounds):
         mark = time.perf_counter()
         finalise(out, read_plan(out), done, classes)
         print(f"finalise {len(done):,} shards: {time.perf_counter() - mark:.1f} s", flush=True)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    print(f"peak memory of this process: {peak:.0f} MiB", flush=True)
+    print(f"peak memory of this process: {peak_mib():.0f} MiB", flush=True)
+
+
+def peak_mib():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
 def memory(folder, num_videos, rounds):

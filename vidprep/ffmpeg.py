@@ -1,6 +1,7 @@
 """The FFmpeg binary: which one, what it can do, which version."""
 
 import functools
+import platform
 import subprocess
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def ffmpeg_version(path: str) -> str:
     Raises:
         ToolError: If `path` is no FFmpeg that runs.
     """
-    words = _run(path, "-version").split()
+    words = _run(path, "-version").stdout.split()
     if words[:2] != ["ffmpeg", "version"]:
         raise ToolError(f"{path} is no FFmpeg: it does not name its version. {_REMEDY}")
     return words[2]
@@ -47,30 +48,35 @@ def ffmpeg_version(path: str) -> str:
 
 @functools.cache
 def check_encoder(path: str, encoder: str) -> None:
-    """Make sure that FFmpeg has an encoder.
+    """Make sure that FFmpeg has an encoder, and that it works on this machine.
+
+    Without the trial a missing GPU would look like a dataset of bad videos.
 
     Raises:
-        ToolError: If it was built without.
+        ToolError: If FFmpeg was built without it, or the trial fails.
     """
-    names = {line.split()[1] for line in _run(path, "-encoders").splitlines() if len(line.split()) > 1}
-    if encoder not in names:
+    listed = _run(path, "-hide_banner", "-encoders").stdout
+    if encoder not in {line.split()[1] for line in listed.splitlines() if len(line.split()) > 1}:
         raise ToolError(
             f"{path} (version {ffmpeg_version(path)}) was built without the encoder '{encoder}'. {_REMEDY}"
         )
+    picture = ("-f", "lavfi", "-i", "color=size=256x256:rate=10:duration=0.2")
+    trial = _run(path, "-nostdin", "-loglevel", "error", *picture, "-c:v", encoder, "-f", "null", "-")
+    if trial.returncode:
+        said = (trial.stderr.splitlines() or ["it says nothing"])[0]
+        raise ToolError(
+            f"The encoder '{encoder}' of {path} does not work on {platform.node()}: {said}. "
+            "Set transcode.encoder to one that does, e.g. libx264."
+        )
 
 
-def _run(path: str, option: str) -> str:
+def _run(path: str, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [path, *options]
     try:
-        done = subprocess.run(
-            [path, "-hide_banner", option] if option != "-version" else [path, option],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
+        return subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
         )
     except FileNotFoundError as error:
         raise ToolError(f"No FFmpeg at {Path(path)}. {_REMEDY}") from error
     except (OSError, subprocess.SubprocessError) as error:
         raise ToolError(f"{path} does not run: {error}. {_REMEDY}") from error
-    return done.stdout

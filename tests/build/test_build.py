@@ -17,7 +17,12 @@ import webdataset
 
 from tests.build.conftest import build_command, run_build
 from tests.videos import decode_grey, read_numbers
+from vidprep.build.explain import explain
+from vidprep.build.shard import ShardTask, build_shard
 from vidprep.build.status import read_status
+from vidprep.errors import SourceError, ToolError
+from vidprep.ffmpeg import ffmpeg_version, find_ffmpeg
+from vidprep.recipe import Transcode
 from vidprep.shards.index import read_index
 from vidprep.shards.ledger import REASONS, read_ledger
 from vidprep.shards.manifest import read_manifest
@@ -229,6 +234,11 @@ def test_a_cluster_that_runs_elsewhere_and_its_end(dozen, reference, tmp_path, m
     assert hashes(out) == hashes(reference)
 
 
+# The limit is set from outside, a moment after the start, and holds for what starts later.
+EAT_MEMORY = (
+    f'sleep 0.5; {sys.executable} -c "bytearray(3 << 30)" || {{ echo Cannot allocate memory >&2; exit 1; }}'
+)
+
 # --- one bad video costs itself alone -----------------------------------------------------------------------
 
 
@@ -237,10 +247,7 @@ def test_a_cluster_that_runs_elsewhere_and_its_end(dozen, reference, tmp_path, m
     [
         ("kill -SEGV $$", "crashed"),
         ("kill -STOP $$", "timed_out"),
-        (
-            f'{sys.executable} -c "bytearray(3 << 30)" || {{ echo Cannot allocate memory >&2; exit 1; }}',
-            "out_of_memory",
-        ),
+        (EAT_MEMORY, "out_of_memory"),
     ],
 )
 def test_a_video_that_harms_its_decoder(dozen, tmp_path, misbehaving_ffmpeg, line, reason):
@@ -298,6 +305,16 @@ def test_a_deleted_or_cut_shard_is_built_again(dozen, reference, tmp_path):
     assert hashes(out) == hashes(reference)
 
 
+def test_sources_may_move_between_two_runs(dozen, reference, tmp_path):
+    out = tmp_path / "set"
+    shutil.copytree(reference, out)
+    (out / "train" / "mini_k400-train-000001.tar").unlink()
+    moved = type(dozen)(shutil.copytree(dozen.folder, tmp_path / "moved"))
+    build(moved, out, "--sync")
+    assert hashes(out) == hashes(reference)
+    assert dict(explain(out, "video7_000000_000010")[0])["found as"].startswith(str(tmp_path / "moved"))
+
+
 def test_limit_takes_some_videos_of_each_split(dozen, tmp_path):
     build(dozen, tmp_path / "set", "--sync", "--limit", 2)
     manifest = read_manifest(tmp_path / "set")
@@ -353,6 +370,23 @@ def test_an_ffmpeg_without_the_encoder(dozen, tmp_path):
     assert "was built without the encoder 'libx264'" in error
 
 
+def test_an_encoder_that_does_not_work_here(dozen, tmp_path):
+    """No video is to blame for a GPU that is not there."""
+    if shutil.which("nvidia-smi"):
+        pytest.skip("this machine may have a working NVENC")
+    nvenc = ("transcode.encoder=h264_nvenc", "transcode.preset=p4", "transcode.tune=none")
+    error = refused(dozen, tmp_path / "set", "--sync", *(word for key in nvenc for word in ("--set", key)))
+    assert "The encoder 'h264_nvenc' of " in error
+    assert "Set transcode.encoder to one that does" in error
+    build(dozen, tmp_path / "set", "--sync")  # nothing was built by the other plan, so it is no obstacle
+
+
+def test_a_worker_with_another_ffmpeg(dozen, reference):
+    task = ShardTask(reference, 0, Transcode(), None, "4.1")
+    with pytest.raises(ToolError, match=r"the build was planned with 4\.1. Install the same imageio-ffmpeg"):
+        build_shard(task, lambda event: None)
+
+
 def test_two_builds_at_once(dozen, tmp_path, misbehaving_ffmpeg):
     out = tmp_path / "set"
     first = start_build(dozen, out, "--sync", "--ffmpeg", misbehaving_ffmpeg(*SLOW))
@@ -370,6 +404,7 @@ def test_a_folder_with_other_things(dozen, tmp_path):
     assert "is not empty and holds no build of vidprep (it has 'thesis.tex')" in refused(
         dozen, tmp_path / "set"
     )
+    assert [path.name for path in (tmp_path / "set").iterdir()] == ["thesis.tex"]
 
 
 def test_an_output_that_cannot_be_written(dozen, tmp_path):
@@ -389,19 +424,14 @@ def test_a_source_that_changes_under_the_build(raw, tmp_path):
     plan = tmp_path / "set" / ".build" / "plan.parquet"
     assert pq.read_metadata(plan).num_row_groups == 2
     shutil.rmtree(tmp_path / "set" / ".build" / "done")
-    from vidprep.build.shard import ShardTask, build_shard
-    from vidprep.errors import SourceError
-    from vidprep.ffmpeg import find_ffmpeg
-    from vidprep.recipe import Transcode
-
     path.write_bytes(path.read_bytes() + b"x")
-    task = ShardTask(tmp_path / "set", 0, Transcode(), find_ffmpeg())
+    task = ShardTask(tmp_path / "set", 0, Transcode(), None, ffmpeg_version(find_ffmpeg()))
     with pytest.raises(
         SourceError, match=r"train-two_000000_000010: .* bytes, .* when the build was planned"
     ):
         build_shard(task, lambda event: None)
     path.unlink()
-    with pytest.raises(SourceError, match="cannot be opened now: No such file or directory"):
+    with pytest.raises(SourceError, match="cannot be read now: No such file or directory"):
         build_shard(task, lambda event: None)
 
 

@@ -1,4 +1,4 @@
-"""The files: official layout and formats, the same bytes every time, defects that are what truth.json says."""
+"""The files: official layout and formats, the same bytes every time, defects as truth.json says."""
 
 import csv
 import hashlib

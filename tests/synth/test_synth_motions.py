@@ -44,7 +44,7 @@ def test_the_measure_sees_a_flow_that_does_not():
 
 
 def _largest_surprise(scenes):
-    """Return the largest deviation (in sigmas) of a cell, over 8 x 8 histograms of all pairs of dimensions."""
+    """Return the largest deviation (in sigmas) of a cell of the 8 x 8 histograms of all pairs."""
     cells = (scenes * 8).astype(int)
     expected = NUM_SCENES / 64
     worst = 0.0

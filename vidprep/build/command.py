@@ -1,5 +1,6 @@
 """The FFmpeg command lines: one filter graph and one set of options per recipe."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,31 @@ _CLEAN: dict[str, Any] = {
 
 def encode_command(ffmpeg_path: str, source: Path, target: Path, settings: Transcode) -> list[str]:
     """Return the command that decodes a video and stores it as the recipe says, frame by frame."""
-    video = _upright_square_pixels(_input(source)["V:0"], settings)
+    return _with_files(_encode_template(ffmpeg_path, settings), source, target)
+
+
+def remux_command(ffmpeg_path: str, source: Path, target: Path) -> list[str]:
+    """Return the command that moves the video packets, as they are, into an MP4."""
+    return _with_files(_remux_template(ffmpeg_path), source, target)
+
+
+def decode_command(ffmpeg_path: str, source: Path) -> list[str]:
+    """Return the command that decodes a video and throws the frames away."""
+    return _with_files(_decode_template(ffmpeg_path), source, target=Path())
+
+
+# ffmpeg-python takes milliseconds to write a command that is the same for every video, but for two names.
+_SOURCE, _TARGET = "file:SOURCE", "file:TARGET"
+
+
+def _with_files(template: tuple[str, ...], source: Path, target: Path) -> list[str]:
+    files = {_SOURCE: f"file:{source}", _TARGET: f"file:{target}"}
+    return [files.get(word, word) for word in template]
+
+
+@functools.cache
+def _encode_template(ffmpeg_path: str, settings: Transcode) -> tuple[str, ...]:
+    video = _upright_square_pixels(_input()["V:0"], settings)
     options = _CLEAN | {
         "fps_mode": "passthrough",  # every decoded frame once, none added, none dropped
         "flags:v": "+bitexact",
@@ -33,24 +58,24 @@ def encode_command(ffmpeg_path: str, source: Path, target: Path, settings: Trans
         "bsf:v": r"setts=pts=PTS:dts=DTS:duration=if(N\,DTS-PREV_INDTS\,DURATION)",
         **_ENCODER_OPTIONS[settings.encoder](settings),
     }
-    return _compile(ffmpeg.output(video, f"file:{target}", **options), ffmpeg_path)
+    return _compile(ffmpeg.output(video, _TARGET, **options), ffmpeg_path)
 
 
-def remux_command(ffmpeg_path: str, source: Path, target: Path) -> list[str]:
-    """Return the command that moves the video packets, as they are, into an MP4."""
-    output = ffmpeg.output(_input(source)["V:0"], f"file:{target}", **_CLEAN, **{"c:v": "copy"})
+@functools.cache
+def _remux_template(ffmpeg_path: str) -> tuple[str, ...]:
+    output = ffmpeg.output(_input()["V:0"], _TARGET, **_CLEAN, **{"c:v": "copy"})
     return _compile(output, ffmpeg_path)
 
 
-def decode_command(ffmpeg_path: str, source: Path) -> list[str]:
-    """Return the command that decodes a video and throws the frames away."""
+@functools.cache
+def _decode_template(ffmpeg_path: str) -> tuple[str, ...]:
     options = {"an": None, "fps_mode": "passthrough", "format": "null"}
-    return _compile(ffmpeg.output(_input(source)["V:0"], "-", **options), ffmpeg_path)
+    return _compile(ffmpeg.output(_input()["V:0"], "-", **options), ffmpeg_path)
 
 
-def _input(source: Path) -> Any:
+def _input() -> Any:
     return ffmpeg.input(
-        f"file:{source}",
+        _SOURCE,
         protocol_whitelist="file",
         format_whitelist=_CONTAINERS,
         threads=1,
@@ -114,6 +139,5 @@ _ENCODER_OPTIONS: dict[str, Callable[[Transcode], dict[str, Any]]] = {
 }
 
 
-def _compile(output: Any, ffmpeg_path: str) -> list[str]:
-    command: list[str] = ffmpeg.compile(output, cmd=[ffmpeg_path, *_QUIET], overwrite_output=True)
-    return command
+def _compile(output: Any, ffmpeg_path: str) -> tuple[str, ...]:
+    return tuple(ffmpeg.compile(output, cmd=[ffmpeg_path, *_QUIET], overwrite_output=True))

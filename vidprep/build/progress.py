@@ -54,7 +54,10 @@ class BuildProgress:
         self._console.print(self.line())
 
     def update(self, event: dict[str, Any]) -> None:
-        """Take in one event of `build_shard`."""
+        """Take in one event of a build."""
+        if event["event"] == "stopping":
+            self._console.print("Stopping when the videos in hand are done; Ctrl-C again: at once.")
+            return
         with self._lock:
             self._count(event)
         if not self._console.is_terminal and time.monotonic() - self._last_line > _PLAIN_LINE_SECONDS:
@@ -98,7 +101,8 @@ class BuildProgress:
                 table.add_row(
                     Text(f"worker {worker}", style="dim"), Text(state, overflow="ellipsis", no_wrap=True)
                 )
-            bar = ProgressBar(total=max(self._num_videos, 1), completed=finished, width=60)
+            bar = Table.grid()
+            bar.add_row(ProgressBar(total=max(self._num_videos, 1), completed=finished, width=60))
             return Group(bar, Text(self.line()), table)
 
 

@@ -16,17 +16,35 @@ from rich.console import Console
 
 from vidprep.build.finalise import finalise
 from vidprep.build.log import BuildLog, read_log
-from vidprep.build.plan import Plan, describe_difference, plan_build, plan_path, read_facts, write_plan
+from vidprep.build.plan import (
+    Plan,
+    PlanFacts,
+    describe_difference,
+    plan_build,
+    plan_path,
+    read_facts,
+    write_plan,
+)
 from vidprep.build.progress import BuildProgress
 from vidprep.build.shard import ShardTask
-from vidprep.build.workspace import build_lock, no_room_is_a_build_error, read_done, staging_path, stop_path
+from vidprep.build.workspace import (
+    DoneShard,
+    build_lock,
+    done_path,
+    no_room_is_a_build_error,
+    read_done,
+    staging_path,
+    stop_path,
+)
 from vidprep.datasets.inventory import take_inventory
 from vidprep.errors import BuildError, BuildStopped, SourceError, VidprepError
-from vidprep.ffmpeg import check_encoder, ffmpeg_version, find_ffmpeg
+from vidprep.ffmpeg import ffmpeg_version, find_ffmpeg
 from vidprep.manifests import SPLITS
 from vidprep.recipe import Recipe
 from vidprep.shards.layout import BUILD_DIR, MANIFEST
 from vidprep.shards.manifest import Manifest
+
+_GO_ON = "Run the same command again to go on."
 
 RunShards = Callable[[list[ShardTask], Callable[[dict[str, Any]], None]], None]
 
@@ -66,9 +84,6 @@ def build_shard_set(request: BuildRequest, run_shards: RunShards, console: Conso
         BuildStopped: On Ctrl-C or SIGTERM.
         VidprepError: Whatever else prevents it; finished shards are kept.
     """
-    ffmpeg_path = find_ffmpeg(request.ffmpeg)
-    if request.recipe.transcode.mode == "encode":
-        check_encoder(ffmpeg_path, request.recipe.transcode.encoder)
     inventory = take_inventory(request.recipe.dataset, request.sources, request.annotations)
     for split in SPLITS:
         if split not in inventory.lists:
@@ -77,7 +92,7 @@ def build_shard_set(request: BuildRequest, run_shards: RunShards, console: Conso
         request.recipe,
         inventory.rows,
         inventory.classes,
-        ffmpeg_version=ffmpeg_version(ffmpeg_path),
+        ffmpeg_version=ffmpeg_version(find_ffmpeg(request.ffmpeg)),
         limit=request.limit,
     )
     if not plan.facts.num_videos:
@@ -87,49 +102,37 @@ def build_shard_set(request: BuildRequest, run_shards: RunShards, console: Conso
         )
     with _exclusive(request.out_dir), _stop_on_sigterm(), no_room_is_a_build_error(request.out_dir):
         _settle_plan(plan, request.out_dir)
-        _build_pending(plan, request.out_dir, ffmpeg_path, run_shards, console)
+        _build_pending(plan, request, run_shards, console)
         done = read_done(request.out_dir, plan.facts)
         return finalise(request.out_dir, plan, done, inventory.dataset.labels.classes)
 
 
 def _settle_plan(plan: Plan, out_dir: Path) -> None:
-    """Make this plan the folder's, or make sure that it is already."""
-    if plan_path(out_dir).is_file():
+    """Make this plan the folder's, unless shards of another one are finished already."""
+    if plan_path(out_dir).is_file() and any(done_path(out_dir, 0).parent.glob("*.json")):
         difference = describe_difference(read_facts(out_dir), plan.facts)
         if difference:
             raise BuildError(
                 f"{out_dir} holds the build of another plan: {difference}. "
                 "Build into a new folder, or delete this one."
             )
-        return
-    foreign = sorted(path.name for path in out_dir.iterdir() if path.name != BUILD_DIR)
-    if foreign:
-        raise BuildError(
-            f"{out_dir} is not empty and holds no build of vidprep (it has {foreign[0]!r}). "
-            "Build into a new folder."
-        )
-    write_plan(plan, out_dir)
+    write_plan(plan, out_dir)  # again, too: the sources may have moved
 
 
-def _build_pending(
-    plan: Plan, out_dir: Path, ffmpeg_path: str, run_shards: RunShards, console: Console
-) -> None:
-    facts = plan.facts
+def _build_pending(plan: Plan, request: BuildRequest, run_shards: RunShards, console: Console) -> None:
+    facts, out_dir = plan.facts, request.out_dir
     done = read_done(out_dir, facts)
     pending = [number for number in range(len(facts.shard_sizes)) if number not in done]
     if not pending:
         return
     (out_dir / MANIFEST).unlink(missing_ok=True)  # the set is not complete any more
     _clear_leftovers(out_dir)
-    tasks = [ShardTask(out_dir, number, facts.recipe.transcode, ffmpeg_path) for number in pending]
-    progress = BuildProgress(
-        facts.recipe.name,
-        num_videos=facts.num_videos,
-        num_finished=sum(facts.shard_sizes[number] for number in done),
-        num_rejected=facts.num_rejected + sum(len(shard.rejected) for shard in done.values()),
-        console=console,
-    )
-    with closing(BuildLog(out_dir)) as log:
+    tasks = [
+        ShardTask(out_dir, number, facts.recipe.transcode, request.ffmpeg, facts.ffmpeg_version)
+        for number in pending
+    ]
+    progress = _progress(facts, done, console)
+    with closing(BuildLog(out_dir)) as log, _logged_end(log, out_dir, facts), progress:
         log.write(
             {"event": "start", "host": platform.node(), "pid": os.getpid(), "num_pending": len(pending)}
         )
@@ -138,19 +141,33 @@ def _build_pending(
             log.write(event)
             progress.update(event)
 
-        try:
-            with progress:
-                run_shards(tasks, report)
-        except (KeyboardInterrupt, BuildStopped) as error:
-            num_done = len(read_done(out_dir, facts))
-            log.write({"event": "stop", "num_done": num_done})
-            raise BuildStopped(
-                f"Stopped. {num_done:,} of {len(facts.shard_sizes):,} shards are finished and kept. "
-                "Run the same command again to go on."
-            ) from error
-        except VidprepError as error:
-            log.write({"event": "error", "message": str(error)})
-            raise
+        run_shards(tasks, report)
+
+
+def _progress(facts: PlanFacts, done: dict[int, DoneShard], console: Console) -> BuildProgress:
+    return BuildProgress(
+        facts.recipe.name,
+        num_videos=facts.num_videos,
+        num_finished=sum(facts.shard_sizes[number] for number in done),
+        num_rejected=facts.num_rejected + sum(len(shard.rejected) for shard in done.values()),
+        console=console,
+    )
+
+
+@contextmanager
+def _logged_end(log: BuildLog, out_dir: Path, facts: PlanFacts) -> Iterator[None]:
+    """Write down how a run ends that does not end well, and say how to go on."""
+    try:
+        yield
+    except (KeyboardInterrupt, BuildStopped) as error:
+        num_done = len(read_done(out_dir, facts))
+        log.write({"event": "stop", "num_done": num_done})
+        raise BuildStopped(
+            f"Stopped. {num_done:,} of {len(facts.shard_sizes):,} shards are finished and kept. {_GO_ON}"
+        ) from error
+    except VidprepError as error:
+        log.write({"event": "error", "message": str(error)})
+        raise
 
 
 def _clear_leftovers(out_dir: Path) -> None:
@@ -159,9 +176,19 @@ def _clear_leftovers(out_dir: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def _refuse_foreign(out_dir: Path) -> None:
+    names = sorted(path.name for path in out_dir.iterdir()) if out_dir.is_dir() else []
+    if names and BUILD_DIR not in names:
+        raise BuildError(
+            f"{out_dir} is not empty and holds no build of vidprep (it has {names[0]!r}). "
+            "Build into a new folder."
+        )
+
+
 @contextmanager
 def _exclusive(out_dir: Path) -> Iterator[None]:
     """Hold the folder's lock: two builds into one folder would fight over it."""
+    _refuse_foreign(out_dir)
     try:
         (out_dir / BUILD_DIR).mkdir(parents=True, exist_ok=True)
         lock = build_lock(out_dir)
@@ -187,7 +214,7 @@ def _stop_on_sigterm() -> Iterator[None]:
     """Treat SIGTERM, which batch systems send before they kill, like Ctrl-C."""
 
     def stop(signum: int, frame: FrameType | None) -> None:
-        raise BuildStopped(f"Received signal {signum}.")
+        raise BuildStopped(f"Stopped by signal {signum}. {_GO_ON}")
 
     if threading.current_thread() is not threading.main_thread():
         yield

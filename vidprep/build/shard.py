@@ -1,6 +1,7 @@
 """Build one shard: the unit of work of a worker, local or anywhere in a cluster."""
 
 import os
+import platform
 import shutil
 import tempfile
 import time
@@ -24,7 +25,8 @@ from vidprep.build.workspace import (
     stop_path,
     write_whole,
 )
-from vidprep.errors import BuildError, BuildStopped, SourceError, VideoRejected, VidprepError
+from vidprep.errors import BuildError, BuildStopped, SourceError, ToolError, VideoRejected, VidprepError
+from vidprep.ffmpeg import check_encoder, ffmpeg_version, find_ffmpeg
 from vidprep.recipe import Transcode
 from vidprep.shards.tar import Sample, ShardWriter
 
@@ -40,13 +42,15 @@ class ShardTask:
         out_dir: The shard set, on a file system that all workers see.
         shard: Number in the plan.
         transcode: How to store a video.
-        ffmpeg_path: The binary.
+        ffmpeg: A binary of the user's, or None for the one that comes with vidprep.
+        ffmpeg_version: What it must be, on every machine.
     """
 
     out_dir: Path
     shard: int
     transcode: Transcode
-    ffmpeg_path: str
+    ffmpeg: str | None
+    ffmpeg_version: str
 
 
 def build_shard(task: ShardTask, report: Report) -> DoneShard:
@@ -65,6 +69,7 @@ def build_shard(task: ShardTask, report: Report) -> DoneShard:
             f"A worker sees no {plan_path(task.out_dir)}: the output folder must be on a file system that "
             "all workers share, under the same path."
         )
+    ffmpeg_path = _checked_ffmpeg(task)
     rows = read_shard_rows(task.out_dir, task.shard)
     _stop_if_asked(task)
     report({"event": "shard", "shard": task.shard, "split": rows[0]["split"], "num_videos": len(rows)})
@@ -73,19 +78,34 @@ def build_shard(task: ShardTask, report: Report) -> DoneShard:
     partial_path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with no_room_is_a_build_error(task.out_dir):
-            return _write_shard(task, rows, partial_path, report)
+            return _write_shard(task, ffmpeg_path, rows, partial_path, report)
     finally:
         partial_path.unlink(missing_ok=True)
 
 
-def _write_shard(task: ShardTask, rows: list[Row], partial_path: Path, report: Report) -> DoneShard:
+def _checked_ffmpeg(task: ShardTask) -> str:
+    """Return this machine's FFmpeg: the version that was planned, with an encoder that works here."""
+    path = find_ffmpeg(task.ffmpeg)
+    if ffmpeg_version(path) != task.ffmpeg_version:
+        raise ToolError(
+            f"{path} on {platform.node()} is FFmpeg {ffmpeg_version(path)}, the build was planned with "
+            f"{task.ffmpeg_version}. Install the same imageio-ffmpeg on every machine."
+        )
+    if task.transcode.mode == "encode":
+        check_encoder(path, task.transcode.encoder)
+    return path
+
+
+def _write_shard(
+    task: ShardTask, ffmpeg_path: str, rows: list[Row], partial_path: Path, report: Report
+) -> DoneShard:
     rejected: list[Rejected] = []
     details: dict[str, str] = {}
     with ShardWriter(partial_path) as writer:
         for row in rows:
             _stop_if_asked(task)
             started = time.monotonic()
-            outcome = _store_video(task, row)
+            outcome = _store_video(task, ffmpeg_path, row)
             if isinstance(outcome, Rejected):
                 rejected.append(outcome)
             else:
@@ -113,12 +133,12 @@ def _stop_if_asked(task: ShardTask) -> None:
         raise BuildStopped("Stopped on request.")
 
 
-def _store_video(task: ShardTask, row: Row) -> tuple[Sample, str] | Rejected:
+def _store_video(task: ShardTask, ffmpeg_path: str, row: Row) -> tuple[Sample, str] | Rejected:
     """Transcode one video; the only place where an exception becomes a rejected video."""
     with tempfile.TemporaryDirectory(prefix="vidprep-") as scratch:
         try:
             source = _local_source(row, Path(scratch))
-            video = transcode(source, Path(scratch), task.transcode, task.ffmpeg_path)
+            video = transcode(source, Path(scratch), task.transcode, ffmpeg_path)
             return _sample(row, video), video.detail
         except VideoRejected as error:
             return Rejected(key=row["key"], reason=error.reason, detail=error.detail)
@@ -135,28 +155,31 @@ def _store_video(task: ShardTask, row: Row) -> tuple[Sample, str] | Rejected:
 
 def _local_source(row: Row, scratch_dir: Path) -> Path:
     """Return a source as a local file, fetched if it lies elsewhere, and the very one that was planned."""
-    if "://" in row["source_dir"]:
-        path = scratch_dir / "source"
-        with (
-            fsspec.open(f"{row['source_dir'].rstrip('/')}/{row['source']}") as remote,
-            path.open("wb") as local,
-        ):
-            shutil.copyfileobj(remote, local, 2**20)
-    else:
-        path = Path(row["source_dir"]) / row["source"]
+    path = Path(row["source_dir"]) / row["source"]
     try:
+        if "://" in row["source_dir"]:
+            path = _fetch(f"{row['source_dir'].rstrip('/')}/{row['source']}", scratch_dir / "source")
         with path.open("rb") as file:
             size_bytes = os.fstat(file.fileno()).st_size
     except OSError as error:
+        if is_no_room(error):
+            raise
+        why = error.strerror or type(error).__name__
         raise SourceError(
-            f"{row['key']}: {path} was there when the build was planned and cannot be opened now: "
-            f"{error.strerror}. Bring it back and run the same build again."
+            f"{row['key']}: {row['source_dir']}/{row['source']} was there when the build was planned and "
+            f"cannot be read now: {why}. Bring it back and run the same build again."
         ) from error
     if row["source_bytes"] not in (size_bytes, -1):  # -1: the remote store did not tell
         raise SourceError(
-            f"{row['key']}: {path} has {size_bytes:,} bytes, {row['source_bytes']:,} when the build was "
-            "planned. Restore it, or build into a new folder."
+            f"{row['key']}: {row['source_dir']}/{row['source']} has {size_bytes:,} bytes, "
+            f"{row['source_bytes']:,} when the build was planned. Restore it, or build into a new folder."
         )
+    return path
+
+
+def _fetch(url: str, path: Path) -> Path:
+    with fsspec.open(url) as remote, path.open("wb") as local:
+        shutil.copyfileobj(remote, local, 2**20)
     return path
 
 
