@@ -1,5 +1,6 @@
 """The examples of docs/other-trainers.md run as they stand."""
 
+import gc
 import re
 from pathlib import Path
 
@@ -15,6 +16,8 @@ def test_all_examples_are_found():
 
 @pytest.mark.parametrize("code", EXAMPLES, ids=range(len(EXAMPLES)))
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+# webdataset leaves its tars to the garbage collector.
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_example(code, shards):
     names = {"SHARDS": str(shards)}
     exec(compile(code, "other-trainers.md", "exec"), names)
@@ -24,3 +27,5 @@ def test_example(code, shards):
         assert names["sample"]["video"].shape[-4:] == (8, 224, 224, 3)
     if "clips" in names and "batch" in names:
         assert tuple(names["clips"].shape[1:]) == (3, 8, 224, 224)
+    names.clear()
+    gc.collect()
