@@ -127,7 +127,7 @@ def make_litdata(folder):
                 samples.setdefault(key, {"__key__": key})[kind] = tar.extractfile(member).read()
     litdata.optimize(
         fn=samples.get,
-        inputs=list(samples),
+        inputs=list(samples) * 64,  # its workers start anew for each epoch, so that one must be long
         output_dir=str(folder / "litdata"),
         chunk_bytes="16MB",
         num_workers=1,
