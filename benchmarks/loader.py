@@ -287,7 +287,7 @@ RUNS = {
 COMPARISONS = {
     "compare": list(itertools.islice(RUNS, 8)),
     "sampling": list(itertools.islice(RUNS, 8, 14)),
-    "engine": ["ours rgb", *itertools.islice(RUNS, 14, 19)],
+    "engine": ["2 processes", "ours rgb", *itertools.islice(RUNS, 14, 18)],
 }
 
 

@@ -77,8 +77,8 @@ class _Worker:
     jobs: deque[Job] = field(default_factory=deque)
 
     def describe(self) -> str:
-        name = f"Loader worker {self.number} (process {self.process.pid})"
-        return f"{name}, at {self.jobs[0].video.key} in {self.jobs[0].video.shard}," if self.jobs else name
+        name = f"loader worker {self.number} (process {self.process.pid})"
+        return f"{name} at {self.jobs[0].video.key} in {self.jobs[0].video.shard}" if self.jobs else name
 
 
 class ProcessEngine:
@@ -144,18 +144,21 @@ class ProcessEngine:
         try:
             code = worker.process.wait(_SECONDS_TO_LEAVE)
         except subprocess.TimeoutExpired:
-            return LoaderError(f"{worker.describe()} closed its connection.")
+            return LoaderError(f"A worker closed its connection: {worker.describe()}.")
         if code >= 0:
-            return LoaderError(f"{worker.describe()} ended with exit code {code}; see its message above.")
-        cause = f"was killed by {signal.Signals(-code).name}"
+            return LoaderError(
+                f"A worker ended with exit code {code}: {worker.describe()}. Its message is above."
+            )
+        message = f"A worker was killed by {signal.Signals(-code).name}: {worker.describe()}."
         if -code == signal.SIGKILL:
-            cause += ", as the system does when memory runs out; use fewer workers or a smaller batch_size"
-        return LoaderError(f"{worker.describe()} {cause}.")
+            message += " The system does so when memory runs out: use fewer workers or a smaller batch_size."
+        return LoaderError(message)
 
     def _hung(self) -> LoaderError:
         busy = [worker.describe() for worker in self._workers if worker.jobs]
         return LoaderError(
-            f"No clip for {self._timeout_seconds:.0f} s. Waiting for: {' '.join(busy)} no answer."
+            f"No clip for {self._timeout_seconds:.0f} s from {', '.join(busy)}. "
+            "If the storage is that slow, raise LoaderOptions.timeout_seconds."
         )
 
     def close(self) -> None:
