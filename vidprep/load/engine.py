@@ -84,8 +84,8 @@ class _Worker:
 class ProcessEngine:
     """Works in processes of its own.
 
-    Measured on 2 cores (`benchmarks/loader.py`): two processes decode 1.2 to 1.7 times what two threads of
-    one process do, which take the interpreter lock from each other 100 times a clip.
+    Two processes decode 1.2 to 2 times what two threads of one process do, which take the interpreter lock
+    from each other about 100 times a clip (`benchmarks/loader.py engine`, figures in `docs/loader.md`).
 
     Args:
         config: For every worker.
