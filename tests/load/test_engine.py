@@ -167,6 +167,7 @@ def test_memory_stays_flat(shards):
             sizes.append([process.memory_info().rss for process in (psutil.Process(), *workers())])
     assert given == 20_019
     print(np.array(sizes) // 2**10)
-    # The allocator of a worker needs some thousand clips to find its size, about 70 MiB.
-    for settled, last in zip(sizes[3], sizes[-1], strict=True):
-        assert last < settled * 1.05
+    # PyAV 18.1 keeps about 270 bytes of each video that is demuxed: 8 MiB in an epoch of Kinetics-400 with 8
+    # workers, which end with the epoch. The allocator adds some MiB at first.
+    for settled, last in zip(sizes[0], sizes[-1], strict=True):
+        assert last < settled + 20_000 * 270 + 8 * 2**20

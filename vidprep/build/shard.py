@@ -155,7 +155,7 @@ def _store_video(task: ShardTask, ffmpeg_path: str, row: Row) -> tuple[Sample, s
 
 def _local_source(row: Row, scratch_dir: Path) -> Path:
     """Return a source as a local file, fetched if it lies elsewhere, and the very one that was planned."""
-    path = Path(row["source_dir"]) / row["source"]
+    path: Path = Path(row["source_dir"]) / row["source"]
     try:
         if "://" in row["source_dir"]:
             path = _fetch(f"{row['source_dir'].rstrip('/')}/{row['source']}", scratch_dir / "source")
