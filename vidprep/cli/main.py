@@ -51,13 +51,17 @@ def _options(
 
 def main() -> None:
     """Run the program; an expected error is one message and exit 1."""
+    debug = "--debug" in sys.argv  # wherever it stands
+    arguments = [word for word in sys.argv[1:] if word != "--debug"]
     try:
-        app()
+        app(arguments)
     except VidprepError as error:
-        if "--debug" in sys.argv:
+        if debug:
             raise
         sys.stderr.write(f"Error: {error}\n")
         sys.exit(1)
-    except BrokenPipeError:  # `vidprep ... | head`
-        sys.stderr.close()
+    except OSError as error:  # a path that cannot be read or written
+        if debug or error.filename is None:
+            raise
+        sys.stderr.write(f"Error: {error.filename}: {error.strerror}.\n")
         sys.exit(1)
