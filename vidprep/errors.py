@@ -9,7 +9,8 @@
     │   └── BuildStopped   somebody asked the build to stop; it can be resumed
     ├── VideoRejected      one video, with its reason: becomes a ledger row
     ├── ShardError         a shard set on disk that is not what its manifest says
-    └── DecodeError        a stored video that does not decode
+    ├── DecodeError        a stored video that does not decode
+    └── LoaderError        a loader as a whole: a worker that died or hangs, no room
 
 The command line prints these as one message and exits 1. A bad argument of a function is a `ValueError`.
 Each message names what is wrong, with the value and the place; what would be right; what to do.
@@ -50,6 +51,10 @@ class ShardError(VidprepError):
 
 class DecodeError(VidprepError):
     """A stored video does not decode; the message names key and shard."""
+
+
+class LoaderError(VidprepError):
+    """A loader cannot go on: a worker died or hangs, or there is no memory for its batches."""
 
 
 class VideoRejected(VidprepError):

@@ -46,11 +46,23 @@ def read_index(shards_dir: Path) -> pa.Table:
     path = shards_dir / INDEX
     if not path.is_file():
         raise ShardError(f"{path} is missing: this is no finished shard set. Run the same build again.")
+    return parse_index(path.read_bytes(), origin=str(path))
+
+
+def parse_index(data: bytes, *, origin: str) -> pa.Table:
+    """Read the index from the bytes of its file.
+
+    Args:
+        origin: Where the bytes come from; every error message starts with it.
+
+    Raises:
+        ShardError: If they are no index, or one with other columns.
+    """
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(pa.BufferReader(data))
     except (pa.ArrowInvalid, OSError) as error:
-        raise ShardError(f"{path} cannot be read: {error}. Run the same build again.") from error
+        raise ShardError(f"{origin} cannot be read: {error}. Run the same build again.") from error
     if not table.schema.equals(INDEX_SCHEMA):
         lacking = [name for name in INDEX_SCHEMA.names if name not in table.schema.names]
-        raise ShardError(f"{path}: not the columns of this version; lacking or of another type: {lacking}.")
+        raise ShardError(f"{origin}: not the columns of this version; lacking or of another type: {lacking}.")
     return table

@@ -82,11 +82,23 @@ def read_manifest(shards_dir: Path) -> Manifest:
             f"{path} is missing: it is written when a build ends. See `vidprep status {shards_dir}`; "
             "running the same build again finishes it."
         )
+    return parse_manifest(path.read_bytes(), origin=str(path))
+
+
+def parse_manifest(data: bytes, *, origin: str) -> Manifest:
+    """Read a manifest from the bytes of its file.
+
+    Args:
+        origin: Where the bytes come from; an error message starts with it.
+
+    Raises:
+        ShardError: If they are no manifest.
+    """
     try:
-        return Manifest.model_validate_json(path.read_bytes())
+        return Manifest.model_validate_json(data)
     except ValidationError as error:
         raise ShardError(
-            f"{path} is damaged: {error.error_count()} problems, the first: {error.errors()[0]['msg']}."
+            f"{origin} is damaged: {error.error_count()} problems, the first: {error.errors()[0]['msg']}."
         ) from error
 
 

@@ -1,0 +1,415 @@
+"""How fast clips load, against the limit of the decoder and against what others use.
+
+    python benchmarks/loader.py prepare --videos DIR    originals, shards, JPEG tars, litdata chunks
+    python benchmarks/loader.py compare                 all loaders in turn, several rounds; ratios
+    python benchmarks/loader.py sampling                dense step 2 and uniform clips
+    python benchmarks/loader.py views                   evaluation: one decode a video against one a view
+    python benchmarks/loader.py engine                  processes, threads, DataLoader
+    python benchmarks/loader.py startup                 1,000 shards and 250,000 rows
+
+Peers: `pip install -e .[bench]` and FFmpeg's libraries for torchcodec. litdata brings torchvision, which this
+project does without: install it elsewhere and name that interpreter with --litdata-python.
+
+Each measurement is a process of its own; compared ones run in turn, and the ratios are those of one round.
+Random 32-frame clips with a 224 crop, batches of 32, 2 workers, files in the page cache.
+"""
+
+import argparse
+import itertools
+import json
+import random
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+from loader_data import CLIP_LEN, CROP, NUM_FRAMES, prepare
+
+BATCH, WORKERS, ROUNDS = 32, 2, 5
+
+
+def rate_of(batches, seconds, warm_up=3):
+    """Clips a second of time and a second of CPU, after the first batches."""
+    start = cpu = given = 0
+    for number, batch in enumerate(batches):
+        now = time.perf_counter()
+        if number < warm_up:
+            start, cpu, given = now, cpu_seconds(), 0
+        else:
+            given += len(batch)
+        if number >= warm_up and now - start > seconds:
+            return given / (now - start), given / (cpu_seconds() - cpu)
+    raise RuntimeError("ran out of batches")
+
+
+def cpu_seconds():
+    """CPU time of this process and its workers: what other users of the machine disturb least."""
+    me = psutil.Process()
+    times = [process.cpu_times() for process in (me, *me.children(recursive=True))]
+    return sum(time.user + time.system for time in times)
+
+
+def clip_start():
+    return random.randrange(NUM_FRAMES - CLIP_LEN + 1)
+
+
+def corner(room):
+    return random.randrange(room + 1)
+
+
+# --- ours and the limit -----------------------------------------------------------------------------------
+
+
+def ours(folder, seconds, pixels="yuv420", **clip):
+    from vidprep.load import ClipLoader, LoaderOptions
+    from vidprep.load.bench import repeated
+    from vidprep.recipe import TrainClip
+    from vidprep.shards.shard_set import ShardSet
+
+    shards = repeated(ShardSet.open(folder / "shards"), 2000)
+    options = LoaderOptions(num_workers=WORKERS)
+    loader = ClipLoader(shards, clip=TrainClip(**clip), batch_size=BATCH, pixels=pixels, options=options)
+    return rate_of(loader, seconds)
+
+
+def limit(folder, seconds, **clip):
+    """Processes that decode the same clips from memory and throw the frames away."""
+    return processes(decode_loop, folder, seconds, {"convert": False, **clip})
+
+
+def decode_loop(folder, seconds, seed, convert, **clip):
+    """Decode clips of the shards from memory; with `convert`, into one buffer in place."""
+    import numpy as np
+
+    from vidprep.load.clips import train_frames
+    from vidprep.load.crops import train_box
+    from vidprep.load.decode import PyavDecoder
+    from vidprep.load.draws import Draws
+    from vidprep.load.frames import read_frames
+    from vidprep.load.read import LocalReader, read_video
+    from vidprep.load.views import View
+    from vidprep.recipe import TrainClip
+    from vidprep.shards.shard_set import ShardSet
+
+    shards, settings = ShardSet.open(folder / "shards"), TrainClip(**clip)
+    split = shards.split("train")
+    stored = [split.video(row) for row in range(len(split))]
+    videos = [read_video(LocalReader(shards.root), video) for video in stored]
+    decoder, out = PyavDecoder("yuv420", 226), np.zeros((1, CLIP_LEN, 339, 226), np.uint8)
+    start, cpu, done = time.perf_counter(), time.thread_time(), 0
+    while (elapsed := time.perf_counter() - start) < seconds:
+        draws, i = Draws(seed, done), done % len(videos)
+        frames = train_frames(settings, stored[i].num_frames, draws)
+        if convert:
+            view = View(tuple(frames), train_box(settings, stored[i].width, stored[i].height, draws))
+            decoder.decode(videos[i], [view], out, num_frames=stored[i].num_frames)
+        else:
+            for _ in read_frames(videos[i], sorted(set(frames)), num_frames=stored[i].num_frames):
+                pass
+        done += 1
+    return done / elapsed, done / (time.thread_time() - cpu)
+
+
+def processes(loop, folder, seconds, options):
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
+        list(pool.map(abs, range(WORKERS * 4)))  # all of them have started
+        runs = [pool.submit(loop, folder, seconds, seed, **options) for seed in range(WORKERS)]
+        return together([run.result() for run in runs])
+
+
+def together(results):
+    """Rates of several workers: their sum a second, their mean a CPU second."""
+    return sum(rate for rate, _ in results), statistics.mean(per_cpu for _, per_cpu in results)
+
+
+def in_threads(folder, seconds, num_threads, convert):
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(num_threads) as pool:
+        runs = [pool.submit(decode_loop, folder, seconds, seed, convert) for seed in range(num_threads)]
+        return together([run.result() for run in runs])
+
+
+# --- peers ------------------------------------------------------------------------------------------------
+
+
+def torchcodec_clip(source, step=1, uniform=False, resize=False):
+    """(T, 3, 224, 224) uint8; `source` is bytes or a path. Approximate seeking: its fastest."""
+    from torch.nn.functional import interpolate
+    from torchcodec.decoders import VideoDecoder
+
+    decoder = VideoDecoder(source, num_ffmpeg_threads=1, seek_mode="approximate")
+    n = decoder.metadata.num_frames
+    start = random.randrange(max(1, n - (CLIP_LEN - 1) * step))
+    indices = [start + i * step for i in range(CLIP_LEN)]
+    if uniform:
+        indices = [int((i + random.random()) * n / CLIP_LEN) for i in range(CLIP_LEN)]
+    frames = decoder.get_frames_at(indices).data
+    if resize:
+        scale = 256 / min(frames.shape[-2:])
+        size = [round(side * scale) for side in frames.shape[-2:]]
+        frames = interpolate(frames, size=size, mode="bilinear", antialias=True)
+    y, x = corner(frames.shape[-2] - CROP), corner(frames.shape[-1] - CROP)
+    return frames[..., y : y + CROP, x : x + CROP]
+
+
+def webdataset_torchcodec(folder, seconds, **clip):
+    """Today's good practice: batches are put together in the worker processes of a DataLoader."""
+    import webdataset as wds
+
+    step, uniform = clip.get("frame_step", 1), clip.get("temporal") == "uniform"
+    urls = sorted(str(path) for path in (folder / "shards/train").glob("*.tar"))
+    data = wds.WebDataset(urls, resampled=True, shardshuffle=False, nodesplitter=None).shuffle(16)
+    data = data.map(lambda sample: (torchcodec_clip(sample["mp4"], step, uniform), int(sample["cls"])))
+    loader = wds.WebLoader(data.batched(BATCH), batch_size=None, num_workers=WORKERS)
+    return rate_of((video for video, _ in loader), seconds)
+
+
+def jpeg_tars(folder, seconds):
+    import numpy as np
+    import simplejpeg
+    import torch
+    import webdataset as wds
+
+    def decode(sample):
+        start = clip_start()
+        y = x = None
+        frames = []
+        for i in range(start, start + CLIP_LEN):
+            frame = simplejpeg.decode_jpeg(sample[f"{i:03d}.jpg"])
+            y = corner(frame.shape[0] - CROP) if y is None else y
+            x = corner(frame.shape[1] - CROP) if x is None else x
+            frames.append(frame[y : y + CROP, x : x + CROP])
+        return torch.from_numpy(np.stack(frames)), int(sample["cls"])
+
+    urls = sorted(str(path) for path in (folder / "jpeg").glob("*.tar"))
+    data = wds.WebDataset(urls, resampled=True, shardshuffle=False, nodesplitter=None).shuffle(4).map(decode)
+    loader = wds.WebLoader(data.batched(BATCH), batch_size=None, num_workers=WORKERS)
+    return rate_of((video for video, _ in loader), seconds)
+
+
+def dataloader_our_decoder(folder, seconds):
+    """PyTorch's own DataLoader around the same decoder: what the engine of ours has to beat."""
+    from torch.utils.data import DataLoader, RandomSampler
+
+    from vidprep.load import ShardDataset
+    from vidprep.recipe import TrainClip
+
+    data = ShardDataset(folder / "shards", clip=TrainClip())
+    sampler = RandomSampler(data, replacement=True, num_samples=10**6)
+    loader = DataLoader(data, batch_size=BATCH, num_workers=WORKERS, sampler=sampler)
+    return rate_of((batch["video"] for batch in loader), seconds)
+
+
+class OriginalFiles:
+    """One file per video, as most trainers read them: decode, resize to short side 256, crop."""
+
+    def __init__(self, folder, read):
+        self.paths, self.read = sorted((folder / "originals").glob("*.mp4")), read
+
+    def __len__(self):
+        return 1_000_000
+
+    def __getitem__(self, index):
+        return self.read(str(self.paths[index % len(self.paths)]))
+
+
+def decord_clip(path):
+    import decord
+
+    probe = decord.VideoReader(path, num_threads=1)
+    height, width, _ = probe[0].shape
+    scale = 256 / min(height, width)
+    reader = decord.VideoReader(path, width=round(width * scale), height=round(height * scale), num_threads=1)
+    start = random.randrange(len(reader) - CLIP_LEN + 1)
+    frames = reader.get_batch(list(range(start, start + CLIP_LEN))).asnumpy()
+    y, x = corner(frames.shape[1] - CROP), corner(frames.shape[2] - CROP)
+    return frames[:, y : y + CROP, x : x + CROP].copy()
+
+
+def original_torchcodec_clip(path):
+    return torchcodec_clip(path, resize=True)
+
+
+def original_files(folder, seconds, read):
+    from torch.utils.data import DataLoader
+
+    loader = DataLoader(OriginalFiles(folder, read), batch_size=BATCH, num_workers=WORKERS, shuffle=True)
+    return rate_of(loader, seconds, warm_up=1)
+
+
+def litdata_chunks(folder, seconds):
+    """The same stored videos in litdata's chunks, our decoder function, its own DataLoader."""
+    import litdata
+
+    from vidprep.load.shard_dataset import decode_clip
+    from vidprep.recipe import TrainClip
+
+    class Clips(litdata.StreamingDataset):
+        def __getitem__(self, index):
+            sample = super().__getitem__(index)
+            return decode_clip(sample, clip=TrainClip(), epoch=random.randrange(10**6))["video"]
+
+    data = Clips(str(folder / "litdata"), shuffle=True)
+    loader = litdata.StreamingDataLoader(data, batch_size=BATCH, num_workers=WORKERS)
+    return rate_of(itertools.chain.from_iterable(itertools.repeat(loader)), seconds)
+
+
+# --- running them -----------------------------------------------------------------------------------------
+
+UNIFORM, STEP_2 = {"temporal": "uniform"}, {"frame_step": 2}
+RUNS = {
+    "limit": limit,
+    "ours yuv420": ours,
+    "ours rgb": lambda *a: ours(*a, pixels="rgb"),
+    "webdataset + torchcodec": webdataset_torchcodec,
+    "litdata": litdata_chunks,
+    "JPEG tars": jpeg_tars,
+    "original files, torchcodec": lambda *a: original_files(*a, original_torchcodec_clip),
+    "original files, decord": lambda *a: original_files(*a, decord_clip),
+    "limit, step 2": lambda *a: limit(*a, **STEP_2),
+    "ours, step 2": lambda *a: ours(*a, **STEP_2),
+    "webdataset, step 2": lambda *a: webdataset_torchcodec(*a, **STEP_2),
+    "limit, uniform": lambda *a: limit(*a, **UNIFORM),
+    "ours, uniform": lambda *a: ours(*a, **UNIFORM),
+    "webdataset, uniform": lambda *a: webdataset_torchcodec(*a, **UNIFORM),
+    "DataLoader, our decoder": dataloader_our_decoder,
+    "1 thread": lambda *a: in_threads(*a, 1, True),
+    "2 threads": lambda *a: in_threads(*a, 2, True),
+    "4 threads": lambda *a: in_threads(*a, 4, True),
+    "2 processes": lambda *a: processes(decode_loop, *a, {"convert": True}),
+}
+COMPARISONS = {
+    "compare": list(itertools.islice(RUNS, 8)),
+    "sampling": list(itertools.islice(RUNS, 8, 14)),
+    "engine": ["2 processes", "ours rgb", *itertools.islice(RUNS, 14, 18)],
+}
+
+
+def measure(name, args):
+    """Run one measurement in a process of its own."""
+    python = args.litdata_python if name == "litdata" else sys.executable
+    if python is None:
+        return None
+    here = str(Path(__file__).resolve())
+    command = [
+        python,
+        here,
+        "one",
+        "--folder",
+        str(args.folder),
+        "--name",
+        name,
+        "--seconds",
+        str(args.seconds),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        print(f"{name}: failed\n{done.stderr[-1500:]}", file=sys.stderr)
+        return None
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def compare(names, args):
+    rates = {name: [] for name in names}
+    for number in range(args.rounds):
+        for name in names:
+            rate = measure(name, args)
+            if rate is not None:
+                rates[name].append(rate)
+        line = ", ".join(f"{name} {v[-1][0]:.0f} ({v[-1][1]:.0f})" for name, v in rates.items() if v)
+        print(f"round {number + 1}, clips/s (a CPU second): {line}", flush=True)
+    for first, second in itertools.permutations(names, 2):
+        if rates[first] and rates[second] and (first.startswith("ours") or "process" in first):
+            wall, cpu = (ratio(rates[first], rates[second], which) for which in (0, 1))
+            print(f"{first} / {second}: {wall}, a CPU second {cpu}")
+
+
+def ratio(some, others, which):
+    """Median and spread of the ratios of the rounds."""
+    ratios = [a[which] / b[which] for a, b in zip(some, others, strict=False)]
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+
+
+def views(args):
+    """30 views of a video: decoded once, against once for each view."""
+    import numpy as np
+
+    from vidprep.load.clips import eval_frames
+    from vidprep.load.crops import eval_boxes
+    from vidprep.load.decode import PyavDecoder
+    from vidprep.load.read import LocalReader, read_video
+    from vidprep.load.views import View
+    from vidprep.recipe import EvalViews
+    from vidprep.shards.shard_set import ShardSet
+
+    settings, shards = EvalViews(num_clips=10), ShardSet.open(args.folder / "shards")
+    split = shards.split("train")
+    decoder, out = PyavDecoder("yuv420", 258), np.zeros((30, CLIP_LEN, 387, 258), np.uint8)
+    once, each = [], []
+    for row in range(8):
+        stored = split.video(row)
+        data = read_video(LocalReader(shards.root), stored)
+        clips, boxes = (
+            eval_frames(settings, stored.num_frames),
+            eval_boxes(settings, stored.width, stored.height),
+        )
+        wanted = [View(tuple(clip), box) for clip in clips for box in boxes]
+        start = time.perf_counter()
+        decoder.decode(data, wanted, out, num_frames=stored.num_frames)
+        once.append(time.perf_counter() - start)
+        start = time.perf_counter()
+        for i, view in enumerate(wanted):
+            decoder.decode(data, [view], out[i : i + 1], num_frames=stored.num_frames)
+        each.append(time.perf_counter() - start)
+    ratios = [b / a for a, b in zip(once, each, strict=True)][1:]
+    print(f"one decode a video: {30 / statistics.median(once[1:]):.0f} views/s on one core")
+    print(f"one decode a view: {30 / statistics.median(each[1:]):.0f} views/s")
+    print(f"ratio {statistics.median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f})")
+
+
+def startup(args):
+    """A made-up index of K400's size; the tars do not exist, nothing may look at them."""
+    from loader_data import big_index
+
+    root = big_index(args.folder / "big", num_shards=1000, per_shard=250)
+    code = (
+        "import time; t = time.perf_counter()\n"
+        "from vidprep.load import ClipLoader\nfrom vidprep.recipe import TrainClip\n"
+        "i = time.perf_counter() - t\n"
+        f"n = len(ClipLoader({str(root)!r}, clip=TrainClip(), batch_size=32))\n"
+        "print(f'{n} batches: imports {i:.2f} s, loader {time.perf_counter() - t - i:.2f} s')"
+    )
+    for _ in range(3):
+        subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=["prepare", "views", "startup", "one", *COMPARISONS])
+    parser.add_argument("--folder", type=Path, default=Path("demo/bench-loader"))
+    parser.add_argument("--videos", type=Path)
+    parser.add_argument("--litdata-python")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--name")
+    args = parser.parse_args()
+    if args.what == "prepare":
+        prepare(args.folder, args.videos, args.litdata_python)
+    elif args.what == "one":
+        print(json.dumps(RUNS[args.name](args.folder, args.seconds)))
+    elif args.what in COMPARISONS:
+        compare(COMPARISONS[args.what], args)
+    else:
+        {"views": views, "startup": startup}[args.what](args)
+
+
+if __name__ == "__main__":
+    main()

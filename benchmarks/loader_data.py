@@ -1,0 +1,166 @@
+"""What benchmarks/loader.py measures on: the same videos as files, shards, JPEG tars and litdata chunks."""
+
+import io
+import json
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+
+CLIP_LEN, CROP, NUM_FRAMES = 32, 224, 300
+SIZES = ("1280:720", "640:360")
+PER_SHARD = 6
+
+
+def prepare(folder, videos_dir, litdata_python):
+    """Make everything of the videos in a folder: 10 s at 30 fps, as 720p and as 360p."""
+    originals = make_originals(folder / "originals", sorted(videos_dir.iterdir()))
+    make_shards(folder / "shards", originals)
+    make_jpegs(folder / "jpeg", folder / "shards")
+    if litdata_python:
+        subprocess.run([litdata_python, __file__, str(folder)], check=True)
+    for name in ("originals", "shards", "jpeg", "litdata"):
+        size = sum(path.stat().st_size for path in (folder / name).rglob("*") if path.is_file())
+        print(f"{name}: {size / len(originals) / 1000:.0f} KB a video")
+
+
+def make_originals(folder, sources):
+    """As they come from the web: H.264 with B-frames and a key frame every 250."""
+    from vidprep.ffmpeg import find_ffmpeg
+
+    folder.mkdir(parents=True, exist_ok=True)
+    made = []
+    for source in sources:
+        for size in SIZES:
+            path = folder / f"{source.stem}_{size.replace(':', 'x')}.mp4"
+            made.append(path)
+            if path.exists():
+                continue
+            scale = f"fps=30,scale={size}:force_original_aspect_ratio=increase,crop={size}"
+            command = f"-v error -y -stream_loop 9 -i {source} -frames:v {NUM_FRAMES} -an -vf {scale}"
+            encode = f"-c:v libx264 -preset fast -crf 22 -g 250 -pix_fmt yuv420p {path}"
+            subprocess.run([find_ffmpeg(), *f"{command} {encode}".split()], check=True)
+    return made
+
+
+def make_shards(folder, originals):
+    """Transcoded and packed by the code that builds shard sets."""
+    from vidprep.build.transcode import transcode
+    from vidprep.ffmpeg import find_ffmpeg
+    from vidprep.recipe import Transcode
+    from vidprep.shards.index import write_index
+    from vidprep.shards.layout import INDEX, shard_name
+    from vidprep.shards.tar import ShardWriter
+
+    if (folder / INDEX).exists():
+        return
+    (folder / "train").mkdir(parents=True)
+    rows = []
+    for number in range(0, len(originals), PER_SHARD):
+        name = shard_name("bench", "train", number // PER_SHARD)
+        with ShardWriter(folder / name) as writer:
+            for path in originals[number : number + PER_SHARD]:
+                with tempfile.TemporaryDirectory() as scratch:
+                    stored = transcode(path, Path(scratch), Transcode(), find_ffmpeg())
+                    writer.write(sample_of(path.stem, stored))
+        rows += [row | {"shard": name} for row in writer.rows]
+    write_index(rows, folder / INDEX)
+
+
+def sample_of(name, stored):
+    from vidprep.shards.layout import sample_key
+    from vidprep.shards.tar import Sample
+
+    return Sample(
+        key=sample_key("train", name.replace(".", "_")),
+        split="train",
+        video_id=name,
+        label=0,
+        label_full=0,
+        class_name="one",
+        num_frames=stored.num_frames,
+        width=stored.width,
+        height=stored.height,
+        fps=stored.fps,
+        duration_seconds=stored.num_frames / stored.fps,
+        video=stored.path.read_bytes(),
+    )
+
+
+def make_jpegs(folder, shards):
+    """Every stored frame as a JPEG of quality 90, one tar for each shard."""
+    import simplejpeg
+
+    from vidprep.load.frames import open_video
+
+    if folder.exists():
+        return
+    folder.mkdir()
+    for shard in sorted((shards / "train").glob("*.tar")):
+        with tarfile.open(shard) as source, tarfile.open(folder / shard.name, "w") as target:
+            for member in source:
+                data = source.extractfile(member).read()
+                if member.name.endswith(".mp4"):
+                    with open_video(data) as video:
+                        frames = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
+                    for i, frame in enumerate(frames):
+                        add(target, f"{member.name[:-4]}.{i:03d}.jpg", simplejpeg.encode_jpeg(frame, 90))
+                elif member.name.endswith(".cls"):
+                    add(target, member.name, data)
+
+
+def add(tar, name, data):
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    tar.addfile(info, io.BytesIO(data))
+
+
+def make_litdata(folder):
+    """Runs in litdata's own environment."""
+    import litdata
+
+    samples = {}
+    for shard in sorted((folder / "shards/train").glob("*.tar")):
+        with tarfile.open(shard) as tar:
+            for member in tar:
+                key, _, kind = member.name.partition(".")
+                samples.setdefault(key, {"__key__": key})[kind] = tar.extractfile(member).read()
+    litdata.optimize(
+        fn=samples.get,
+        inputs=list(samples) * 64,  # its workers start anew for each epoch, so that one must be long
+        output_dir=str(folder / "litdata"),
+        chunk_bytes="16MB",
+        num_workers=1,
+        mode="overwrite",
+    )
+
+
+def big_index(folder, num_shards, per_shard):
+    """An index of the size of K400's training split."""
+    import pyarrow as pa
+
+    from vidprep.shards.index import INDEX_SCHEMA
+    from vidprep.shards.layout import INDEX, shard_name
+
+    path = folder / INDEX
+    if not path.exists():
+        import pyarrow.parquet as pq
+
+        folder.mkdir(parents=True)
+        number = num_shards * per_shard
+        columns = {field.name: [1000] * number for field in INDEX_SCHEMA}
+        columns |= {name: [float(1000)] * number for name in ("fps", "duration_seconds")}
+        columns["key"] = [f"train-{json.dumps(i)}" for i in range(number)]
+        columns["video_id"] = columns["key"]
+        columns["split"] = ["train"] * number
+        columns["class"] = [f"class {i % 400}" for i in range(number)]
+        columns["label"] = [i % 400 for i in range(number)]
+        columns["shard"] = [shard_name("big", "train", i // per_shard) for i in range(number)]
+        pq.write_table(pa.table(columns, schema=INDEX_SCHEMA), path, compression="zstd")
+    return folder
+
+
+if __name__ == "__main__":
+    import sys
+
+    make_litdata(Path(sys.argv[1]))

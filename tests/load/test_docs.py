@@ -1,0 +1,31 @@
+"""The examples of docs/other-trainers.md run as they stand."""
+
+import gc
+import re
+from pathlib import Path
+
+import pytest
+
+TEXT = (Path(__file__).parents[2] / "docs/other-trainers.md").read_text()
+EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
+
+
+def test_all_examples_are_found():
+    assert len(EXAMPLES) == 5
+
+
+@pytest.mark.parametrize("code", EXAMPLES, ids=range(len(EXAMPLES)))
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+# webdataset leaves its tars to the garbage collector.
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_example(code, shards):
+    names = {"SHARDS": str(shards)}
+    exec(compile(code, "other-trainers.md", "exec"), names)
+    if "seen" in names:
+        assert len(names["seen"]) == 7
+    if "sample" in names:
+        assert names["sample"]["video"].shape[-4:] == (8, 224, 224, 3)
+    if "clips" in names and "batch" in names:
+        assert tuple(names["clips"].shape[1:]) == (3, 8, 224, 224)
+    names.clear()
+    gc.collect()

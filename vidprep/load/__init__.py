@@ -1,0 +1,34 @@
+"""Shards to uint8 clips: exact epochs, resumable anywhere, decoded in place.
+
+ClipLoader   training clips                  LoaderOptions   how to use the machine
+ViewLoader   evaluation views                Batch           what both give
+ShardDataset shards[i] for one's own loops   decode_clip     for a plain webdataset pipeline
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vidprep.load.batch import Batch as Batch
+    from vidprep.load.clip_loader import ClipLoader as ClipLoader
+    from vidprep.load.options import LoaderOptions as LoaderOptions
+    from vidprep.load.shard_dataset import ShardDataset as ShardDataset
+    from vidprep.load.shard_dataset import decode_clip as decode_clip
+    from vidprep.load.view_loader import ViewLoader as ViewLoader
+
+_MODULES = {
+    "Batch": "batch",
+    "ClipLoader": "clip_loader",
+    "LoaderOptions": "options",
+    "ShardDataset": "shard_dataset",
+    "ViewLoader": "view_loader",
+    "decode_clip": "shard_dataset",
+}
+__all__ = list(_MODULES)
+
+
+def __getattr__(name: str) -> Any:
+    # On demand: worker processes need no torch (1 s and 200 MB each).
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)

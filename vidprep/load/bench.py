@@ -1,0 +1,112 @@
+"""Measure a loader with nothing behind it: what it can give at most on this machine."""
+
+import time
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+
+from vidprep.errors import LoaderError
+from vidprep.load.clip_loader import ClipLoader
+from vidprep.load.options import LoaderOptions
+from vidprep.load.pixels import Pixels
+from vidprep.load.stats import Stats
+from vidprep.recipe import TrainClip
+from vidprep.shards.shard_set import ShardSet
+
+_LONG_EPOCH = 100_000  # samples: minutes, at any speed
+_WARM_UP = 3  # batches: one for each slot of the ring
+
+
+@dataclass(frozen=True)
+class BenchReport:
+    """What was measured, after the workers had started.
+
+    Attributes:
+        setup: What was loaded and how.
+        seconds: Of the measurement.
+        num_clips: That came in this time.
+        size_bytes: Of the stored videos read for them.
+        stats: Of the whole run.
+    """
+
+    setup: str
+    seconds: float
+    num_clips: int
+    size_bytes: int
+    stats: Stats
+
+    def text(self, gpu_clips_per_second: float) -> str:
+        """Return the report as lines for a terminal."""
+        rate = self.num_clips / self.seconds
+        cores = max(1, self.stats.num_workers)
+        stats = self.stats
+        busy = stats.read + stats.decode + stats.convert
+        shares = {"read": stats.read, "decode": stats.decode, "convert": stats.convert}
+        return "\n".join(
+            [
+                self.setup,
+                f"{rate:.1f} clips/s, {self.size_bytes / self.seconds / 1e6:.1f} MB/s of stored video",
+                f"{rate / cores:.1f} clips/s a worker with {stats.num_workers} workers",
+                "worker time: " + ", ".join(f"{name} {share / busy:.0%}" for name, share in shares.items()),
+                f"this process: {stats.collate / stats.elapsed:.1%} of its time planning and collating",
+                stats.bottleneck(),
+                f"One GPU that trains on {gpu_clips_per_second:.0f} clips/s needs "
+                f"{gpu_clips_per_second * cores / rate:.1f} such workers.",
+            ]
+        )
+
+
+def bench_shards(
+    shards: str,
+    split: str,
+    *,
+    batch_size: int,
+    num_workers: int | None,
+    pixels: Pixels,
+    seconds: float,
+    clip: TrainClip | None = None,
+) -> BenchReport:
+    """Load training clips for some seconds, epoch after epoch.
+
+    Args:
+        clip: By default the one of the shard set's recipe.
+
+    Raises:
+        LoaderError: If the settings do not fit the shards.
+        ShardError: If there is no such shard set.
+    """
+    opened = ShardSet.open(shards)
+    if clip is None:
+        clip = opened.manifest.recipe.train_clip if opened.manifest else TrainClip()
+    num_videos = len(opened.split(split))
+    batch_size = min(batch_size, num_videos)
+    try:
+        loader = ClipLoader(
+            repeated(opened, -(-_LONG_EPOCH // num_videos)),
+            split,
+            clip=clip,
+            batch_size=batch_size,
+            pixels=pixels,
+            options=LoaderOptions(num_workers=num_workers),
+        )
+    except ValueError as error:
+        raise LoaderError(str(error)) from error
+    stats, given, warm_bytes = loader.stats(), 0, 0
+    start = now = time.perf_counter()
+    for number, batch in enumerate(loader):
+        now = time.perf_counter()
+        if number < _WARM_UP:  # these wait for the workers to start
+            start, warm_bytes = now, stats.size_bytes
+        else:
+            given += len(batch)
+        if now - start >= seconds and given:
+            break
+    setup = (
+        f"{opened.root} {split}: {num_videos} videos over and over, batches of {batch_size} {pixels} clips"
+    )
+    return BenchReport(setup, now - start, given, stats.size_bytes - warm_bytes, stats)
+
+
+def repeated(shards: ShardSet, times: int) -> ShardSet:
+    """Return a shard set whose index lists each sample several times: an epoch long enough to measure."""
+    return replace(shards, index=pa.concat_tables([shards.index] * times))

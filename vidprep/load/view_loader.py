@@ -1,0 +1,125 @@
+"""Evaluation views: every video exactly once, whatever the number of ranks."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from vidprep.errors import DecodeError
+from vidprep.load.batch import Batch
+from vidprep.load.clips import eval_frames
+from vidprep.load.crops import eval_boxes
+from vidprep.load.options import LoaderOptions
+from vidprep.load.pixels import Pixels, Uint8s
+from vidprep.load.setup import running_engine, work_config
+from vidprep.load.stats import Stats
+from vidprep.load.stream import Filling, Request, fill_slots
+from vidprep.load.views import View
+from vidprep.recipe import EvalViews
+from vidprep.shards.shard_set import ShardSet
+
+
+class ViewLoader:
+    """All views of one video after another, each video decoded once.
+
+    Rank r of W gives videos r, r + W, ... of the split: nothing is padded, nothing dropped, ranks may get one
+    video more or less than others. A batch is one video; view number clip * num_crops + crop.
+
+        for batch in ViewLoader("shards/mini_k400", "validation", views=recipe.eval_views):
+            scores = model(to_network_input(batch.to("cuda"))).sum(dim=0)
+
+    Args:
+        shards: A shard set, its folder or its URL.
+        split: E.g. "validation".
+        views: Which clips and crops of a video are views.
+        rank: Of this process among `world_size`.
+        pixels: "yuv420", half the bytes, converted by `vidprep.load.transforms` on the GPU; or "rgb".
+        options: How to use the machine.
+
+    Raises:
+        ShardError: If the shard set is not complete.
+        ValueError: If the arguments do not fit each other or the shards.
+    """
+
+    def __init__(
+        self,
+        shards: ShardSet | Path | str,
+        split: str = "validation",
+        *,
+        views: EvalViews,
+        rank: int = 0,
+        world_size: int = 1,
+        pixels: Pixels = "yuv420",
+        options: LoaderOptions = LoaderOptions(),  # noqa: B008  (frozen)
+    ) -> None:
+        if not 0 <= rank < world_size:
+            raise ValueError(f"rank must be from 0 to world_size - 1 = {world_size - 1}, got {rank}.")
+        self._shards = shards if isinstance(shards, ShardSet) else ShardSet.open(shards)
+        self._split = self._shards.split(split)
+        self._views, self._pixels, self._options = views, pixels, options
+        self._rows = range(rank, len(self._split), world_size)
+        self._shards.check_shards(split)
+        for width, height in self._split.frame_sizes:
+            eval_boxes(views, width, height)
+        self._config = work_config(
+            self._shards,
+            options,
+            pixels=pixels,
+            longest_side=views.crop_size,
+            num_jobs=1,
+            views_per_job=views.num_clips * views.num_crops,
+            clip_len=views.clip_len,
+        )
+        self._stats = Stats(num_workers=options.workers())
+
+    def __len__(self) -> int:
+        """Return the videos of this rank."""
+        return len(self._rows)
+
+    def stats(self) -> Stats:
+        """Return where the time went so far."""
+        return self._stats
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield the videos of this rank.
+
+        Raises:
+            DecodeError: If one of them does not decode: an evaluation without it would be another.
+        """
+        if not self._rows:
+            return
+        with running_engine(self._config, self._options) as engine:
+            self._stats.lap()
+            fillings = fill_slots(
+                engine, self._requests(), num_slots=self._config.ring.num_slots, stats=self._stats
+            )
+            for row, filling in zip(self._rows, fillings, strict=True):
+                batch = self._batch(engine.ring[filling.slot], row, filling)
+                self._stats.collate += self._stats.lap()
+                yield batch
+                batch.release()
+                self._stats.consume += self._stats.lap()
+
+    def _requests(self) -> Iterator[list[Request]]:
+        for row in self._rows:
+            video = self._split.video(row)
+            clips = eval_frames(self._views, video.num_frames)
+            boxes = eval_boxes(self._views, video.width, video.height)
+            yield [Request(video, tuple(View(tuple(clip), box) for clip in clips for box in boxes))]
+
+    def _batch(self, slot: Uint8s, row: int, filling: Filling) -> Batch:
+        for message in filling.failures.values():
+            raise DecodeError(f"{message} An evaluation must see every video.")
+        ((video, views),) = filling.requests
+        num_views = len(views)
+        return Batch(
+            video=torch.from_numpy(slot),
+            label=torch.full((num_views,), int(self._split.labels[row])),
+            key=(video.key,) * num_views,
+            frame_indices=torch.from_numpy(np.array([view.frames for view in views], dtype=np.int32)),
+            box=torch.from_numpy(np.array([view.box for view in views], dtype=np.int32)),
+            flip=torch.zeros(num_views, dtype=torch.bool),
+            pixels=self._pixels,
+            crop_size=self._views.crop_size,
+        )

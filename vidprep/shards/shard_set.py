@@ -1,0 +1,174 @@
+"""Open a shard set for reading, on a disk or in an object store, without touching a single tar."""
+
+import hashlib
+import json
+import posixpath
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import fsspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from vidprep.errors import ShardError
+from vidprep.shards.index import parse_index
+from vidprep.shards.layout import CLASSES, INDEX, MANIFEST
+from vidprep.shards.manifest import Manifest, ShardEntry, parse_manifest
+from vidprep.shards.stored_video import StoredVideo
+
+
+@dataclass(frozen=True)
+class ShardSet:
+    """A finished shard set, or tars of strangers that `vidprep index` has looked through.
+
+    Attributes:
+        root: A folder, or a URL such as `s3://bucket/mini_k400`; without a slash at the end.
+        manifest: None for tars that were not built here.
+        fingerprint: sha256 of the manifest, or else of the index: a run resumes on the same set only.
+        index: A row per sample, see `INDEX_SCHEMA`.
+    """
+
+    root: str
+    manifest: Manifest | None
+    fingerprint: str
+    index: pa.Table
+
+    @classmethod
+    def open(cls, root: str | Path) -> Self:
+        """Open a shard set.
+
+        Raises:
+            ShardError: If there is none, if it is not finished, or if its index belongs to another build.
+        """
+        root = str(root).rstrip("/")
+        data = _read_optional(root, MANIFEST)
+        index = _read_optional(root, INDEX)
+        if index is None:
+            raise ShardError(
+                f"No shard set at {root}: {INDEX} is missing. Build one with `vidprep build`; "
+                f"tars made by others are read after `vidprep index {root}`."
+            )
+        manifest = parse_manifest(data, origin=f"{root}/{MANIFEST}") if data is not None else None
+        if manifest and hashlib.sha256(index).hexdigest() != manifest.index_sha256:
+            raise ShardError(
+                f"{root}/{INDEX} is not the one of {MANIFEST}: it is stale or damaged. "
+                "Copy the whole shard set again, or run the same build again."
+            )
+        table = parse_index(index, origin=f"{root}/{INDEX}")
+        return cls(root, manifest, hashlib.sha256(index if data is None else data).hexdigest(), table)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the shards lie on a disk of this machine, rather than behind a URL."""
+        return "://" not in self.root
+
+    @property
+    def classes(self) -> dict[str, int]:
+        """Label of each class; in tars of strangers, of each that has a sample."""
+        if (data := _read_optional(self.root, CLASSES)) is not None:
+            return {entry["class"]: entry["label"] for entry in json.loads(data)}
+        pairs = self.index.select(["class", "label"]).group_by(["class", "label"]).aggregate([])
+        return dict(zip(pairs["class"].to_pylist(), pairs["label"].to_pylist(), strict=True))
+
+    def split(self, name: str) -> "Split":
+        """Return the samples of one split.
+
+        Raises:
+            ShardError: If there is no such split.
+        """
+        known = pc.unique(self.index["split"]).to_pylist()
+        if name not in known:
+            raise ShardError(f"{self.root} has no split '{name}'. It has: {', '.join(known)}.")
+        return Split(name, self.index.filter(pc.equal(self.index["split"], name)).combine_chunks())
+
+    def check_shards(self, split: str) -> None:
+        """Compare the sizes of a split's local tars with the manifest; a look at each, no reading.
+
+        Raises:
+            ShardError: If a tar is missing or has another size; the message names it and its first sample.
+        """
+        if self.manifest is None or not self.is_local:
+            return
+        for entry in self.manifest.shards:
+            if entry.split == split:
+                self._check_shard(entry)
+
+    def _check_shard(self, entry: ShardEntry) -> None:
+        path = Path(self.root, entry.name)
+        found = path.stat().st_size if path.is_file() else None
+        if found == entry.size_bytes:
+            return
+        key = self.index["key"][pc.index(self.index["shard"], entry.name).as_py()].as_py()
+        what = "is missing" if found is None else f"has {found} bytes, the manifest says {entry.size_bytes}"
+        raise ShardError(
+            f"{path} {what}; its first sample is {key}. "
+            "Copy it again, or run the same build again; finished shards are kept."
+        )
+
+
+@dataclass(frozen=True)
+class Split:
+    """The samples of one split, by row; rows lie shard by shard."""
+
+    name: str
+    index: pa.Table
+
+    def __len__(self) -> int:
+        return int(self.index.num_rows)
+
+    @cached_property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """Label of each row."""
+        return self._ints("label")
+
+    @cached_property
+    def shard_sizes(self) -> list[int]:
+        """Samples of each shard, in the order of the rows."""
+        shards = self.index["shard"].combine_chunks().dictionary_encode().indices.to_numpy()
+        starts = np.flatnonzero(np.diff(shards, prepend=-1))
+        sizes: list[int] = np.diff(np.append(starts, len(shards))).tolist()
+        return sizes
+
+    @cached_property
+    def frame_sizes(self) -> list[tuple[int, int]]:
+        """Each (width, height) that occurs."""
+        pairs = np.stack([self._ints("width"), self._ints("height")], axis=1)
+        return [(int(width), int(height)) for width, height in np.unique(pairs, axis=0)]
+
+    def video(self, row: int) -> StoredVideo:
+        """Return where the video of a row is stored."""
+        key, shard = self._texts
+        return StoredVideo(
+            key[row].as_py(), shard[row].as_py(), *(int(column[row]) for column in self._numbers)
+        )
+
+    @cached_property
+    def _texts(self) -> tuple[pa.Array, pa.Array]:
+        return self.index["key"].combine_chunks(), self.index["shard"].combine_chunks()
+
+    @cached_property
+    def _numbers(self) -> list[npt.NDArray[np.int64]]:
+        names = ("mp4_offset", "mp4_size", "mp4_crc32", "num_frames", "width", "height")
+        return [self._ints(name) for name in names]
+
+    def _ints(self, name: str) -> npt.NDArray[np.int64]:
+        column: npt.NDArray[np.int64] = self.index[name].to_numpy().astype(np.int64)
+        return column
+
+
+def _read_optional(root: str, name: str) -> bytes | None:
+    """Return a file of the set, or None if it is not there."""
+    try:
+        if "://" not in root:
+            return Path(root, name).read_bytes()
+        filesystem, path = fsspec.core.url_to_fs(posixpath.join(root, name))
+        content: bytes = filesystem.cat_file(path)
+        return content
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # each store has an error tree of its own
+        raise ShardError(f"{root}/{name} cannot be read: {error}.") from error
