@@ -8,6 +8,7 @@ import typer
 from vidprep import __version__
 from vidprep.cli.audit import audit
 from vidprep.cli.build import build, build_mini, status
+from vidprep.cli.loader import bench_loader, index
 from vidprep.cli.pipelines import pipelines_app
 from vidprep.cli.shards import explain, ledger, verify
 from vidprep.cli.synth import synth
@@ -31,6 +32,8 @@ app.command(rich_help_panel="Build shards")(status)
 app.command(rich_help_panel="Look at shards")(ledger)
 app.command(rich_help_panel="Look at shards")(explain)
 app.command(rich_help_panel="Look at shards")(verify)
+app.command(rich_help_panel="Load shards")(index)
+app.command("bench-loader", rich_help_panel="Load shards")(bench_loader)
 
 
 def _show_version(wanted: bool) -> None:
