@@ -8,6 +8,7 @@ import typer
 from vidprep import __version__
 from vidprep.cli.audit import audit
 from vidprep.cli.build import build, build_mini, status
+from vidprep.cli.model import model
 from vidprep.cli.pipelines import pipelines_app
 from vidprep.cli.shards import explain, ledger, verify
 from vidprep.cli.synth import synth
@@ -31,6 +32,7 @@ app.command(rich_help_panel="Build shards")(status)
 app.command(rich_help_panel="Look at shards")(ledger)
 app.command(rich_help_panel="Look at shards")(explain)
 app.command(rich_help_panel="Look at shards")(verify)
+app.command(rich_help_panel="Train and evaluate")(model)
 
 
 def _show_version(wanted: bool) -> None:
