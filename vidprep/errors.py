@@ -9,7 +9,8 @@
     │   └── BuildStopped   somebody asked the build to stop; it can be resumed
     ├── VideoRejected      one video, with its reason: becomes a ledger row
     ├── ShardError         a shard set on disk that is not what its manifest says
-    └── DecodeError        a stored video that does not decode
+    ├── DecodeError        a stored video that does not decode
+    └── CheckpointError    a file of weights that is missing, unsafe, or of another network
 
 The command line prints these as one message and exits 1. A bad argument of a function is a `ValueError`.
 Each message names what is wrong, with the value and the place; what would be right; what to do.
@@ -50,6 +51,10 @@ class ShardError(VidprepError):
 
 class DecodeError(VidprepError):
     """A stored video does not decode; the message names key and shard."""
+
+
+class CheckpointError(VidprepError):
+    """A file of weights is missing, unreadable, would run code, or belongs to another network."""
 
 
 class VideoRejected(VidprepError):
