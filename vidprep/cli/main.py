@@ -8,6 +8,7 @@ import typer
 from vidprep import __version__
 from vidprep.cli.audit import audit
 from vidprep.cli.build import build, build_mini, status
+from vidprep.cli.erf import erf
 from vidprep.cli.filters import filters
 from vidprep.cli.model import model
 from vidprep.cli.pipelines import pipelines_app
@@ -35,6 +36,7 @@ app.command(rich_help_panel="Look at shards")(explain)
 app.command(rich_help_panel="Look at shards")(verify)
 app.command(rich_help_panel="Train and evaluate")(model)
 app.command(rich_help_panel="Analyse")(filters)
+app.command(rich_help_panel="Analyse")(erf)
 
 
 def _show_version(wanted: bool) -> None:
