@@ -91,7 +91,8 @@ def test_our_checkpoint_rebuilds_its_network(save):
     assert not rebuilt.training
     file = read_weights(path)
     assert (file.form, file.stage) == ("vidprep", recipe.model)
-    assert file.class_list_hash == class_list_hash(CLASSES)
+    assert file.classes == CLASSES
+    assert torch.load(path)["class_list_hash"] == class_list_hash(CLASSES)
 
 
 @pytest.mark.parametrize("depth", [18, 34, 50, 101])
@@ -248,9 +249,22 @@ def test_not_a_dictionary(save):
 
 def test_checkpoint_with_a_part_missing(net, save):
     content = checkpoint(net, read_pipeline("demo"), CLASSES)
-    del content["recipe"]
-    with pytest.raises(CheckpointError, match=r"a checkpoint of vidprep with a part missing .*'recipe'"):
+    del content["classes"]
+    with pytest.raises(CheckpointError, match=r"a checkpoint of vidprep with a part missing .*'classes'"):
         read_weights(save(content))
+
+
+def test_checkpoint_of_another_version(net, save):
+    content = checkpoint(net, read_pipeline("demo"), CLASSES) | {"format": "vidprep checkpoint 2"}
+    with pytest.raises(
+        CheckpointError, match=r"'vidprep checkpoint 2'; this .* reads 'vidprep checkpoint 1'"
+    ):
+        read_weights(save(content))
+
+
+def test_checkpoint_names_as_many_classes_as_the_network_has(net):
+    with pytest.raises(ValueError, match="2 class names for a network of 3 classes"):
+        checkpoint(net, read_pipeline("demo"), CLASSES[:2])
 
 
 class RunsCode:

@@ -2,7 +2,7 @@
 
 | form | content |
 |---|---|
-| vidprep | our checkpoint: a dictionary with `format`, `model`, `recipe`, `class_list_hash`, and more |
+| vidprep | our checkpoint: a dictionary with `format`, `model`, `recipe`, `classes`, and more |
 | ibm | action-recognition-pytorch: a dictionary with `state_dict`, names may start with `module.` |
 | plain | names to tensors, as torchvision's files are |
 | safetensors | names to tensors |
@@ -38,14 +38,14 @@ class WeightFile:
         form: As in the table above.
         tensors: By name, without `module.` prefixes, on the CPU.
         stage: The network that the file says it is for; only our own checkpoints say so.
-        class_list_hash: Of the classes it was trained on; only in our own checkpoints.
+        classes: That it was trained on, in label order; only in our own checkpoints.
     """
 
     source: str
     form: Form
     tensors: Tensors
     stage: ModelStage | None = None
-    class_list_hash: str | None = None
+    classes: tuple[str, ...] | None = None
 
     @property
     def is_2d(self) -> bool:
@@ -64,11 +64,17 @@ def checkpoint(model: I3DResNet, recipe: Recipe, classes: tuple[str, ...]) -> di
     Args:
         recipe: Its `[model]` describes the network, and is all that is needed to build it again.
         classes: Names in label order.
+
+    Raises:
+        ValueError: If the network has another number of classes.
     """
+    if len(classes) != model.num_classes:
+        raise ValueError(f"{len(classes)} class names for a network of {model.num_classes} classes.")
     return {
         "format": FORMAT,
         "model": model.state_dict(),
         "recipe": recipe.model_dump(mode="json"),
+        "classes": list(classes),
         "class_list_hash": class_list_hash(classes),
     }
 
@@ -85,7 +91,7 @@ def read_weights(path: Path | str) -> WeightFile:
     if path.suffix == ".safetensors":
         return WeightFile(str(path), "safetensors", _named_tensors(_read_safetensors(path), path))
     content = _read_pickle(path)
-    if content.get("format") == FORMAT:
+    if "format" in content and "recipe" in content:
         return _ours(content, path)
     if isinstance(content.get("state_dict"), Mapping):
         return WeightFile(str(path), "ibm", _named_tensors(content["state_dict"], path))
@@ -93,6 +99,10 @@ def read_weights(path: Path | str) -> WeightFile:
 
 
 def _ours(content: dict[str, Any], path: Path) -> WeightFile:
+    if content["format"] != FORMAT:
+        raise CheckpointError(
+            f"{path}: its format is {content['format']!r}; this version of vidprep reads {FORMAT!r}."
+        )
     try:
         recipe = Recipe.model_validate(content["recipe"])
         return WeightFile(
@@ -100,7 +110,7 @@ def _ours(content: dict[str, Any], path: Path) -> WeightFile:
             "vidprep",
             _named_tensors(content["model"], path),
             stage=recipe.model,
-            class_list_hash=content["class_list_hash"],
+            classes=tuple(content["classes"]),
         )
     except (KeyError, ValueError) as error:
         raise CheckpointError(
