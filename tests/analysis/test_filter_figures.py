@@ -74,6 +74,14 @@ def test_versus_figure_draws_both(table):
     assert not np.array_equal(drawn(panels[0]).nonzero(), drawn(panels[1]).nonzero())
 
 
+def test_versus_figure_aligns_stages_that_only_one_network_has(table):
+    other = filter_table(weight_file(conv1=separable([1, 1, 1]), layer2_0_conv2=random_kernel(4, 3, 3, 3, 3)))
+    panels = versus_figure([table, other], ["a", "b"], "a title").axes[:-1]
+    rows = [axes.get_title().split("\n")[1] for axes in panels]
+    assert rows[::6] == ["conv1: 5", "layer1: 40", "layer2: 0", "all layers: 45"]
+    assert rows[1::6] == ["conv1: 4", "layer1: 0", "layer2: 4", "all layers: 8"]
+
+
 def test_sphere_has_every_filter_twice_and_three_named_axes(table):
     axes = sphere_figure(table, "a title").axes[0]
     assert sum(len(points.get_offsets()) for points in axes.collections) == 2 * len(table)

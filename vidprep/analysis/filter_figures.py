@@ -23,6 +23,7 @@ NAMES = ("average", "1st differential", "2nd differential")
 TAPS = ("[1 1 1]/√3", "[-1 0 1]/√2", "[-1 2 -1]/√6")
 PLANES = ((0, 1), (1, 2), (0, 2))  # pairs of axes, across and up
 COLOURS = "magma_r"  # even steps of lightness, pale for few: reads without colour vision and in grey
+ALL = "all layers"
 MAX_POINTS = 4000  # of a sphere; more only hide each other
 LABEL = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5}
 SCALE = PowerNorm(0.5, 0, 1)  # the square root brings out cells with few filters
@@ -70,16 +71,16 @@ def layers_figure(table: pd.DataFrame, plane: tuple[int, int], title: str) -> Fi
 
 def versus_figure(tables: Sequence[pd.DataFrame], names: Sequence[str], title: str) -> Figure:
     """Draw two networks side by side: a row per stage, for each plane one column of either."""
-    groups = [_groups(table, "stage") for table in tables]
-    num_rows = max(map(len, groups))
-    figure = Figure(figsize=(12.6, 2.2 * num_rows + 0.8), layout="constrained")
-    grid = figure.subplots(num_rows, 6, squeeze=False)
-    for which, name in enumerate(names):
-        for row, (stage, z) in zip(grid, groups[which], strict=False):
-            for column, plane in enumerate(PLANES):
-                axes = row[2 * column + which]
-                draw_plane(axes, z, plane)
-                axes.set_title(f"{name}\n{stage}: {len(z):,}", fontsize=8)
+    groups = [dict(_groups(table, "stage")) for table in tables]
+    stages = [stage for stage in {**groups[0], **groups[1]} if stage != ALL] + [ALL]
+    figure = Figure(figsize=(12.6, 2.2 * len(stages) + 0.8), layout="constrained")
+    grid = figure.subplots(len(stages), 6, squeeze=False)
+    for row, stage in zip(grid, stages, strict=True):
+        for number, axes in enumerate(row):
+            which, plane = number % 2, PLANES[number // 2]
+            z = groups[which].get(stage, np.zeros((0, 3)))
+            draw_plane(axes, z, plane)
+            axes.set_title(f"{names[which]}\n{stage}: {len(z):,}", fontsize=8)
     _finish(figure, title)
     return figure
 
@@ -121,7 +122,7 @@ def draw_plane(axes: Axes, z: np.ndarray, plane: tuple[int, int]) -> None:
 def _groups(table: pd.DataFrame, by: str) -> list[tuple[str, np.ndarray]]:
     """Return name and coordinates of each stage or layer, and of all."""
     groups = [(str(name), rows[Z].to_numpy()) for name, rows in table.groupby(by, observed=False)]
-    return [*groups, ("all layers", table[Z].to_numpy())]
+    return [*groups, (ALL, table[Z].to_numpy())]
 
 
 def _finish(figure: Figure, title: str) -> None:
