@@ -33,7 +33,7 @@ def time_figure(fields: Mapping[str, np.ndarray], theory: Field, neuron: Neuron)
         axes.plot(100 * time_profile(erf), style, color=colour, marker="o", markersize=3, label=name)
     num_frames = next(iter(fields.values())).shape[1]
     axes.set(xlim=(-0.5, num_frames - 0.5), ylim=(0, None), xlabel="frame", ylabel="share of energy (%)")
-    axes.legend(fontsize=8, frameon=False)
+    axes.legend(fontsize=8, framealpha=1)
     return figure
 
 
@@ -86,7 +86,7 @@ def frames_figure(name: str, erf: np.ndarray, theory: Field, neuron: Neuron) -> 
 
 
 def _panels(count: int, *, width: float, height: float) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(width * count + 0.8, height), layout="constrained")
+    figure = Figure(figsize=(width * count + 0.8, height), layout="compressed")
     return figure, list(figure.subplots(1, count, squeeze=False).flat)
 
 
