@@ -8,7 +8,10 @@ import typer
 from vidprep import __version__
 from vidprep.cli.audit import audit
 from vidprep.cli.build import build, build_mini, status
+from vidprep.cli.erf import erf
+from vidprep.cli.filters import filters
 from vidprep.cli.loader import bench_loader, index
+from vidprep.cli.model import model
 from vidprep.cli.pipelines import pipelines_app
 from vidprep.cli.shards import explain, ledger, verify
 from vidprep.cli.synth import synth
@@ -34,6 +37,9 @@ app.command(rich_help_panel="Look at shards")(explain)
 app.command(rich_help_panel="Look at shards")(verify)
 app.command(rich_help_panel="Load shards")(index)
 app.command("bench-loader", rich_help_panel="Load shards")(bench_loader)
+app.command(rich_help_panel="Networks")(model)
+app.command(rich_help_panel="Networks")(filters)
+app.command(rich_help_panel="Networks")(erf)
 
 
 def _show_version(wanted: bool) -> None:
