@@ -212,8 +212,9 @@ def plan(folder, num_videos, rounds):
     print(f"peak memory so far: {peak_mib():.0f} MiB", flush=True)
 
     from vidprep.build.finalise import finalise
+    from vidprep.build.finished import DoneShard
     from vidprep.build.plan import plan_build, read_plan, write_plan
-    from vidprep.build.workspace import DoneShard, staging_path
+    from vidprep.build.workspace import staging_path
     from vidprep.manifests import read_dataset
     from vidprep.pipelines import read_pipeline
 

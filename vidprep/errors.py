@@ -10,7 +10,8 @@
     ├── VideoRejected      one video, with its reason: becomes a ledger row
     ├── ShardError         a shard set on disk that is not what its manifest says
     ├── DecodeError        a stored video that does not decode
-    └── LoaderError        a loader as a whole: a worker that died or hangs, no room
+    ├── LoaderError        a loader as a whole: a worker that died or hangs, no room
+    └── CheckpointError    a file of weights that is missing, unsafe, or of another network
 
 The command line prints these as one message and exits 1. A bad argument of a function is a `ValueError`.
 Each message names what is wrong, with the value and the place; what would be right; what to do.
@@ -55,6 +56,10 @@ class DecodeError(VidprepError):
 
 class LoaderError(VidprepError):
     """A loader cannot go on: a worker died or hangs, or there is no memory for its batches."""
+
+
+class CheckpointError(VidprepError):
+    """A file of weights is missing, unreadable, would run code, or belongs to another network."""
 
 
 class VideoRejected(VidprepError):

@@ -1,6 +1,7 @@
 """Facts about datasets and subsets: class names in label order, expected counts, mirror-image classes."""
 
 import hashlib
+import re
 from functools import cached_property
 from pathlib import Path
 
@@ -106,12 +107,18 @@ def read_class_list(path: Path, dataset: DatasetManifest) -> SubsetManifest:
     """
     if not path.is_file():
         raise RecipeError(f"No class list at {path}. It is a text file with one class name a line.")
-    names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RecipeError(
+            f"{path}: not UTF-8 text ({error.reason} at byte {error.start}). Convert it."
+        ) from error
+    names = [line.strip() for line in text.splitlines() if line.strip()]
     if not names:
         raise RecipeError(f"{path}: no class names. Write one class name of {dataset.title} a line.")
     check_classes(names, dataset, origin=str(path))
     subset = SubsetManifest(
-        name=path.stem.replace("-", "_").replace(" ", "_"),
+        name=_name_after(path),
         title=f"{dataset.title}, the {len(names)} classes of {path.name}",
         dataset=dataset.name,
         source=path.name,
@@ -134,6 +141,14 @@ def check_classes(names: list[str], dataset: DatasetManifest, *, origin: str) ->
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise RecipeError(f"{origin}: class '{twice[0]}' is listed twice.")
+
+
+def _name_after(path: Path) -> str:
+    """Return a file's name as the name of a subset: small letters, digits and underscores."""
+    name = re.sub(r"[^a-z0-9]+", "_", path.stem.lower()).strip("_")[:40]
+    if not name:
+        raise RecipeError(f"{path}: the subset is named after the file; give it a name with letters.")
+    return name
 
 
 def _check_name_is_free(subset: SubsetManifest, path: Path) -> None:

@@ -6,6 +6,7 @@ from vidprep.errors import RecipeError
 from vidprep.manifests import dataset_names, read_class_list, read_dataset, read_subset, subset_names
 from vidprep.pipelines import read_pipeline
 from vidprep.recipe import DatasetStage, Recipe
+from vidprep.toml_models import validate
 
 
 def mini_recipe(
@@ -49,4 +50,4 @@ def with_class_list(recipe: Recipe, class_list: Path) -> Recipe:
     subset = read_class_list(class_list, read_dataset(recipe.dataset.name))
     stage = DatasetStage(name=recipe.dataset.name, classes=subset.labels.classes)
     values = recipe.model_dump() | {"name": subset.name, "title": subset.title, "dataset": stage.model_dump()}
-    return Recipe.model_validate(values)
+    return validate(Recipe, values, origin=str(class_list))

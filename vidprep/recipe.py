@@ -130,6 +130,27 @@ class EvalViews(Frozen):
     crops: Literal["even", "ibm"] = "even"
 
 
+class ModelStage(Frozen):
+    """The network, an I3D-ResNet.
+
+    Attributes:
+        depth: Of the 2D ResNet that it extends in time.
+        width: Channels of its first convolution; 64 everywhere but in small demonstrations.
+        temporal_stride: Halve the number of frames in layer2, layer3 and layer4.
+        head: "per_frame" (classify each frame, average the logits), or "pool_first" (average, then classify).
+        dropout: Probability, in front of the classifier.
+        inflation: How 2D weights get three taps: "mean" (a third each: equal to the 2D network on a still
+            video), or "repeat" (each tap the whole, as IBM's action-recognition-pytorch does).
+    """
+
+    depth: Literal[18, 34, 50, 101] = 50
+    width: Positive = 64
+    temporal_stride: bool = False
+    head: Literal["per_frame", "pool_first"] = "per_frame"
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+    inflation: Literal["mean", "repeat"] = "mean"
+
+
 class Optimisation(Frozen):
     """SGD and its schedule (Table A).
 
@@ -180,4 +201,5 @@ class Recipe(Frozen):
     shards: Sharding = Sharding()
     train_clip: TrainClip = TrainClip()
     eval_views: EvalViews = EvalViews()
+    model: ModelStage = ModelStage()
     optimisation: Optimisation = Optimisation()

@@ -18,6 +18,7 @@ import webdataset
 from tests.build.conftest import build_command, run_build
 from tests.videos import decode_grey, read_numbers
 from vidprep.build.explain import explain
+from vidprep.build.log import read_log
 from vidprep.build.shard import ShardTask, build_shard
 from vidprep.build.status import read_status
 from vidprep.errors import SourceError, ToolError
@@ -161,6 +162,8 @@ def test_a_killed_worker_is_replaced(dozen, reference, tmp_path, misbehaving_ffm
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output
     assert hashes(out) == hashes(reference)
+    events = [event for event in read_log(out) if event["event"] == "video"]
+    assert {event["key"] for event in events} == set(read_index(out).column("key").to_pylist())
 
 
 def test_a_killed_program_is_resumed(dozen, reference, tmp_path, misbehaving_ffmpeg):
@@ -204,6 +207,26 @@ def dask(program):
     return [sys.executable, "-m", f"distributed.cli.dask_{program}", "--no-dashboard"]
 
 
+def test_a_scheduler_without_workers_is_waited_for_and_left_at_once(dozen, tmp_path):
+    out, address_file = tmp_path / "set", tmp_path / "scheduler.json"
+    scheduler = subprocess.Popen(
+        [*dask("scheduler"), "--port", "0", "--host", "127.0.0.1", "--scheduler-file", str(address_file)],
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_until(lambda: address_file.exists() and address_file.stat().st_size)
+        process = start_build(dozen, out, "--scheduler", json.loads(address_file.read_text())["address"])
+        log = out / ".build" / "log.jsonl"
+        wait_until(lambda: log.exists() and "no workers" in log.read_text())
+        process.terminate()
+        output, _ = process.communicate(timeout=30)
+        assert "The scheduler has no workers yet; waiting for them." in output
+        assert "Stopped. 0 of 4 shards are finished" in output
+    finally:
+        scheduler.kill()
+        scheduler.wait()
+
+
 def test_a_cluster_that_runs_elsewhere_and_its_end(dozen, reference, tmp_path, misbehaving_ffmpeg):
     out, address_file = tmp_path / "set", tmp_path / "scheduler.json"
     scheduler = subprocess.Popen(
@@ -236,7 +259,8 @@ def test_a_cluster_that_runs_elsewhere_and_its_end(dozen, reference, tmp_path, m
 
 # The limit is set from outside, a moment after the start, and holds for what starts later.
 EAT_MEMORY = (
-    f'sleep 0.5; {sys.executable} -c "bytearray(3 << 30)" || {{ echo Cannot allocate memory >&2; exit 1; }}'
+    f"sleep 0.5; {sys.executable} -c 'bytearray(3 << 30)' || "
+    "{ echo '[error] Cannot allocate memory' >&2; exit 1; }"
 )
 
 # --- one bad video costs itself alone -----------------------------------------------------------------------
@@ -376,8 +400,7 @@ def test_an_encoder_that_does_not_work_here(dozen, tmp_path):
         pytest.skip("this machine may have a working NVENC")
     nvenc = ("transcode.encoder=h264_nvenc", "transcode.preset=p4", "transcode.tune=none")
     error = refused(dozen, tmp_path / "set", "--sync", *(word for key in nvenc for word in ("--set", key)))
-    assert "The encoder 'h264_nvenc' of " in error
-    assert "Set transcode.encoder to one that does" in error
+    assert "cannot do what [transcode] of the recipe asks for" in error
     build(dozen, tmp_path / "set", "--sync")  # nothing was built by the other plan, so it is no obstacle
 
 

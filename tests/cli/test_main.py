@@ -10,6 +10,7 @@ from vidprep.cli.options import default_sources
 from vidprep.pipelines import pipeline_names
 
 COMMANDS = ("pipelines", "audit", "synth", "build", "build-mini", "status", "ledger", "explain", "verify")
+LOADING = ("index", "bench-loader")
 
 
 def run(*arguments, **options):
@@ -19,11 +20,11 @@ def run(*arguments, **options):
 
 def test_help_names_every_command():
     text = run("--help").stdout
-    assert all(f" {command} " in text for command in COMMANDS)
+    assert all(f" {command} " in text for command in (*COMMANDS, *LOADING))
     assert run("--version").stdout.startswith("vidprep ")
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", (*COMMANDS, *LOADING))
 def test_every_command_has_help(command):
     done = run(command, "--help")
     assert done.returncode == 0

@@ -1,6 +1,8 @@
 """Run one child process that may crash, hang or eat memory, and tell how it ended."""
 
+import contextlib
 import functools
+import math
 import os
 import resource
 import subprocess
@@ -12,6 +14,9 @@ from typing import IO
 # Enough to see how a log begins and how it ends; a hostile video can make FFmpeg write without end.
 _LOG_HEAD_BYTES = 128 * 1024
 _LOG_TAIL_BYTES = 64 * 1024
+# No stored video and no log is as large, unless somebody means harm.
+_MAX_FILE_BYTES = 4 * 2**30
+_KEPT_VARIABLES = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES")
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ def run_child(command: list[str], *, timeout_seconds: float, memory_mb: int) -> 
         timer = threading.Timer(timeout_seconds, _kill, [child, too_late])
         timer.start()
         try:
-            _limit_memory(child.pid, memory_mb)
+            _limit(child.pid, memory_mb=memory_mb, cpu_seconds=4 * math.ceil(timeout_seconds))
             returncode = child.wait()
             return Ended(returncode, _read_ends(log), timed_out=too_late.is_set())
         except BaseException:
@@ -71,19 +76,27 @@ def _kill(child: subprocess.Popen[bytes], too_late: threading.Event) -> None:
 
 @functools.cache
 def _environment() -> dict[str, str]:
-    return os.environ | {"MALLOC_ARENA_MAX": "2"}  # an arena a thread would count against memory_mb
+    """Return what FFmpeg may know of the user's settings: nothing that changes its log or its output."""
+    kept = {name: value for name, value in os.environ.items() if name in _KEPT_VARIABLES}
+    # An arena a thread would count against memory_mb.
+    return kept | {"LC_ALL": "C", "AV_LOG_FORCE_NOCOLOR": "1", "MALLOC_ARENA_MAX": "2"}
 
 
-def _limit_memory(pid: int, memory_mb: int) -> None:
+def _limit(pid: int, *, memory_mb: int, cpu_seconds: int) -> None:
     # From outside, because a preexec_fn may deadlock in a process with threads, as a Dask worker is.
     if not hasattr(resource, "prlimit"):
         return
-    limit = memory_mb * 2**20
-    try:
-        resource.prlimit(pid, resource.RLIMIT_AS, (limit, limit))
-        resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
-    except ProcessLookupError:
-        pass  # it has ended already
+    limits = {
+        resource.RLIMIT_AS: memory_mb * 2**20,
+        resource.RLIMIT_CPU: cpu_seconds,  # ends a child whose parent was killed, and its timer with it
+        resource.RLIMIT_FSIZE: _MAX_FILE_BYTES,
+        resource.RLIMIT_CORE: 0,
+    }
+    for name, limit in limits.items():
+        with contextlib.suppress(ProcessLookupError):  # it has ended already
+            _, hard = resource.prlimit(pid, name)
+            allowed = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+            resource.prlimit(pid, name, (allowed, allowed))
 
 
 def _read_ends(log: IO[bytes]) -> str:

@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import signal
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -54,7 +53,7 @@ def build_on_this_machine(tasks: list[ShardTask], report: Report, *, num_workers
     Raises:
         BuildError: As `build_shard`, or if a shard lost its worker again and again.
     """
-    with dask.config.set(_DASK_SETTINGS), _workers_ignore_ctrl_c():
+    with dask.config.set(_DASK_SETTINGS), _ctrl_c_waits():
         cluster = LocalCluster(
             n_workers=min(num_workers, len(tasks)),
             threads_per_worker=1,
@@ -88,6 +87,8 @@ def build_on_cluster(tasks: list[ShardTask], report: Report, *, address: str) ->
                 "`dask scheduler`, workers with `dask worker ADDRESS --nthreads 1`, or leave --scheduler out."
             ) from error
         with client:
+            if not client.scheduler_info()["workers"]:
+                report({"event": "no workers", "address": address})
             _build_with(client, tasks, report)
 
 
@@ -154,20 +155,22 @@ def _stop_workers(client: Client, task: ShardTask, futures: list[Future]) -> Non
         return
     with contextlib.suppress(TimeoutError, OSError):
         stop_path(task.out_dir).touch()
-        wait(futures, timeout=task.transcode.timeout_seconds)
+        begun = {key for keys in client.processing().values() for key in keys}
+        client.cancel([future for future in futures if future.key not in begun])
+        wait([future for future in futures if future.key in begun], timeout=task.transcode.timeout_seconds)
 
 
 @contextlib.contextmanager
-def _workers_ignore_ctrl_c() -> Iterator[None]:
-    """Start processes to which a Ctrl-C in the terminal means nothing: this one tells them to stop."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _ctrl_c_waits() -> Iterator[None]:
+    """Start processes to which a Ctrl-C in the terminal means nothing: this one tells them to stop.
+
+    They inherit the blocked signal; one that comes meanwhile is delivered here at the end of the block.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 @contextlib.contextmanager

@@ -29,6 +29,8 @@ def explain(shards_dir: Path, key_or_id: str) -> list[Story]:
     Raises:
         BuildError: If no annotated video has that key or id.
     """
+    if not key_or_id:
+        raise BuildError("Give a key (train-<id>) or a video id.")
     read_facts(shards_dir)
     wanted = (pc.field("key") == key_or_id) | (pc.field("video_id") == key_or_id)
     rows = pq.read_table(plan_path(shards_dir), filters=wanted).to_pylist()
@@ -48,8 +50,9 @@ def _tell(shards_dir: Path, row: dict[str, Any]) -> Story:
     ]
     if row["source"]:
         story.append(("found as", f"{row['source_dir']}/{row['source']} ({row['source_bytes']:,} bytes)"))
-    story += _planned(shards_dir, row) if row["shard"] >= 0 else [("status", _with_reason(row))]
-    return story
+    if row["shard"] >= 0:
+        return story + _planned(shards_dir, row)
+    return story + _status(row)
 
 
 def _planned(shards_dir: Path, row: dict[str, Any]) -> Story:
@@ -60,9 +63,7 @@ def _planned(shards_dir: Path, row: dict[str, Any]) -> Story:
         found = [
             one for one in _rows(read_ledger(shards_dir), row["key"]) if one["reason"] != "duplicate_row"
         ]
-        story += [("status", _with_reason(found[0]))]
-        if found[0]["detail"]:
-            story.append(("seen", found[0]["detail"]))
+        story += _status(found[0])
     elif not done_path(shards_dir, row["shard"]).is_file():
         story.append(("status", "waiting for its shard to be built"))
     else:
@@ -97,12 +98,9 @@ def _attempt(event: dict[str, Any]) -> str:
     return f"{outcome} by worker {event['worker']} in {event['seconds']:.2f} s"
 
 
-def _with_reason(row: dict[str, Any]) -> str:
-    if not row["reason"]:
-        return str(row["status"]) + (
-            f": {row['detail']}" if row["status"] == "missing" and row["detail"] else ""
-        )
-    return f"{row['status']}: {row['reason']} ({REASONS[row['reason']]})"
+def _status(row: dict[str, Any]) -> Story:
+    reason = f": {row['reason']} ({REASONS[row['reason']]})" if row["reason"] else ""
+    return [("status", f"{row['status']}{reason}"), *([("seen", row["detail"])] if row["detail"] else [])]
 
 
 def _rows(table: Any, key: str) -> list[dict[str, Any]]:

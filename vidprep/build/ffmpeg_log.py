@@ -1,19 +1,29 @@
-"""What FFmpeg says about a run at log level "repeat+level+verbose", as facts."""
+"""What FFmpeg says about a run at log level "repeat+level+verbose", as facts.
+
+FFmpeg repeats the titles and comments of a video in its log, at level info. So every pattern is tied to a
+start of a line, or to a level, that such a text cannot have.
+"""
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 _ADDRESS = re.compile(r" @ 0x[0-9a-f]+")
-_INPUT = re.compile(r"\[info\] Input #0, (\S+), from", re.MULTILINE)
-_VIDEO_STREAM = re.compile(r"Stream #0:\d+.*?: (Video: .*)")
-_ANY_STREAM = re.compile(r"Stream #0:\d+.*?: (\w+: \w+)")
+_INPUT = re.compile(r"^\[info\] Input #0, (\S+), from", re.MULTILINE)
+_OUTPUT = re.compile(r"^\[info\] Output #0, ", re.MULTILINE)
+_VIDEO_STREAM = re.compile(r"^\[info\]   (?:  )?Stream #0:\d+.*?: (Video: .*)", re.MULTILINE)
+_ANY_STREAM = re.compile(r"^\[info\]   (?:  )?Stream #0:\d+.*?: (\w+: \w+)", re.MULTILINE)
 _DECODER_WORDS = re.compile(r"Video: (\w+)(?: \((\w+)\))?")
 _READ = re.compile(
-    r"Input stream #0:\d+ \(video\): (\d+) packets read.*?; (\d+) frames decoded; (\d+) decode errors"
+    r"^\[in#0[^\]]*\] \[verbose\]   Input stream #0:\d+ \(video\): "
+    r"(\d+) packets read[^;]*;(?: (\d+) frames decoded; (\d+) decode errors)?",
+    re.MULTILINE,
 )
-_WRITTEN = re.compile(r"Output stream #0:0 \(video\): (\d+) frames encoded")
-_DURATION = re.compile(r"Duration: (\d+):(\d+):([\d.]+)")
+_WRITTEN = re.compile(
+    r"^\[out#0[^\]]*\] \[verbose\]   Output stream #0:0 \(video\): (\d+) frames encoded", re.MULTILINE
+)
+_STOPPED = re.compile(r"^\[info\] Exiting normally, received signal (\d+)", re.MULTILINE)
+_DURATION = re.compile(r"^\[info\]   Duration: (\d+):(\d+):([\d.]+)", re.MULTILINE)
 _RATE = re.compile(r"([\d.]+)(k?) fps")
 _SIZE_AND_RATE = re.compile(r", (\d+)x(\d+)[ ,].*?([\d.]+)(k?) fps")
 _ERROR = re.compile(r"^((?:\[[^\]]*\] )*)\[(?:error|fatal)\] (.*)$", re.MULTILINE)
@@ -29,6 +39,8 @@ class FFmpegLog:
         source_stream: FFmpeg's own description of the source video, e.g. "Video: h264 (High), ...".
         num_frames_announced: By the header of an MP4, about; 0 if it does not tell. Other containers announce
             no number of frames.
+        has_counts: Whether FFmpeg came to its end, where it counts packets and frames.
+        stopped_by_signal: The signal that made FFmpeg end early, or 0.
         num_packets: Video packets read.
         num_frames_decoded: Frames that came out of the decoder.
         num_frames_encoded: Frames that went into the output.
@@ -44,6 +56,8 @@ class FFmpegLog:
     streams: tuple[str, ...]
     source_stream: str
     num_frames_announced: int
+    has_counts: bool
+    stopped_by_signal: int
     num_packets: int
     num_frames_decoded: int
     num_frames_encoded: int
@@ -58,7 +72,8 @@ class FFmpegLog:
 def parse_log(log: str) -> FFmpegLog:
     """Read the facts out of a log; what is not in it is 0 or empty."""
     log = _ADDRESS.sub("", log)
-    before, _, after = log.partition("Output #0")
+    output = _OUTPUT.search(log)
+    before, after = (log[: output.start()], log[output.start() :]) if output else (log, "")
     source_stream = _first(_VIDEO_STREAM, before)
     container = _first(_INPUT, log)
     read = _READ.search(log)
@@ -69,9 +84,11 @@ def parse_log(log: str) -> FFmpegLog:
         streams=tuple(_ANY_STREAM.findall(before)),
         source_stream=source_stream,
         num_frames_announced=_frames_announced(before, source_stream) if "mp4" in container else 0,
+        has_counts=read is not None,
+        stopped_by_signal=int(_first(_STOPPED, log) or 0),
         num_packets=int(read[1]) if read else 0,
-        num_frames_decoded=int(read[2]) if read else 0,
-        num_decode_errors=int(read[3]) if read else 0,
+        num_frames_decoded=int(read[2] or 0) if read else 0,
+        num_decode_errors=int(read[3] or 0) if read else 0,
         num_frames_encoded=int(_first(_WRITTEN, log) or 0),
         width=int(size[1]) if size else 0,
         height=int(size[2]) if size else 0,

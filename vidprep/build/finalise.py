@@ -1,6 +1,5 @@
 """The last step of a build: final names, index, ledger, sidecars, and the manifest as the very last file."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +7,12 @@ import pandas as pd
 import pyarrow as pa
 
 import vidprep
+from vidprep.build.finished import DoneShard, final_names, move_into_place
 from vidprep.build.plan import Plan
-from vidprep.build.workspace import DoneShard, final_shard_paths, staging_path, write_whole
+from vidprep.build.workspace import replace_durably, write_whole
 from vidprep.errors import BuildError
 from vidprep.manifests import SPLITS, class_list_hash
-from vidprep.shards.card import dataset_card, wids_index
+from vidprep.shards.card import dataset_card, format_json, wids_index
 from vidprep.shards.index import write_index
 from vidprep.shards.layout import CARD, CLASSES, INDEX, LEDGER, MANIFEST, wids_name
 from vidprep.shards.ledger import LEDGER_SCHEMA, write_ledger
@@ -36,9 +36,8 @@ def finalise(
     Raises:
         BuildError: If the accounting does not add up, which is an error of ours.
     """
-    paths = final_shard_paths(out_dir, plan.facts, done)
-    _move_into_place(out_dir, paths)
-    names = {number: path.relative_to(out_dir).as_posix() for number, path in paths.items()}
+    names = final_names(plan.facts, done)
+    move_into_place(out_dir, names)
     _write_via(out_dir / INDEX, lambda path: write_index(_index_rows(done, names), path))
     ledger = ledger_rows(plan.rows, done, names)
     _write_via(out_dir / LEDGER, lambda path: write_ledger(pa.Table.from_pandas(ledger, LEDGER_SCHEMA), path))
@@ -95,13 +94,6 @@ def ledger_rows(rows: pd.DataFrame, done: dict[int, DoneShard], names: dict[int,
     return order.reindex(columns=LEDGER_SCHEMA.names).reset_index(drop=True)
 
 
-def _move_into_place(out_dir: Path, paths: dict[int, Path]) -> None:
-    for number, path in paths.items():
-        path.parent.mkdir(exist_ok=True)
-        if staging_path(out_dir, number).exists():
-            staging_path(out_dir, number).replace(path)
-
-
 def _index_rows(done: dict[int, DoneShard], names: dict[int, str]) -> list[dict[str, Any]]:
     return [row | {"shard": name} for number, name in names.items() for row in done[number].rows]
 
@@ -151,8 +143,8 @@ def _classes(classes: tuple[str, ...], full_classes: tuple[str, ...]) -> list[di
 def _write_via(path: Path, write: Any) -> None:
     partial_path = path.with_name(path.name + ".partial")
     write(partial_path)
-    partial_path.replace(path)
+    replace_durably(partial_path, path)
 
 
 def _write_json(path: Path, value: object) -> None:
-    write_whole(path, json.dumps(value, indent=1, ensure_ascii=False).encode())
+    write_whole(path, format_json(value).encode())

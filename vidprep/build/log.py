@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,8 @@ class BuildLog:
     def __init__(self, out_dir: Path) -> None:
         log_path(out_dir).parent.mkdir(parents=True, exist_ok=True)
         self._file = log_path(out_dir).open("a", encoding="utf-8", buffering=1)
+        if _ends_in_mid_line(log_path(out_dir)):
+            self._file.write("\n")  # else the next event would be lost with the one that a crash cut
         self._lock = threading.Lock()
 
     def write(self, event: dict[str, Any]) -> None:
@@ -29,6 +32,13 @@ class BuildLog:
         """Close the file."""
         with contextlib.suppress(OSError):
             self._file.close()
+
+
+def _ends_in_mid_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 1))
+        return file.read() not in (b"", b"\n")
 
 
 def read_log(out_dir: Path) -> list[dict[str, Any]]:

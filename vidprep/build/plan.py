@@ -38,6 +38,8 @@ PLAN_SCHEMA = pa.schema(
     ]
 )
 _FACTS = b"vidprep.plan"
+# Raised whenever a change of ours changes the bytes of a shard: a build is not resumed across it.
+_GENERATION = 1
 # What identifies a video; where the sources lie may change between two runs.
 _IDENTITY = ("shard", "split", "key", "label", "label_full", "status", "reason", "source", "source_bytes")
 
@@ -89,6 +91,7 @@ class PlanFacts(Frozen):
             "FFmpeg version": self.ffmpeg_version,
             "limit": str(self.limit),
             "videos": self.source_sha256,
+            "vidprep's way to build": str(_GENERATION),
         }
 
 

@@ -12,6 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 _PLAIN_LINE_SECONDS = 10.0
+_MESSAGES = {
+    "stopping": "Stopping when the videos in hand are done; Ctrl-C again: at once.",
+    "no workers": "The scheduler has no workers yet; waiting for them.",
+}
 
 
 class BuildProgress:
@@ -55,8 +59,8 @@ class BuildProgress:
 
     def update(self, event: dict[str, Any]) -> None:
         """Take in one event of a build."""
-        if event["event"] == "stopping":
-            self._console.print("Stopping when the videos in hand are done; Ctrl-C again: at once.")
+        if event["event"] in _MESSAGES:
+            self._console.print(_MESSAGES[event["event"]], soft_wrap=True)
             return
         with self._lock:
             self._count(event)

@@ -2,7 +2,9 @@
 
 import os
 import platform
+import shutil
 import signal
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -11,10 +13,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import psutil
 from filelock import Timeout
 from rich.console import Console
 
 from vidprep.build.finalise import finalise
+from vidprep.build.finished import DoneShard, read_done, take_back
 from vidprep.build.log import BuildLog, read_log
 from vidprep.build.plan import (
     Plan,
@@ -28,11 +32,9 @@ from vidprep.build.plan import (
 from vidprep.build.progress import BuildProgress
 from vidprep.build.shard import ShardTask
 from vidprep.build.workspace import (
-    DoneShard,
     build_lock,
     done_path,
     no_room_is_a_build_error,
-    read_done,
     staging_path,
     stop_path,
 )
@@ -44,6 +46,8 @@ from vidprep.recipe import Recipe
 from vidprep.shards.layout import BUILD_DIR, MANIFEST
 from vidprep.shards.manifest import Manifest
 
+# `vidprep status` takes the lock for an instant, to see whether somebody else has it.
+_LOCK_SECONDS = 2.0
 _GO_ON = "Run the same command again to go on."
 
 RunShards = Callable[[list[ShardTask], Callable[[dict[str, Any]], None]], None]
@@ -100,11 +104,21 @@ def build_shard_set(request: BuildRequest, run_shards: RunShards, console: Conso
             f"Nothing to build: none of the {len(plan.rows):,} annotated videos is under "
             f"{', '.join(request.sources)}. See `vidprep audit`."
         )
-    with _exclusive(request.out_dir), _stop_on_sigterm(), no_room_is_a_build_error(request.out_dir):
+    with (
+        _exclusive(request.out_dir),
+        _stop_says_how_to_go_on(),
+        no_room_is_a_build_error(request.out_dir),
+    ):
         _settle_plan(plan, request.out_dir)
         _build_pending(plan, request, run_shards, console)
         done = read_done(request.out_dir, plan.facts)
-        return finalise(request.out_dir, plan, done, inventory.dataset.labels.classes)
+        manifest = finalise(request.out_dir, plan, done, inventory.dataset.labels.classes)
+    if not manifest.shards:
+        raise BuildError(
+            f"Not one of {plan.facts.num_videos:,} videos could be used. "
+            f"See why: vidprep ledger {request.out_dir} --list rejected."
+        )
+    return manifest
 
 
 def _settle_plan(plan: Plan, out_dir: Path) -> None:
@@ -126,6 +140,7 @@ def _build_pending(plan: Plan, request: BuildRequest, run_shards: RunShards, con
     if not pending:
         return
     (out_dir / MANIFEST).unlink(missing_ok=True)  # the set is not complete any more
+    take_back(out_dir)
     _clear_leftovers(out_dir)
     tasks = [
         ShardTask(out_dir, number, facts.recipe.transcode, request.ffmpeg, facts.ffmpeg_version)
@@ -171,9 +186,14 @@ def _logged_end(log: BuildLog, out_dir: Path, facts: PlanFacts) -> Iterator[None
 
 
 def _clear_leftovers(out_dir: Path) -> None:
+    """Remove what a run that was killed could not remove itself."""
     stop_path(out_dir).unlink(missing_ok=True)
     for path in staging_path(out_dir, 0).parent.glob("*.partial"):
         path.unlink(missing_ok=True)
+    for path in Path(tempfile.gettempdir()).glob("vidprep-*-*"):
+        pid = path.name.split("-")[1]
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _refuse_foreign(out_dir: Path) -> None:
@@ -192,7 +212,7 @@ def _exclusive(out_dir: Path) -> Iterator[None]:
     try:
         (out_dir / BUILD_DIR).mkdir(parents=True, exist_ok=True)
         lock = build_lock(out_dir)
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=_LOCK_SECONDS)
     except Timeout as error:
         starts = [event for event in read_log(out_dir) if event["event"] == "start"]
         who = f" (process {starts[-1]['pid']} on {starts[-1]['host']})" if starts else ""
@@ -210,8 +230,8 @@ def _exclusive(out_dir: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _stop_on_sigterm() -> Iterator[None]:
-    """Treat SIGTERM, which batch systems send before they kill, like Ctrl-C."""
+def _stop_says_how_to_go_on() -> Iterator[None]:
+    """Treat SIGTERM, which batch systems send before they kill, like Ctrl-C; and both as no catastrophe."""
 
     def stop(signum: int, frame: FrameType | None) -> None:
         raise BuildStopped(f"Stopped by signal {signum}. {_GO_ON}")
@@ -222,5 +242,7 @@ def _stop_on_sigterm() -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
+    except KeyboardInterrupt as error:
+        raise BuildStopped(f"Stopped. {_GO_ON}") from error
     finally:
         signal.signal(signal.SIGTERM, before)

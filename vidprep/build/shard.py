@@ -1,7 +1,6 @@
 """Build one shard: the unit of work of a worker, local or anywhere in a cluster."""
 
 import os
-import platform
 import shutil
 import tempfile
 import time
@@ -13,20 +12,20 @@ from typing import Any
 
 import fsspec
 
+from vidprep.build.finished import DoneShard, Rejected
 from vidprep.build.plan import plan_path, read_shard_rows
 from vidprep.build.transcode import StoredVideo, transcode
+from vidprep.build.trial import checked_ffmpeg
 from vidprep.build.workspace import (
-    DoneShard,
-    Rejected,
     done_path,
     is_no_room,
     no_room_is_a_build_error,
+    replace_durably,
     staging_path,
     stop_path,
     write_whole,
 )
-from vidprep.errors import BuildError, BuildStopped, SourceError, ToolError, VideoRejected, VidprepError
-from vidprep.ffmpeg import check_encoder, ffmpeg_version, find_ffmpeg
+from vidprep.errors import BuildError, BuildStopped, SourceError, VideoRejected, VidprepError
 from vidprep.recipe import Transcode
 from vidprep.shards.tar import Sample, ShardWriter
 
@@ -69,7 +68,7 @@ def build_shard(task: ShardTask, report: Report) -> DoneShard:
             f"A worker sees no {plan_path(task.out_dir)}: the output folder must be on a file system that "
             "all workers share, under the same path."
         )
-    ffmpeg_path = _checked_ffmpeg(task)
+    ffmpeg_path = checked_ffmpeg(task.ffmpeg, task.ffmpeg_version, task.transcode)
     rows = read_shard_rows(task.out_dir, task.shard)
     _stop_if_asked(task)
     report({"event": "shard", "shard": task.shard, "split": rows[0]["split"], "num_videos": len(rows)})
@@ -81,19 +80,6 @@ def build_shard(task: ShardTask, report: Report) -> DoneShard:
             return _write_shard(task, ffmpeg_path, rows, partial_path, report)
     finally:
         partial_path.unlink(missing_ok=True)
-
-
-def _checked_ffmpeg(task: ShardTask) -> str:
-    """Return this machine's FFmpeg: the version that was planned, with an encoder that works here."""
-    path = find_ffmpeg(task.ffmpeg)
-    if ffmpeg_version(path) != task.ffmpeg_version:
-        raise ToolError(
-            f"{path} on {platform.node()} is FFmpeg {ffmpeg_version(path)}, the build was planned with "
-            f"{task.ffmpeg_version}. Install the same imageio-ffmpeg on every machine."
-        )
-    if task.transcode.mode == "encode":
-        check_encoder(path, task.transcode.encoder)
-    return path
 
 
 def _write_shard(
@@ -113,7 +99,7 @@ def _write_shard(
                 writer.write(sample)
             report(_video_event(task, row, outcome, time.monotonic() - started))
     if writer.rows:
-        partial_path.replace(staging_path(task.out_dir, task.shard))
+        replace_durably(partial_path, staging_path(task.out_dir, task.shard))
     done = DoneShard(
         shard=task.shard,
         split=rows[0]["split"],
@@ -135,7 +121,7 @@ def _stop_if_asked(task: ShardTask) -> None:
 
 def _store_video(task: ShardTask, ffmpeg_path: str, row: Row) -> tuple[Sample, str] | Rejected:
     """Transcode one video; the only place where an exception becomes a rejected video."""
-    with tempfile.TemporaryDirectory(prefix="vidprep-") as scratch:
+    with tempfile.TemporaryDirectory(prefix=f"vidprep-{os.getpid()}-") as scratch:
         try:
             source = _local_source(row, Path(scratch))
             video = transcode(source, Path(scratch), task.transcode, ffmpeg_path)

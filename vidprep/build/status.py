@@ -5,9 +5,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from vidprep.build.finished import read_done
 from vidprep.build.log import read_log
 from vidprep.build.plan import PlanFacts, read_facts
-from vidprep.build.workspace import is_running, read_done
+from vidprep.build.workspace import is_running
 from vidprep.shards.layout import MANIFEST
 
 

@@ -4,7 +4,7 @@ Only the FFmpeg child opens a source; this process sees nothing of it but FFmpeg
 the file that FFmpeg wrote.
 """
 
-import shutil
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,12 +13,14 @@ import av
 from vidprep.build.child import Ended, run_child
 from vidprep.build.command import decode_command, encode_command, remux_command
 from vidprep.build.ffmpeg_log import FFmpegLog, parse_log
-from vidprep.errors import BuildError, BuildStopped, VideoRejected
+from vidprep.errors import BuildError, BuildStopped, SourceError, VideoRejected
 from vidprep.recipe import Transcode
 
 _SIGINT, _SIGKILL, _SIGTERM = 2, 9, 15
 _NO_ROOM = ("No space left on device", "Disk quota exceeded")
-_NO_MEMORY = ("Cannot allocate memory", "Out of memory", "malloc of size")
+_BAD_STORAGE = ("Input/output error", "Stale file handle", "Transport endpoint is not connected")
+_NO_STREAM = ("matches no streams",)
+_NO_MEMORY = ("Cannot allocate memory", "Out of memory", "malloc of size", "get_buffer() failed")
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ def transcode(source: Path, scratch_dir: Path, settings: Transcode, ffmpeg_path:
 
     Raises:
         VideoRejected: If the video cannot be used; `reason` and `detail` say why.
-        BuildError: If the disk is full.
+        BuildError: If the disk is full, or FFmpeg's log cannot be read.
+        SourceError: If the storage of the source fails.
         BuildStopped: If somebody else told FFmpeg to stop.
     """
     store = {"encode": _encode, "copy": _copy}[settings.mode]
@@ -95,21 +98,38 @@ def _run(command: list[str], settings: Transcode) -> FFmpegLog:
     """Run FFmpeg on a video and return its log, or raise what its end means."""
     ended = _run_again_if_killed(command, settings)
     log = parse_log(ended.log)
-    if any(words in ended.log for words in _NO_ROOM):
-        free = shutil.disk_usage(Path(command[-2].removeprefix("file:")).parent).free
+    if _says(log, _NO_ROOM):
         raise BuildError(
-            f"No room left for temporary files ({free / 2**20:.0f} MiB free where TMPDIR points). "
-            "Finished shards are kept: free some space, or set TMPDIR, and run the same build again."
+            f"No room left for temporary files in {tempfile.gettempdir()}. Finished shards are kept: free "
+            "some space there, or set TMPDIR to another folder, and run the same build again."
         )
-    if "received signal" in ended.log or -ended.returncode in (_SIGINT, _SIGTERM):
+    if _says(log, _BAD_STORAGE):
+        raise SourceError(
+            f"{_source_of(command)}: {'; '.join(log.errors[:2])}. The storage fails, not the video: mend "
+            "it and run the same build again. Finished shards are kept."
+        )
+    if log.stopped_by_signal or -ended.returncode in (_SIGINT, _SIGTERM):
         raise BuildStopped("FFmpeg was told to stop from outside. Run the same build again to resume it.")
     if ended.timed_out:
         raise VideoRejected(
             "timed_out", f"FFmpeg needed more than timeout_seconds = {settings.timeout_seconds:g}"
         )
-    if ended.returncode or any(words in ended.log for words in _NO_MEMORY):
+    if ended.returncode or _says(log, _NO_MEMORY):
         raise VideoRejected(_reason(ended, log), _last_words(ended, log))
+    if not log.has_counts:
+        raise BuildError(
+            f"{_source_of(command)}: FFmpeg ended well but did not count its frames; its log cannot be read. "
+            f"Its last words: {ended.log[-200:]!r}."
+        )
     return log
+
+
+def _says(log: FFmpegLog, words: tuple[str, ...]) -> bool:
+    return any(word in line for line in log.errors for word in words)
+
+
+def _source_of(command: list[str]) -> str:
+    return command[command.index("-i") + 1].removeprefix("file:")
 
 
 def _run_again_if_killed(command: list[str], settings: Transcode) -> Ended:
@@ -124,19 +144,19 @@ def _run_again_if_killed(command: list[str], settings: Transcode) -> Ended:
 
 def _reason(ended: Ended, log: FFmpegLog) -> str:
     """Return why FFmpeg failed, in a word of `REASONS`."""
-    if any(words in ended.log for words in _NO_MEMORY) or -ended.returncode == _SIGKILL:
+    if _says(log, _NO_MEMORY) or -ended.returncode == _SIGKILL:
         return "out_of_memory"
     if ended.returncode < 0:
         return "crashed"
     if not log.container:
         return "unreadable"
-    if "matches no streams" in ended.log:
+    if _says(log, _NO_STREAM):
         return "no_video_stream"
     return "encode_failed" if log.num_frames_decoded else "undecodable"
 
 
 def _last_words(ended: Ended, log: FFmpegLog) -> str:
-    if "matches no streams" in ended.log:
+    if _says(log, _NO_STREAM):
         return f"streams found: {', '.join(log.streams) or 'none'}"
     how = f"killed by signal {-ended.returncode}" if ended.returncode < 0 else f"exit {ended.returncode}"
     said = "; ".join(log.errors[:2]) or "without a word"

@@ -10,48 +10,15 @@ lock, stop                   one build at a time; please stop
 import errno
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
-from pydantic import ValidationError
 
-from vidprep.build.plan import PlanFacts
 from vidprep.errors import BuildError
-from vidprep.shards.layout import BUILD_DIR, shard_name
-from vidprep.toml_models import Frozen
-
-
-class Rejected(Frozen):
-    """A video that was found to be unusable while its shard was built."""
-
-    key: str
-    reason: str
-    detail: str
-
-
-class DoneShard(Frozen):
-    """What a finished shard holds; written when its tar is on the disk.
-
-    Attributes:
-        shard: Its number in the plan.
-        rows: Index rows without the shard's name; empty, and no tar, if every video was rejected.
-        details: For the ledger, by key: what FFmpeg said of the source of each used video.
-        size_bytes: Of the tar.
-        sha256: Of the tar.
-        md5: Of the tar.
-    """
-
-    shard: int
-    split: str
-    rows: tuple[dict[str, Any], ...]
-    details: dict[str, str]
-    rejected: tuple[Rejected, ...]
-    size_bytes: int
-    sha256: str
-    md5: str
+from vidprep.shards.layout import BUILD_DIR
 
 
 def staging_path(out_dir: Path, shard: int) -> Path:
@@ -62,6 +29,11 @@ def staging_path(out_dir: Path, shard: int) -> Path:
 def done_path(out_dir: Path, shard: int) -> Path:
     """Return the file whose existence means that a shard is finished."""
     return out_dir / BUILD_DIR / "done" / f"{shard:06d}.json"
+
+
+def places_path(out_dir: Path) -> Path:
+    """Return the file that says which final name each finished shard has, by its number in the plan."""
+    return out_dir / BUILD_DIR / "places.json"
 
 
 def log_path(out_dir: Path) -> Path:
@@ -88,37 +60,10 @@ def is_running(out_dir: Path) -> bool:
         lock.acquire(timeout=0)
     except Timeout:
         return True
+    except OSError:  # a read-only copy of a shard set
+        return False
     lock.release()
     return False
-
-
-def read_done(out_dir: Path, facts: PlanFacts) -> dict[int, DoneShard]:
-    """Read the shards that are finished and whose tars are there, staged or in their final place.
-
-    A tar of another size than its done-file says does not count: it will be built again.
-    """
-    numbers = range(len(facts.shard_sizes))
-    done = {
-        number: _read_done_file(path) for number in numbers if (path := done_path(out_dir, number)).is_file()
-    }
-    final_paths = final_shard_paths(out_dir, facts, done) if len(done) == len(numbers) else {}
-    return {
-        number: shard
-        for number, shard in done.items()
-        if not shard.rows or _is_there(shard, staging_path(out_dir, number), final_paths.get(number))
-    }
-
-
-def final_shard_paths(out_dir: Path, facts: PlanFacts, done: dict[int, DoneShard]) -> dict[int, Path]:
-    """Return the final path of each shard that is not empty: numbers without gaps, per split."""
-    counts: dict[str, int] = {}
-    paths = {}
-    for number in sorted(done):
-        split = done[number].split
-        if done[number].rows:
-            paths[number] = out_dir / shard_name(facts.recipe.name, split, counts.get(split, 0))
-            counts[split] = counts.get(split, 0) + 1
-    return paths
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -126,13 +71,25 @@ def write_whole(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial_path = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        with partial_path.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial_path.replace(path)
+        partial_path.write_bytes(data)
+        replace_durably(partial_path, path)
     finally:
         partial_path.unlink(missing_ok=True)
+
+
+def replace_durably(partial_path: Path, path: Path) -> None:
+    """Give a written file its name, after its bytes are on the disk; the name is then on the disk, too."""
+    _sync(partial_path)
+    partial_path.replace(path)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
@@ -143,24 +100,14 @@ def no_room_is_a_build_error(out_dir: Path) -> Iterator[None]:
     except OSError as error:
         if not is_no_room(error):
             raise
-        free = shutil.disk_usage(out_dir).free
+        places = (str(out_dir), tempfile.gettempdir())
+        free = ", ".join(f"{shutil.disk_usage(place).free >> 20:,} MiB free in {place}" for place in places)
         raise BuildError(
-            f"No room left on the disk ({free / 2**20:,.0f} MiB free in {out_dir}). The shard in hand is "
-            "dropped, finished shards are kept: free some space and run the same build again."
+            f"No room left on the disk ({free}). The shard in hand is dropped, finished shards are kept: "
+            "free some space and run the same build again."
         ) from error
 
 
 def is_no_room(error: BaseException) -> bool:
     """Tell whether an error means a full disk, or a quota that is used up."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-
-
-def _read_done_file(path: Path) -> DoneShard:
-    try:
-        return DoneShard.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise BuildError(f"{path} is damaged. Delete it and run the same build again.") from error
-
-
-def _is_there(shard: DoneShard, *paths: Path | None) -> bool:
-    return any(path and path.is_file() and path.stat().st_size == shard.size_bytes for path in paths)

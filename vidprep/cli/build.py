@@ -2,13 +2,21 @@
 
 import functools
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vidprep.cli.options import Annotations, ClassList, Overrides, ShardsDir, Sources, default_sources
+from vidprep.cli.options import (
+    Annotations,
+    ClassList,
+    Overrides,
+    ShardsDir,
+    Sources,
+    absolute,
+    default_sources,
+    num_cores,
+)
 
 if TYPE_CHECKING:
     from vidprep.build.run import RunShards
@@ -136,8 +144,7 @@ def _choose_engine(workers: int | None, scheduler: str | None, sync: bool) -> "R
         return engine.build_in_process
     if scheduler:
         return functools.partial(engine.build_on_cluster, address=scheduler)
-    num_workers = workers or len(os.sched_getaffinity(0))
-    return functools.partial(engine.build_on_this_machine, num_workers=num_workers)
+    return functools.partial(engine.build_on_this_machine, num_workers=workers or num_cores())
 
 
 def _build(
@@ -155,13 +162,17 @@ def _build(
     from vidprep.cli.accounting import accounting_table
     from vidprep.shards.ledger import read_ledger
 
+    if out and ":/" in str(out):
+        raise typer.BadParameter(
+            f"{out} is a URL. Build into a local folder and copy it.", param_hint="--out"
+        )
     request = BuildRequest(
         recipe=recipe,
-        sources=default_sources(recipe.dataset.name, source),
+        sources=[absolute(folder) for folder in default_sources(recipe.dataset.name, source)],
         annotations=annotations or [],
         out_dir=(out or Path("shards") / recipe.name).absolute(),
         limit=limit,
-        ffmpeg=ffmpeg,
+        ffmpeg=ffmpeg and absolute(ffmpeg),
     )
     console = Console(highlight=False)
     build_shard_set(request, engine, console)

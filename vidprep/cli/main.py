@@ -8,6 +8,10 @@ import typer
 from vidprep import __version__
 from vidprep.cli.audit import audit
 from vidprep.cli.build import build, build_mini, status
+from vidprep.cli.erf import erf
+from vidprep.cli.filters import filters
+from vidprep.cli.loader import bench_loader, index
+from vidprep.cli.model import model
 from vidprep.cli.pipelines import pipelines_app
 from vidprep.cli.shards import explain, ledger, verify
 from vidprep.cli.synth import synth
@@ -31,6 +35,11 @@ app.command(rich_help_panel="Build shards")(status)
 app.command(rich_help_panel="Look at shards")(ledger)
 app.command(rich_help_panel="Look at shards")(explain)
 app.command(rich_help_panel="Look at shards")(verify)
+app.command(rich_help_panel="Load shards")(index)
+app.command("bench-loader", rich_help_panel="Load shards")(bench_loader)
+app.command(rich_help_panel="Networks")(model)
+app.command(rich_help_panel="Networks")(filters)
+app.command(rich_help_panel="Networks")(erf)
 
 
 def _show_version(wanted: bool) -> None:
@@ -51,13 +60,17 @@ def _options(
 
 def main() -> None:
     """Run the program; an expected error is one message and exit 1."""
+    debug = "--debug" in sys.argv  # wherever it stands
+    arguments = [word for word in sys.argv[1:] if word != "--debug"]
     try:
-        app()
+        app(arguments)
     except VidprepError as error:
-        if "--debug" in sys.argv:
+        if debug:
             raise
         sys.stderr.write(f"Error: {error}\n")
         sys.exit(1)
-    except BrokenPipeError:  # `vidprep ... | head`
-        sys.stderr.close()
+    except OSError as error:  # a path that cannot be read or written
+        if debug or error.filename is None:
+            raise
+        sys.stderr.write(f"Error: {error.filename}: {error.strerror}.\n")
         sys.exit(1)

@@ -42,6 +42,9 @@ def show(
     overrides: Overrides = None,
 ) -> None:
     """Print a resolved recipe as TOML: every key, defaults and overrides included."""
+    from vidprep.datasets.classes import resolve_classes
     from vidprep.pipelines import format_recipe, read_pipeline
 
-    typer.echo(format_recipe(read_pipeline(name, overrides)), nl=False)
+    recipe = read_pipeline(name, overrides)
+    resolve_classes(recipe.dataset)  # a dataset or subset that does not exist is an error here, too
+    typer.echo(format_recipe(recipe), nl=False)

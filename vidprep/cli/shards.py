@@ -1,12 +1,11 @@
 """`vidprep verify`, `explain` and `ledger`: look at a shard set."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from vidprep.cli.options import ShardsDir
+from vidprep.cli.options import ShardsDir, num_cores
 
 
 def verify(
@@ -28,7 +27,7 @@ def verify(
     manifest = read_manifest(shards_dir)
     problems: list[str] = []
     console = Console(highlight=False, soft_wrap=True)
-    num_workers = workers or len(os.sched_getaffinity(0))
+    num_workers = workers or num_cores()
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("verifying", total=len(manifest.shards) + 1)
         for found in find_problems(shards_dir, decode=decode, num_workers=num_workers):
@@ -87,7 +86,8 @@ def ledger(
         for row in table.to_pylist():
             if row["status"] == show:
                 why = f"{row['reason']}: {row['detail']}" if row["reason"] else row["detail"]
-                console.print(f"{row['key']}  {row['class']}  {why}", markup=False)
+                name = row["key"] or f"{row['split']}/{row['video_id']!r}"
+                console.print(f"{name}  {row['class']}  {why}", markup=False)
     if csv:
         table.to_pandas().to_csv(csv, index=False)
         console.print(f"{table.num_rows:,} rows written to {csv}", markup=False)

@@ -1,9 +1,15 @@
 """What stands beside the tars for other readers: the dataset card and the `wids` indexes."""
 
+import json
 from typing import Any
 
 from vidprep.manifests import SPLITS
 from vidprep.shards.manifest import Manifest
+
+
+def format_json(value: object) -> str:
+    """Return JSON as it stands in the files of a shard set."""
+    return json.dumps(value, indent=1, ensure_ascii=False)
 
 
 def wids_index(manifest: Manifest, split: str) -> dict[str, Any]:
@@ -28,14 +34,20 @@ def wids_index(manifest: Manifest, split: str) -> dict[str, Any]:
 def dataset_card(manifest: Manifest) -> str:
     """Return README.md: a head that Hugging Face datasets reads, and the accounting for people."""
     recipe = manifest.recipe
-    lines = ["---", f'pretty_name: "{recipe.title}"', "configs:", "- config_name: default", "  data_files:"]
+    lines = [
+        "---",
+        f"pretty_name: {json.dumps(recipe.title)}",
+        "configs:",
+        "- config_name: default",
+        "  data_files:",
+    ]
     for split in (split for split in SPLITS if manifest.totals[split].num_shards):
         lines += [f"  - split: {split}", f"    path: {split}/*.tar"]
     lines += ["---", "", f"# {recipe.title}", ""]
     if manifest.limit is not None:
         lines += [f"A sample: at most {manifest.limit:,} videos of each split.", ""]
     lines += [
-        "WebDataset shards: a sample is `KEY.cls` (label), `KEY.json` (facts) and `KEY.mp4` (H.264 video).",
+        "WebDataset shards: a sample is `KEY.cls` (label), `KEY.json` (facts) and `KEY.mp4` (video).",
         "`classes.json` names the labels, `ledger.parquet` accounts for every annotated video.",
         "",
         "| split | annotated | used | missing | rejected | shards | MB |",

@@ -66,4 +66,10 @@ def read_ledger(shards_dir: Path) -> pa.Table:
         raise ShardError(
             f"No ledger in {shards_dir}: it is written when a build ends. See `vidprep status {shards_dir}`."
         )
-    return pq.read_table(path)
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ShardError(f"{path} cannot be read: {error}. Run the same build again.") from error
+    if not table.schema.equals(LEDGER_SCHEMA):
+        raise ShardError(f"{path}: not the columns of this version. Run the same build again.")
+    return table

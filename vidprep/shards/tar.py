@@ -18,6 +18,19 @@ from typing import IO, Self
 from vidprep.shards.layout import MEMBERS
 
 _HEADER_BYTES = 512
+# What a sample's JSON member tells.
+FACTS = {
+    "video_id",
+    "split",
+    "label",
+    "label_full",
+    "class",
+    "num_frames",
+    "width",
+    "height",
+    "fps",
+    "duration_seconds",
+}
 
 
 @dataclass(frozen=True)

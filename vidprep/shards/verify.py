@@ -5,6 +5,7 @@ import io
 import json
 import tarfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -14,15 +15,18 @@ from typing import Any
 
 import av
 
+from vidprep.errors import ShardError
 from vidprep.manifests import SPLITS, class_list_hash
+from vidprep.shards.card import dataset_card, format_json, wids_index
 from vidprep.shards.index import INDEX_SCHEMA, read_index
-from vidprep.shards.layout import CLASSES, INDEX, LEDGER, MEMBERS
+from vidprep.shards.layout import CARD, CLASSES, INDEX, LEDGER, MEMBERS, wids_name
 from vidprep.shards.ledger import read_ledger
-from vidprep.shards.manifest import Manifest, ShardEntry, file_sha256, read_manifest
+from vidprep.shards.manifest import Manifest, ShardEntry, SplitTotals, file_sha256, read_manifest
+from vidprep.shards.tar import FACTS
 
 
 @dataclass(frozen=True)
-class ShardTask:
+class ShardCheck:
     """One tar to check.
 
     Attributes:
@@ -55,7 +59,7 @@ def verify(shards_dir: Path, *, decode: bool = False, num_workers: int = 1) -> I
     rows_of = _rows_by_shard(shards_dir)
     yield [*check_sidecars(shards_dir, manifest), *_check_names(shards_dir, manifest, rows_of)]
     tasks = [
-        ShardTask(shards_dir / entry.name, entry, rows_of.get(entry.name, []), decode)
+        ShardCheck(shards_dir / entry.name, entry, rows_of.get(entry.name, []), decode)
         for entry in manifest.shards
     ]
     with ProcessPoolExecutor(num_workers, mp_context=get_context("spawn")) as pool:
@@ -63,20 +67,34 @@ def verify(shards_dir: Path, *, decode: bool = False, num_workers: int = 1) -> I
 
 
 def check_sidecars(shards_dir: Path, manifest: Manifest) -> list[str]:
-    """Check class list, index, ledger and the accounting against the manifest."""
+    """Check class list, index, ledger, the files for other readers, and the accounting."""
+    hashes = {INDEX: manifest.index_sha256, LEDGER: manifest.ledger_sha256}
+    texts = {CARD: dataset_card(manifest)}
+    texts |= {wids_name(split): format_json(wids_index(manifest, split)) for split in SPLITS}
+    hashes |= {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
     problems = []
-    for name, sha256 in ((INDEX, manifest.index_sha256), (LEDGER, manifest.ledger_sha256)):
+    for name, sha256 in hashes.items():
         if not (shards_dir / name).is_file():
             problems.append(f"{name} is missing. Run the same build again.")
         elif file_sha256(shards_dir / name) != sha256:
-            problems.append(f"{name}: not the bytes that the manifest names. Run the same build again.")
-    classes = json.loads((shards_dir / CLASSES).read_bytes()) if (shards_dir / CLASSES).is_file() else []
-    if class_list_hash([one["class"] for one in classes]) != manifest.classes_sha256:
+            problems.append(f"{name}: not the bytes that follow from the manifest. Run the same build again.")
+    if _read_classes(shards_dir) != manifest.classes_sha256:
         problems.append(f"{CLASSES}: not the class list that the manifest names. Run the same build again.")
-    return problems + _check_accounting(shards_dir, manifest)
+    try:
+        return problems + _check_accounting(shards_dir, manifest)
+    except ShardError as error:
+        return [*problems, str(error)]
 
 
-def verify_shard(task: ShardTask) -> list[str]:
+def _read_classes(shards_dir: Path) -> str:
+    """Return the hash of the class names in classes.json, or "" if it holds none."""
+    try:
+        return class_list_hash([one["class"] for one in json.loads((shards_dir / CLASSES).read_bytes())])
+    except (OSError, ValueError, TypeError, KeyError):
+        return ""
+
+
+def verify_shard(task: ShardCheck) -> list[str]:
     """Check one tar: size, hash, members against index, and on request every frame."""
     name, entry = task.entry.name, task.entry
     remedy = "Delete the shard and run the same build again; finished shards are kept."
@@ -121,27 +139,32 @@ def _check_names(shards_dir: Path, manifest: Manifest, rows_of: dict[str, list[d
 
 
 def _check_accounting(shards_dir: Path, manifest: Manifest) -> list[str]:
-    if not (shards_dir / LEDGER).is_file():
-        return []
+    """Count the ledger again: used + missing + rejected = annotated, and used = indexed."""
     ledger = read_ledger(shards_dir).select(["split", "status", "key"]).to_pylist()
-    indexed = set(read_index(shards_dir).column("key").to_pylist())
     used = {row["key"] for row in ledger if row["status"] == "used"}
+    indexed = set(read_index(shards_dir).column("key").to_pylist())
     problems = []
-    for split, total in manifest.totals.items():
-        rows = [row["status"] for row in ledger if row["split"] == split]
-        counts = {status: rows.count(status) for status in ("used", "missing", "rejected")}
-        if sum(counts.values()) != total.annotated or counts["used"] != total.used:
+    for split, said in manifest.totals.items():
+        counted = Counter(row["status"] for row in ledger if row["split"] == split)
+        shards = [shard for shard in manifest.shards if shard.split == split]
+        found = SplitTotals(
+            annotated=counted.total(),
+            used=counted["used"],
+            missing=counted["missing"],
+            rejected=counted["rejected"],
+            num_shards=len(shards),
+            size_bytes=sum(shard.size_bytes for shard in shards),
+        )
+        if found != said or found.used + found.missing + found.rejected != found.annotated:
             problems.append(
-                f"{LEDGER}, split {split}: {counts['used']:,} used + {counts['missing']:,} missing + "
-                f"{counts['rejected']:,} rejected, the manifest says {total.annotated:,} annotated and "
-                f"{total.used:,} used."
+                f"{LEDGER} and the shards of {split} add up to {found!r}, the manifest says {said!r}."
             )
     if used != indexed:
         problems.append(f"{LEDGER} and {INDEX} differ in {len(used ^ indexed):,} used videos.")
     return problems
 
 
-def _check_members(task: ShardTask, data: bytes) -> list[str]:
+def _check_members(task: ShardCheck, data: bytes) -> list[str]:
     try:
         with tarfile.open(fileobj=io.BytesIO(data)) as tar:
             found = [(member.name, member.offset_data, member.size) for member in tar]
@@ -169,14 +192,20 @@ def _check_sample(row: dict[str, Any], data: bytes, decode: bool) -> Iterator[st
         yield "the video's checksum differs from the index"
     elif decode and (num_frames := count_frames(members["mp4"])) != row["num_frames"]:
         yield f"{num_frames} frames decode, the index says {row['num_frames']}"
+    yield from _check_facts(row, members["json"])
+
+
+def _check_facts(row: dict[str, Any], text: bytes) -> Iterator[str]:
     try:
-        facts = json.loads(members["json"])
+        facts = json.loads(text)
     except ValueError:
-        yield "the facts member is no JSON"
+        facts = None
+    if not isinstance(facts, dict) or facts.keys() != FACTS:
+        yield f"the facts member does not hold {', '.join(sorted(FACTS))}"
         return
-    for name, value in facts.items():
-        if name in row and row[name] != value:
-            yield f"{name} is {value!r} in the facts member, {row[name]!r} in the index"
+    for name in sorted(facts.keys() & row.keys()):
+        if row[name] != facts[name]:
+            yield f"{name} is {facts[name]!r} in the facts member, {row[name]!r} in the index"
 
 
 def count_frames(video: bytes) -> int:

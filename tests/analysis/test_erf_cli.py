@@ -1,0 +1,95 @@
+"""`vidprep erf` writes numbers and figures, and its figures draw what was measured."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from vidprep.analysis.erf_figures import frames_figure, slice_figure, space_figure, time_figure
+from vidprep.cli.main import app
+from vidprep.errors import CheckpointError
+from vidprep.model import i3d_resnet
+from vidprep.model.receptive_field import AxisField
+
+THEORY = (AxisField(3, 1, -1), AxisField(5, 2, 0), AxisField(5, 2, 0))
+
+
+@pytest.fixture
+def checkpoints(tmp_path):
+    torch.manual_seed(0)
+    paths = [tmp_path / name for name in ("first.pth", "second.pth")]
+    for path in paths:
+        torch.save(i3d_resnet(50, 2, width=2).state_dict(), path)
+    return paths
+
+
+def run(*words):
+    return CliRunner().invoke(app, ["erf", *map(str, words)], catch_exceptions=False)
+
+
+def test_command_writes_fields_numbers_and_figures(checkpoints, tmp_path):
+    out = tmp_path / "out"
+    size = ("--frames", 6, "--size", 32, "--draws", 2)
+    done = run("--checkpoint", checkpoints[0], "--versus", checkpoints[1], "--out", out, *size)
+    assert done.exit_code == 0
+    assert "sigma" in done.output and "Peak memory" in done.output
+    names = "erf.npz erf-2.npz erf.json time.png space.png slice.png frames.png frames-2.png"
+    assert sorted(path.name for path in out.iterdir()) == sorted(names.split())
+    field = np.load(out / "erf.npz")["erf"]
+    assert (field.shape, field.dtype) == ((3, 6, 32, 32), np.float32)
+    facts = json.loads((out / "erf.json").read_text())
+    assert facts["neuron"] == [3, 0, 0]
+    assert facts["theoretical_field"]["first_and_last"][0] == [3 - 17, 3 + 17]
+    assert len(facts["energy_per_frame"]) == 6
+    assert facts["versus"][0]["checkpoint"] == str(checkpoints[1])
+
+
+def test_neuron_outside_the_map_is_a_usage_error(checkpoints, tmp_path):
+    for neuron in ("6,0,0", "1,2", "a,b,c"):
+        done = run("--checkpoint", checkpoints[0], "--out", tmp_path / "out", "--frames", 6, "--size", 32,
+                   "--neuron", neuron)  # fmt: skip
+        assert done.exit_code == 2
+        assert "--neuron" in done.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_networks_of_two_depths_are_not_compared(checkpoints, tmp_path):
+    torch.save(i3d_resnet(34, 2, width=2).state_dict(), tmp_path / "other.pth")
+    with pytest.raises(CheckpointError, match=r"other\.pth: its theoretical receptive field is 67x899x899"):
+        run("--checkpoint", checkpoints[0], "--versus", tmp_path / "other.pth", "--out", tmp_path / "out")
+
+
+@pytest.fixture
+def field():
+    erf = np.zeros((3, 4, 9, 9), np.float32)
+    erf[0, 2, 4, 6], erf[1, 1, 4, 5] = 2, 1
+    return erf
+
+
+def test_time_figure_draws_the_energy_of_each_network(field):
+    axes = time_figure({"a": field, "b": field[:, ::-1]}, THEORY, (2, 1, 1)).axes[0]
+    lines = {line.get_label(): line.get_ydata() for line in axes.lines}
+    np.testing.assert_allclose(lines["a"], [0, 20, 80, 0])
+    np.testing.assert_allclose(lines["b"], [0, 80, 20, 0])
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("frame", "share of energy (%)")
+    assert list(axes.lines[0].get_xdata()) == [2, 2]  # the centre of the theoretical field
+
+
+def test_maps_draw_the_amplitude_and_the_centre(field):
+    panels = space_figure({"a": field, "b": field}, THEORY, (2, 1, 1)).axes
+    shown = panels[0].images[0].get_array()
+    assert (shown[4, 6], shown[4, 5]) == (1, 0.5)
+    assert [axes.get_title() for axes in panels[:2]] == ["a", "b"]
+    assert [tuple(np.ravel(line.get_data())) for line in panels[0].lines if line.get_marker() == "+"] == [
+        (4, 4)
+    ]
+    shown = slice_figure({"a": field}, THEORY, (2, 1, 1)).axes[0].images[0].get_array()
+    assert (shown[2, 6], shown[1, 5]) == (1, 0.5)
+
+
+def test_frames_share_one_scale(field):
+    panels = frames_figure("a", field, THEORY, (2, 1, 1)).axes[:4]
+    assert [float(axes.images[0].get_array().max()) for axes in panels] == [0, 0.5, 1, 0]
+    assert len({(axes.images[0].norm.vmin, axes.images[0].norm.vmax) for axes in panels}) == 1

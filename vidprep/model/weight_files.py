@@ -1,0 +1,179 @@
+"""Files of weights: four forms, read without running code.
+
+| form | content |
+|---|---|
+| vidprep | our checkpoint: a dictionary with `format`, `model`, `recipe`, `classes`, and more |
+| ibm | action-recognition-pytorch: a dictionary with `state_dict`, names may start with `module.` |
+| plain | names to tensors, as torchvision's files are |
+| safetensors | names to tensors |
+
+A pickle that asks for anything but tensors and plain containers is refused (`weights_only=True`).
+"""
+
+import pickle
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from vidprep.errors import CheckpointError
+from vidprep.manifests import class_list_hash
+from vidprep.model.resnet import BLOCKS, I3DResNet
+from vidprep.recipe import ModelStage, Recipe
+
+FORMAT = "vidprep checkpoint 1"
+Form = Literal["vidprep", "ibm", "plain", "safetensors"]
+Tensors = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True, repr=False)
+class WeightFile:
+    """What a file of weights holds.
+
+    Attributes:
+        source: Its path, for messages.
+        form: As in the table above.
+        tensors: By name, without `module.` prefixes, on the CPU.
+        stage: The network that the file says it is for; only our own checkpoints say so.
+        classes: That it was trained on, in label order; only in our own checkpoints.
+    """
+
+    source: str
+    form: Form
+    tensors: Tensors
+    stage: ModelStage | None = None
+    classes: tuple[str, ...] | None = None
+
+    @property
+    def is_2d(self) -> bool:
+        """Tell whether these are the weights of an image network."""
+        return "conv1.weight" in self.tensors and self.tensors["conv1.weight"].ndim == 4
+
+    @property
+    def depth(self) -> int | None:
+        """Return the ResNet depth that the names tell, or None for another network."""
+        return _depth(self.tensors)
+
+
+def checkpoint(model: I3DResNet, recipe: Recipe, classes: tuple[str, ...]) -> dict[str, Any]:
+    """Return our checkpoint of a network; a training adds optimiser, schedule and position to it.
+
+    Args:
+        recipe: Its `[model]` describes the network, and is all that is needed to build it again.
+        classes: Names in label order.
+
+    Raises:
+        ValueError: If the network has another number of classes.
+    """
+    if len(classes) != model.num_classes:
+        raise ValueError(f"{len(classes)} class names for a network of {model.num_classes} classes.")
+    return {
+        "format": FORMAT,
+        "model": model.state_dict(),
+        "recipe": recipe.model_dump(mode="json"),
+        "classes": list(classes),
+        "class_list_hash": class_list_hash(classes),
+    }
+
+
+def read_weights(path: Path | str) -> WeightFile:
+    """Read a file of weights in any of the four forms.
+
+    Raises:
+        CheckpointError: If it is missing, damaged, would run code, or holds no weights.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"No file of weights at {path}.")
+    if path.suffix == ".safetensors":
+        return WeightFile(str(path), "safetensors", _named_tensors(_read_safetensors(path), path))
+    content = _read_pickle(path)
+    if "format" in content and "recipe" in content:
+        return _ours(content, path)
+    if isinstance(content.get("state_dict"), Mapping):
+        return WeightFile(str(path), "ibm", _named_tensors(content["state_dict"], path))
+    return WeightFile(str(path), "plain", _named_tensors(content, path))
+
+
+def _ours(content: dict[str, Any], path: Path) -> WeightFile:
+    if content["format"] != FORMAT:
+        raise CheckpointError(
+            f"{path}: its format is {content['format']!r}; this version of vidprep reads {FORMAT!r}."
+        )
+    try:
+        recipe = Recipe.model_validate(content["recipe"])
+        return WeightFile(
+            str(path),
+            "vidprep",
+            _named_tensors(content["model"], path),
+            stage=recipe.model,
+            classes=tuple(content["classes"]),
+        )
+    except (KeyError, ValueError) as error:
+        raise CheckpointError(
+            f"{path}: a checkpoint of vidprep with a part missing or changed: {error}"
+        ) from error
+
+
+def _read_pickle(path: Path) -> dict[str, Any]:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(_unsafe_or_damaged(path, error)) from error
+    except Exception as error:  # 8,000 files with a few bytes changed made torch raise eleven different types
+        raise CheckpointError(f"{path}: not a PyTorch file, or damaged ({error}). Fetch it again.") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path}: holds a {type(content).__name__}, not a dictionary of weights.")
+    return content
+
+
+def _unsafe_or_damaged(path: Path, error: pickle.UnpicklingError) -> str:
+    """Tell a pickle that wants code from one that is damaged; torch raises the same error for both."""
+    wanted = re.search(r"GLOBAL ([\w.]+)", str(error))
+    if wanted is None:
+        return f"{path}: not a PyTorch file, or damaged. Fetch it again."
+    return (
+        f"{path}: holds more than weights: it asks for {wanted[1]}, and no code is run from a file. "
+        "If you trust its source, write its weights to a file of their own: "
+        "torch.save(torch.load(FILE, weights_only=False)['state_dict'], NEW_FILE)."
+    )
+
+
+def _read_safetensors(path: Path) -> Tensors:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise CheckpointError(
+            f"{path}: not a safetensors file, or cut short ({error}). Fetch it again."
+        ) from error
+
+
+def _named_tensors(content: Mapping[Any, Any], path: Path) -> Tensors:
+    tensors = {
+        name.removeprefix("module."): tensor
+        for name, tensor in content.items()
+        if isinstance(name, str) and isinstance(tensor, torch.Tensor)
+    }
+    if not tensors:
+        found = ", ".join(map(repr, list(content)[:5])) or "nothing"
+        raise CheckpointError(
+            f"{path}: holds no weights under names. Found: {found}. Looked for vidprep's 'model', for "
+            "'state_dict', and for names like 'conv1.weight'."
+        )
+    return tensors
+
+
+def _depth(tensors: Tensors) -> int | None:
+    blocks = [{name.split(".")[1] for name in tensors if name.startswith(f"layer{n}.")} for n in (1, 2, 3, 4)]
+    counts = tuple(len(numbers) for numbers in blocks)
+    convs = 3 if "layer1.0.conv3.weight" in tensors else 2
+    for depth, (block, expected) in BLOCKS.items():
+        if counts == expected and convs == (3 if block.expansion == 4 else 2):
+            return depth
+    return None
