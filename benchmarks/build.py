@@ -78,7 +78,7 @@ def one_build(dataset, source, *options, cores=None):
             "--out",
             f"{out}/set",
         ]
-        command += ["--set", "shards.samples_per_shard=10", *options]
+        command += ["--set", "shards.samples_per_shard=20", *options]
         command = ["taskset", "-c", cores, *command] if cores else command
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         events = [json.loads(line) for line in Path(f"{out}/set/.build/log.jsonl").read_text().splitlines()]
@@ -133,20 +133,20 @@ def scaling(folder, num_videos, rounds):
 
 def stages(folder, num_videos, rounds):
     """Where the CPU time of one video goes."""
-    from vidprep.build import transcode as module
+    from vidprep.build.transcode import check_stored, transcode
     from vidprep.shards.tar import ShardWriter
 
     for dataset, videos in make_sources(folder, num_videos).items():
-        spent = {"FFmpeg": 0.0, "verify": 0.0, "tar": 0.0, "all of it": 0.0}
+        spent = {"FFmpeg": 0.0, "start and log": 0.0, "verify": 0.0, "tar": 0.0, "all of it": 0.0}
         with tempfile.TemporaryDirectory() as scratch, ShardWriter(Path(scratch) / "a.tar") as writer:
             for video in videos:
                 began = time.process_time()
                 children = cpu_of_children()
-                command = encode_command(find_ffmpeg(), video, Path(scratch) / "video.mp4", Transcode())
-                subprocess.run(command, stderr=subprocess.DEVNULL, check=True)
+                video = transcode(video, Path(scratch), Transcode(), find_ffmpeg())
                 spent["FFmpeg"] += cpu_of_children() - children
+                spent["start and log"] += time.process_time() - began
                 mark = time.process_time()
-                stored = module._inspect(Path(scratch) / "video.mp4", "")
+                stored = check_stored(video, Transcode())
                 spent["verify"] += time.process_time() - mark
                 mark = time.process_time()
                 writer.write(sample_of(stored))

@@ -3,13 +3,14 @@
 import os
 import shutil
 import stat
+from dataclasses import replace
 
 import av
 import numpy as np
 import pytest
 
 from tests.videos import decode_grey, numbered_frames, numbered_video, read_numbers, run_ffmpeg, write_video
-from vidprep.build.transcode import transcode
+from vidprep.build.transcode import check_stored, transcode
 from vidprep.errors import BuildError, BuildStopped, VideoRejected
 from vidprep.ffmpeg import find_ffmpeg
 from vidprep.recipe import Transcode
@@ -21,7 +22,7 @@ def store(source, tmp_path, settings=SMALL, ffmpeg=None):
     scratch = tmp_path / "scratch"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
-    return transcode(source, scratch, settings, ffmpeg or find_ffmpeg())
+    return check_stored(transcode(source, scratch, settings, ffmpeg or find_ffmpeg()), settings)
 
 
 def rejected(source, tmp_path, settings=SMALL, ffmpeg=None):
@@ -176,6 +177,15 @@ def test_a_change_of_resolution_keeps_the_order(tmp_path):
 
 
 # --- rejections -------------------------------------------------------------------------------------------
+
+
+def test_a_stored_video_with_other_frames_is_noticed(tmp_path):
+    video = store(numbered_video(tmp_path / "a.mp4", 12), tmp_path)
+    with pytest.raises(VideoRejected, match="frame_count: 13 frames encoded, 12 decode again"):
+        check_stored(replace(video, num_frames=13), SMALL)
+    video.path.write_bytes(video.path.read_bytes()[:200])
+    with pytest.raises(VideoRejected, match="frame_count: the stored video does not decode"):
+        check_stored(video, SMALL)
 
 
 def test_rejects_what_is_no_video(tmp_path):

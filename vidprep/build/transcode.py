@@ -29,7 +29,7 @@ class StoredVideo:
 
     Attributes:
         path: The MP4.
-        num_frames: Frames that decode from it.
+        num_frames: Frames that were stored.
         width: In pixels.
         height: In pixels.
         fps: Nominal: frame i is shown at i / fps seconds; 0.0 if the source does not tell.
@@ -45,7 +45,7 @@ class StoredVideo:
 
 
 def transcode(source: Path, scratch_dir: Path, settings: Transcode, ffmpeg_path: str) -> StoredVideo:
-    """Store a video as the recipe says.
+    """Store a video as the recipe says; `check_stored` has the last word on it.
 
     Args:
         scratch_dir: An empty folder of the caller's; the stored video is written into it.
@@ -65,17 +65,45 @@ def transcode(source: Path, scratch_dir: Path, settings: Transcode, ffmpeg_path:
     return video
 
 
+def check_stored(video: StoredVideo, settings: Transcode) -> StoredVideo:
+    """Decode a video that FFmpeg has just written, from end to end, and compare the number of its frames.
+
+    In "copy" mode the child has done so already: this process does not open bytes of strangers.
+
+    Returns:
+        The video, with the exact frame rate.
+
+    Raises:
+        VideoRejected: If it does not decode to the frames that were encoded.
+    """
+    if settings.mode == "copy":
+        return video
+    try:
+        with av.open(str(video.path), format="mp4") as container:
+            stream = container.streams.video[0]
+            stream.thread_type = "NONE"  # one core a worker
+            num_frames = sum(1 for _ in container.decode(stream))
+            rate, width, height = stream.average_rate, stream.width, stream.height
+    except (av.FFmpegError, IndexError) as error:  # IndexError: no video stream
+        raise VideoRejected(
+            "frame_count", f"the stored video does not decode: {error}; {video.detail}"
+        ) from error
+    if num_frames != video.num_frames:
+        raise VideoRejected(
+            "frame_count", f"{video.num_frames} frames encoded, {num_frames} decode again; {video.detail}"
+        )
+    return replace(video, width=width, height=height, fps=float(rate) if rate else 0.0)
+
+
 def _encode(source: Path, target: Path, settings: Transcode, ffmpeg_path: str) -> StoredVideo:
     log = _run(encode_command(ffmpeg_path, source, target, settings), settings)
     detail = _check_whole(log, settings)
-    video = _inspect(target, detail)
-    if not log.num_frames_decoded == log.num_frames_encoded == video.num_frames:
+    if log.num_frames_decoded != log.num_frames_encoded:
         raise VideoRejected(
             "frame_count",
-            f"{log.num_frames_decoded} frames decoded, {log.num_frames_encoded} encoded, "
-            f"{video.num_frames} decode again; {detail}",
+            f"{log.num_frames_decoded} frames decoded, {log.num_frames_encoded} encoded; {detail}",
         )
-    return video
+    return StoredVideo(target, log.num_frames_encoded, log.width, log.height, log.fps, detail)
 
 
 def _copy(source: Path, target: Path, settings: Transcode, ffmpeg_path: str) -> StoredVideo:
@@ -177,17 +205,3 @@ def _check_whole(log: FFmpegLog, settings: Transcode) -> str:
     if settings.partial == "reject":
         raise VideoRejected("partial", damage)
     return f"partial: {damage}; {log.source_stream}"
-
-
-def _inspect(path: Path, detail: str) -> StoredVideo:
-    """Decode a video that we have just written, from end to end."""
-    try:
-        with av.open(str(path), format="mp4") as container:
-            stream = container.streams.video[0]
-            stream.thread_type = "NONE"  # one core a worker
-            num_frames = sum(1 for _ in container.decode(stream))
-            rate = stream.average_rate or stream.guessed_rate
-            fps = float(rate) if rate else 0.0
-            return StoredVideo(path, num_frames, stream.width, stream.height, fps, detail)
-    except av.FFmpegError as error:
-        raise VideoRejected("frame_count", f"the stored video does not decode: {error}; {detail}") from error

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from vidprep.build.transcode import transcode
+from vidprep.build.transcode import check_stored, transcode
 from vidprep.errors import ToolError, VideoRejected
 from vidprep.ffmpeg import check_encoder, ffmpeg_version, find_ffmpeg
 from vidprep.recipe import Transcode
@@ -38,7 +38,8 @@ def checked_ffmpeg(ffmpeg: str | None, version: str, settings: Transcode) -> str
     with tempfile.TemporaryDirectory(prefix=f"vidprep-{os.getpid()}-") as scratch:
         video = _make_video(path, Path(scratch) / "trial.mkv")
         try:
-            transcode(video, Path(scratch), settings.model_copy(update={"min_frames": 1}), path)
+            stored = transcode(video, Path(scratch), settings.model_copy(update={"min_frames": 1}), path)
+            check_stored(stored, settings)
         except VideoRejected as error:
             raise ToolError(
                 f"FFmpeg on {platform.node()} cannot do what [transcode] of the recipe asks for: {error}. "
