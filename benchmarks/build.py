@@ -78,7 +78,7 @@ def one_build(dataset, source, *options, cores=None):
             "--out",
             f"{out}/set",
         ]
-        command += ["--set", "shards.samples_per_shard=20", *options]
+        command += ["--set", "shards.samples_per_shard=10", *options]
         command = ["taskset", "-c", cores, *command] if cores else command
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         events = [json.loads(line) for line in Path(f"{out}/set/.build/log.jsonl").read_text().splitlines()]
@@ -339,7 +339,7 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("what", choices=["speed", "scaling", "stages", "plan", "memory"])
-    parser.add_argument("--videos", type=int, default=60)
+    parser.add_argument("--videos", type=int, default=150)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--folder", type=Path, help="where sources are kept between runs")
     arguments = parser.parse_args()
