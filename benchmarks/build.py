@@ -206,81 +206,74 @@ def audit(folder):
 
 def plan(folder, num_videos, rounds):
     """Audit and plan 241,000 rows; finalise 1,000 shards of 250 made-up samples."""
-    import pandas as pd
-
-    audit(folder)
-    print(f"peak memory so far: {peak_mib():.0f} MiB", flush=True)
-
     from vidprep.build.finalise import finalise
-    from vidprep.build.finished import DoneShard
     from vidprep.build.plan import plan_build, read_plan, write_plan
-    from vidprep.build.workspace import staging_path
     from vidprep.manifests import read_dataset
     from vidprep.pipelines import read_pipeline
 
+    audit(folder)
+    print(f"peak memory so far: {peak_mib():.0f} MiB", flush=True)
     classes = read_dataset("k400").labels.classes
-    num = 250_000
-    rows = pd.DataFrame(
-        {
-            "split": ["train"] * num,
-            "video_id": [f"{number:011d}_000000_000010" for number in range(num)],
-            "class": [classes[number % 400] for number in range(num)],
-            "label": [number % 400 for number in range(num)],
-            "label_full": [number % 400 for number in range(num)],
-            "key": [f"train-{number:011d}_000000_000010" for number in range(num)],
-            "status": "present",
-            "reason": "",
-            "detail": "",
-            "source_dir": "/raw",
-            "source": [f"train/x/{number:011d}.mp4" for number in range(num)],
-            "source_bytes": 10**6,
-        }
-    )
+    rows = made_up_inventory(250_000, classes)
     with tempfile.TemporaryDirectory() as out_name:
         out = Path(out_name)
         mark = time.perf_counter()
-        made = plan_build(read_pipeline("k400"), rows, classes, ffmpeg_version="9")
-        write_plan(made, out)
-        print(f"plan of {num:,} videos, written: {time.perf_counter() - mark:.1f} s", flush=True)
-        done = {}
-        template = {
-            **dict.fromkeys(
-                ("cls_offset", "cls_size", "json_offset", "json_size", "mp4_offset", "mp4_size"), 512
-            ),
-            **{
-                "num_frames": 300,
-                "width": 340,
-                "height": 256,
-                "fps": 30.0,
-                "duration_seconds": 10.0,
-                "mp4_crc32": 1,
-            },
-        }
-        planned = read_plan(out).rows
-        for number, shard in planned.groupby("shard"):
-            index_rows = [
-                {k: row[k] for k in ("key", "split", "label", "class", "video_id")}
-                | template
-                | {"position": p}
-                for p, row in enumerate(shard.to_dict("records"))
-            ]
-            details = {row["key"]: "Video: h264" for row in index_rows}
-            done[number] = DoneShard(
-                shard=number,
-                split="train",
-                rows=tuple(index_rows),
-                details=details,
-                rejected=(),
-                size_bytes=0,
-                sha256="",
-                md5="",
-            )
-            staging_path(out, number).parent.mkdir(parents=True, exist_ok=True)
-            staging_path(out, number).touch()
+        write_plan(plan_build(read_pipeline("k400"), rows, classes, ffmpeg_version="9"), out)
+        print(f"plan of {len(rows):,} videos, written: {time.perf_counter() - mark:.1f} s", flush=True)
+        done = made_up_shards(out, read_plan(out).rows)
         mark = time.perf_counter()
         finalise(out, read_plan(out), done, classes)
         print(f"finalise {len(done):,} shards: {time.perf_counter() - mark:.1f} s", flush=True)
     print(f"peak memory of this process: {peak_mib():.0f} MiB", flush=True)
+
+
+def made_up_inventory(num, classes):
+    import pandas as pd
+
+    ids = [f"{number:011d}_000000_000010" for number in range(num)]
+    labels = [number % len(classes) for number in range(num)]
+    return pd.DataFrame(
+        {
+            "split": "train",
+            "video_id": ids,
+            "class": [classes[label] for label in labels],
+            "label": labels,
+            "label_full": labels,
+            "key": [f"train-{video_id}" for video_id in ids],
+            "status": "present",
+            "reason": "",
+            "detail": "",
+            "source_dir": "/raw",
+            "source": [f"train/x/{video_id}.mp4" for video_id in ids],
+            "source_bytes": 10**6,
+        }
+    )
+
+
+def made_up_shards(out, planned):
+    """What workers would have left: done shards, and their tars (empty files) in the staging folder."""
+    from vidprep.build.finished import DoneShard
+    from vidprep.build.workspace import staging_path
+
+    places = ("cls_offset", "cls_size", "json_offset", "json_size", "mp4_offset", "mp4_size", "mp4_crc32")
+    facts = dict.fromkeys(places, 512) | {"num_frames": 300, "width": 340, "height": 256}
+    facts |= {"fps": 30.0, "duration_seconds": 10.0}
+    staging_path(out, 0).parent.mkdir(parents=True, exist_ok=True)
+    done = {}
+    for number, shard in planned.groupby("shard"):
+        rows = [
+            {name: row[name] for name in ("key", "split", "label", "class", "video_id")}
+            | facts
+            | {"position": place}
+            for place, row in enumerate(shard.to_dict("records"))
+        ]
+        details = {row["key"]: "Video: h264" for row in rows}
+        hashes = {"size_bytes": 0, "sha256": "", "md5": ""}
+        done[number] = DoneShard(
+            shard=number, split="train", rows=tuple(rows), details=details, rejected=(), **hashes
+        )
+        staging_path(out, number).touch()
+    return done
 
 
 def peak_mib():

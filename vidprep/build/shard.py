@@ -18,7 +18,7 @@ import fsspec
 
 from vidprep.build.finished import DoneShard, Rejected
 from vidprep.build.plan import plan_path, read_shard_rows
-from vidprep.build.transcode import StoredVideo, check_stored, transcode
+from vidprep.build.transcode import TranscodedVideo, check_stored, transcode
 from vidprep.build.trial import checked_ffmpeg
 from vidprep.build.workspace import (
     done_path,
@@ -125,7 +125,7 @@ def _write_shard(
 class _Attempt:
     """What FFmpeg made of a video, and the folder in which it lies."""
 
-    outcome: StoredVideo | Rejected
+    outcome: TranscodedVideo | Rejected
     scratch: "tempfile.TemporaryDirectory[str]"
     seconds: float
 
@@ -161,11 +161,11 @@ def _attempt(task: ShardTask, ffmpeg_path: str, row: Row) -> _Attempt:
     return _Attempt(outcome, scratch, time.monotonic() - started)
 
 
-def _transcode(task: ShardTask, ffmpeg_path: str, row: Row, scratch_dir: Path) -> StoredVideo:
+def _transcode(task: ShardTask, ffmpeg_path: str, row: Row, scratch_dir: Path) -> TranscodedVideo:
     return transcode(_local_source(row, scratch_dir), scratch_dir, task.transcode, ffmpeg_path)
 
 
-def _checked(task: ShardTask, row: Row, outcome: StoredVideo | Rejected) -> tuple[Sample, str] | Rejected:
+def _checked(task: ShardTask, row: Row, outcome: TranscodedVideo | Rejected) -> tuple[Sample, str] | Rejected:
     if isinstance(outcome, Rejected):
         return outcome
     video = _or_rejected(row, partial(check_stored, outcome, task.transcode))
@@ -224,7 +224,7 @@ def _fetch(url: str, path: Path) -> Path:
     return path
 
 
-def _sample(row: Row, video: StoredVideo) -> Sample:
+def _sample(row: Row, video: TranscodedVideo) -> Sample:
     return Sample(
         key=row["key"],
         split=row["split"],

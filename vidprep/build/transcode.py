@@ -24,7 +24,7 @@ _NO_MEMORY = ("Cannot allocate memory", "Out of memory", "malloc of size", "get_
 
 
 @dataclass(frozen=True)
-class StoredVideo:
+class TranscodedVideo:
     """A video as it will lie in the shard.
 
     Attributes:
@@ -44,7 +44,7 @@ class StoredVideo:
     detail: str
 
 
-def transcode(source: Path, scratch_dir: Path, settings: Transcode, ffmpeg_path: str) -> StoredVideo:
+def transcode(source: Path, scratch_dir: Path, settings: Transcode, ffmpeg_path: str) -> TranscodedVideo:
     """Store a video as the recipe says; `check_stored` has the last word on it.
 
     Args:
@@ -65,7 +65,7 @@ def transcode(source: Path, scratch_dir: Path, settings: Transcode, ffmpeg_path:
     return video
 
 
-def check_stored(video: StoredVideo, settings: Transcode) -> StoredVideo:
+def check_stored(video: TranscodedVideo, settings: Transcode) -> TranscodedVideo:
     """Decode a video that FFmpeg has just written, from end to end, and compare the number of its frames.
 
     In "copy" mode the child has done so already: this process does not open bytes of strangers.
@@ -95,7 +95,7 @@ def check_stored(video: StoredVideo, settings: Transcode) -> StoredVideo:
     return replace(video, width=width, height=height, fps=float(rate) if rate else 0.0)
 
 
-def _encode(source: Path, target: Path, settings: Transcode, ffmpeg_path: str) -> StoredVideo:
+def _encode(source: Path, target: Path, settings: Transcode, ffmpeg_path: str) -> TranscodedVideo:
     log = _run(encode_command(ffmpeg_path, source, target, settings), settings)
     detail = _check_whole(log, settings)
     if log.num_frames_decoded != log.num_frames_encoded:
@@ -103,13 +103,13 @@ def _encode(source: Path, target: Path, settings: Transcode, ffmpeg_path: str) -
             "frame_count",
             f"{log.num_frames_decoded} frames decoded, {log.num_frames_encoded} encoded; {detail}",
         )
-    return StoredVideo(target, log.num_frames_encoded, log.width, log.height, log.fps, detail)
+    return TranscodedVideo(target, log.num_frames_encoded, log.width, log.height, log.fps, detail)
 
 
-def _copy(source: Path, target: Path, settings: Transcode, ffmpeg_path: str) -> StoredVideo:
+def _copy(source: Path, target: Path, settings: Transcode, ffmpeg_path: str) -> TranscodedVideo:
     log = _run(decode_command(ffmpeg_path, source), settings)
     detail = _check_whole(log, settings)
-    video = StoredVideo(target, log.num_frames_decoded, log.width, log.height, log.fps, detail)
+    video = TranscodedVideo(target, log.num_frames_decoded, log.width, log.height, log.fps, detail)
     if "mp4" in log.container.split(","):
         return replace(video, path=source)
     _run(remux_command(ffmpeg_path, source, target), settings)
