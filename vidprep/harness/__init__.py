@@ -1,0 +1,1 @@
+"""Train and evaluate I3D-ResNet by the paper's procedure."""
