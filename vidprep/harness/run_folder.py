@@ -2,7 +2,7 @@
 
     RUN/
       recipe.toml                     resolved, defaults included; what decides the result
-      run.json                        shards, classes, initial weights; one entry for each start with its environment
+      run.json                        shards, classes, initial weights; its starts, each with its environment
       metrics.jsonl                   a line every few steps, see `read_metrics`
       tensorboard/                    the same numbers for TensorBoard
       checkpoints/epoch-0005.pt       after 5 epochs; epoch-0000.pt is the network before training
