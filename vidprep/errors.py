@@ -11,7 +11,9 @@
     ├── ShardError         a shard set on disk that is not what its manifest says
     ├── DecodeError        a stored video that does not decode
     ├── LoaderError        a loader as a whole: a worker that died or hangs, no room
-    └── CheckpointError    a file of weights that is missing, unsafe, or of another network
+    ├── CheckpointError    a file of weights that is missing, unsafe, or of another network
+    └── HarnessError       a training or an evaluation as a whole: another run in its folder, a loss of NaN
+        └── HarnessStopped somebody asked it to stop; it can be resumed
 
 The command line prints these as one message and exits 1. A bad argument of a function is a `ValueError`.
 Each message names what is wrong, with the value and the place; what would be right; what to do.
@@ -60,6 +62,22 @@ class LoaderError(VidprepError):
 
 class CheckpointError(VidprepError):
     """A file of weights is missing, unreadable, would run code, or belongs to another network."""
+
+
+class HarnessError(VidprepError):
+    """A training or an evaluation cannot go on; what it has saved is kept."""
+
+
+class HarnessStopped(HarnessError):
+    """A training or an evaluation was asked to stop and has saved where it was; it can be resumed.
+
+    Args:
+        signal_number: Of the signal that asked.
+    """
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.signal_number = signal_number
 
 
 class VideoRejected(VidprepError):

@@ -9,8 +9,8 @@ import pyarrow as pa
 import vidprep
 from vidprep.build.finished import DoneShard, final_names, move_into_place
 from vidprep.build.plan import Plan
-from vidprep.build.workspace import replace_durably, write_whole
 from vidprep.errors import BuildError
+from vidprep.files import replace_durably, write_whole
 from vidprep.manifests import SPLITS, class_list_hash
 from vidprep.shards.card import dataset_card, format_json, wids_index
 from vidprep.shards.index import write_index

@@ -12,8 +12,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from vidprep.build.plan import PlanFacts
-from vidprep.build.workspace import done_path, places_path, staging_path, write_whole
+from vidprep.build.workspace import done_path, places_path, staging_path
 from vidprep.errors import BuildError
+from vidprep.files import write_whole
 from vidprep.shards.layout import shard_name
 from vidprep.toml_models import Frozen
 

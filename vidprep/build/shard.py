@@ -22,14 +22,12 @@ from vidprep.build.transcode import TranscodedVideo, check_stored, transcode
 from vidprep.build.trial import checked_ffmpeg
 from vidprep.build.workspace import (
     done_path,
-    is_no_room,
     no_room_is_a_build_error,
-    replace_durably,
     staging_path,
     stop_path,
-    write_whole,
 )
 from vidprep.errors import BuildError, BuildStopped, SourceError, VideoRejected, VidprepError
+from vidprep.files import is_no_room, replace_durably, write_whole
 from vidprep.recipe import Transcode
 from vidprep.shards.tar import Sample, ShardWriter
 

@@ -7,8 +7,6 @@ log.jsonl                    what happened, a line an event
 lock, stop                   one build at a time; please stop
 """
 
-import errno
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +16,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from vidprep.errors import BuildError
+from vidprep.files import is_no_room
 from vidprep.shards.layout import BUILD_DIR
 
 
@@ -66,32 +65,6 @@ def is_running(out_dir: Path) -> bool:
     return False
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it exists with all of its bytes or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial_path = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        partial_path.write_bytes(data)
-        replace_durably(partial_path, path)
-    finally:
-        partial_path.unlink(missing_ok=True)
-
-
-def replace_durably(partial_path: Path, path: Path) -> None:
-    """Give a written file its name, after its bytes are on the disk; the name is then on the disk, too."""
-    _sync(partial_path)
-    partial_path.replace(path)
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 @contextmanager
 def no_room_is_a_build_error(out_dir: Path) -> Iterator[None]:
     """Turn a full disk into the error that says what to do about it."""
@@ -106,8 +79,3 @@ def no_room_is_a_build_error(out_dir: Path) -> Iterator[None]:
             f"No room left on the disk ({free}). The shard in hand is dropped, finished shards are kept: "
             "free some space and run the same build again."
         ) from error
-
-
-def is_no_room(error: BaseException) -> bool:
-    """Tell whether an error means a full disk, or a quota that is used up."""
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)

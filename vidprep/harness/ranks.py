@@ -1,0 +1,96 @@
+"""Which of several processes this is, on which device, and the few things they agree on.
+
+`torchrun` starts the processes and tells each by environment variables; without it there is one.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+import torch
+import torch.distributed as dist
+
+Device = Literal["cpu", "cuda"]
+
+# The slowest rank of an evaluation may be far behind the others; a rank that died is torchrun's to notice.
+_TIMEOUT = timedelta(hours=2)
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process among all.
+
+    Attributes:
+        rank: From 0.
+        world_size: Processes.
+        device: This process's own.
+    """
+
+    rank: int
+    world_size: int
+    device: torch.device
+
+    @property
+    def is_first(self) -> bool:
+        """Tell whether this process is the one that writes and talks."""
+        return self.rank == 0
+
+    def any(self, flag: bool) -> bool:
+        """Tell whether any process says yes; every process has to ask."""
+        return bool(self.sum(torch.tensor([float(flag)])).item())
+
+    def sum(self, values: torch.Tensor) -> torch.Tensor:
+        """Return the sums over all processes of a tensor on the CPU; every process has to ask."""
+        if self.world_size == 1:
+            return values
+        total = values.clone()
+        dist.all_reduce(total)
+        return total
+
+    def barrier(self) -> None:
+        """Wait for all processes."""
+        self.any(False)
+
+
+@contextmanager
+def joined_ranks(device: Device | None = None) -> Iterator[Ranks]:
+    """Join the processes that torchrun started, for the length of a `with` block.
+
+    Args:
+        device: "cuda" gives each process of a machine a GPU of its own; None means that where there is one.
+
+    Raises:
+        ValueError: If there is no GPU, or none for this process.
+    """
+    rank, world_size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    place = _device(device, int(os.environ.get("LOCAL_RANK", "0")))
+    if place.type == "cuda":
+        torch.cuda.set_device(place)
+    if world_size > 1:
+        # Numbers on the CPU go by gloo: agreeing on something never waits for a GPU.
+        dist.init_process_group("cpu:gloo,cuda:nccl" if place.type == "cuda" else "gloo", timeout=_TIMEOUT)
+    try:
+        yield Ranks(rank, world_size, place)
+    finally:
+        if world_size > 1:
+            dist.destroy_process_group()
+
+
+def _device(name: Device | None, local_rank: int) -> torch.device:
+    num_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "cpu" or (name is None and not num_gpus):
+        return torch.device("cpu")
+    if not num_gpus:
+        raise ValueError(
+            f"device 'cuda' was asked for, but PyTorch {torch.__version__} sees no GPU. "
+            "Leave the device out to use the CPU, or install a driver and a CUDA build of PyTorch."
+        )
+    if local_rank >= num_gpus:
+        raise ValueError(
+            f"Process {local_rank} of this machine has no GPU: there are {num_gpus}. "
+            f"Start torchrun with --nproc-per-node={num_gpus}."
+        )
+    return torch.device("cuda", local_rank)
