@@ -67,11 +67,11 @@ def prepare(
     part = shards.split(split)
     chosen = choose_checkpoint(Path(checkpoint))
     weights = chosen.weights
+    network = load_network(weights)
+    classes = network_classes(weights, shards)
     views = choose_views(weights, shards, protocol=protocol, overrides=overrides)
     _check_crops(views, part)
-    network = load_network(weights)
     network.head = choose_head(weights, shards, protocol=protocol)
-    classes = network_classes(weights, shards)
     network.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     return Evaluation(chosen, network, classes, shards, part, views, protocol)
 

@@ -16,7 +16,7 @@ from tests.harness.evaluation.small import (
 )
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def one_thread():
     """Networks of this size gain nothing by more, and on a busy machine lose much."""
     before = torch.get_num_threads()
@@ -25,12 +25,12 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def samples(tmp_path_factory) -> list:
     return small_samples(tmp_path_factory.mktemp("encode"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shards(samples, tmp_path_factory) -> Path:
     """7 validation videos in two shards; never changed by a test."""
     return write_set(tmp_path_factory.mktemp("shards") / "small", samples)
@@ -42,12 +42,12 @@ def own_shards(shards, tmp_path) -> Path:
     return Path(shutil.copytree(shards, tmp_path / "small"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def network(shards, tmp_path_factory) -> Path:
     return write_network(tmp_path_factory.mktemp("network") / "epoch-0003.pt", shards, VIEWS)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def evaluated(shards, network, tmp_path_factory) -> Path:
     """The results of one process; never changed by a test."""
     out_dir = tmp_path_factory.mktemp("evaluated")
@@ -55,7 +55,7 @@ def evaluated(shards, network, tmp_path_factory) -> Path:
     return out_dir
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def many_shards(tmp_path_factory) -> Path:
     """200 videos: several parts of an evaluation."""
     samples = many_samples(tmp_path_factory.mktemp("encode"), 200)

@@ -114,6 +114,7 @@ def test_any_number_of_ranks_gives_the_same_scores(evaluated, shards, network, t
     assert read_results(tmp_path / "out").environment["num_ranks"] == world_size
 
 
+@pytest.mark.slow
 def test_more_ranks_than_videos(samples, network, tmp_path):
     two = [item for item in samples if item.split == "train" or item.video_id in ("v0", "v1")]
     shards = write_set(tmp_path / "two", two)
