@@ -126,8 +126,8 @@ def _print(results: "Results", out_dir: Path) -> None:
     views = results.views
     console = Console(highlight=False)
     console.print(
-        f"{results.shards.root}, {results.shards.split}: {views.num_crops} crops x {views.num_clips} clips "
-        f"of {views.clip_len} frames, {views.temporal}",
+        f"{results.shards.root}, {results.shards.split}: crops x clips = {views.num_crops} x "
+        f"{views.num_clips}, {views.clip_len} frames each, {views.temporal}",
         markup=False,
         soft_wrap=True,
     )

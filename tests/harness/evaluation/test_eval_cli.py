@@ -23,7 +23,7 @@ def test_prints_a_table(shards, network, tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     done = run(shards, network, tmp_path / "out", "--views", "1x2")
     assert done.exit_code == 0
-    assert "validation: 1 crops x 2 clips of 8 frames, dense" in done.output
+    assert "validation: crops x clips = 1 x 2, 8 frames each, dense" in done.output
     results = read_results(tmp_path / "out")
     rows = {line.strip().split("  ")[0]: line for line in done.output.splitlines()}
     low, high = results.interval.top1

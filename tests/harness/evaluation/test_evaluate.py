@@ -18,6 +18,7 @@ from tests.harness.evaluation.small import (
     write_set,
 )
 from vidprep.errors import HarnessError
+from vidprep.harness.ranks import Ranks
 from vidprep.harness.results import read_results
 from vidprep.load import ViewLoader
 from vidprep.load.transforms import to_network_input
@@ -112,6 +113,15 @@ def test_any_number_of_ranks_gives_the_same_scores(evaluated, shards, network, t
     assert_same_scores(evaluated, tmp_path / "out")
     assert read_results(tmp_path / "out").coverage == read_results(evaluated).coverage
     assert read_results(tmp_path / "out").environment["num_ranks"] == world_size
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+def test_a_gpu_gives_the_same_scores_but_for_bfloat16(evaluated, shards, network, tmp_path):
+    results = run_evaluation(network, shards, tmp_path, ranks=Ranks(0, 1, torch.device("cuda", 0)))
+    assert results.environment["precision"] == "bf16"
+    one, other = (stacked(predictions(path), "logit_sum") for path in (evaluated, tmp_path))
+    assert np.abs(one - other).max() < 0.05 * np.abs(one).max()
 
 
 @pytest.mark.slow
