@@ -45,7 +45,8 @@ class EvalProgress:
     def update(self, done: int, total: int) -> None:
         """Note how many videos are done."""
         self._done, self._total = done, total
-        if not self._console.is_terminal and time.monotonic() - self._last_line > _PLAIN_LINE_SECONDS:
+        is_due = time.monotonic() - self._last_line > _PLAIN_LINE_SECONDS and done < total
+        if is_due and not self._console.is_terminal:
             self._last_line = time.monotonic()
             self._console.print(self.line(), highlight=False)
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from vidprep.errors import RecipeError, ShardError
 from vidprep.model.weight_files import WeightFile
-from vidprep.pipelines import override_recipe, pipeline_names, read_pipeline
+from vidprep.pipelines import override_recipe, read_pipeline
 from vidprep.recipe import EvalViews, ModelStage, Recipe
 from vidprep.shards.shard_set import ShardSet
 
@@ -71,11 +71,7 @@ def protocol_recipe(protocol: Protocol, shards: ShardSet) -> Recipe:
             f"{shards.root} has no manifest, so nobody knows which dataset it is of, and --protocol "
             f"{protocol} is another one for each. Leave it out, and --set eval_views.KEY=VALUE instead."
         )
-    name = f"{protocol}_{shards.manifest.recipe.dataset.name}"
-    if name not in pipeline_names():
-        known = [known for known in pipeline_names() if known.startswith("ibm_")]
-        raise RecipeError(f"There is no protocol '{name}'. There is {', '.join(known)}.")
-    return read_pipeline(name)
+    return read_pipeline(f"{protocol}_{shards.manifest.recipe.dataset.name}")
 
 
 def _recipe_of(shards: ShardSet, weights: WeightFile) -> Recipe:

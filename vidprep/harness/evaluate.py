@@ -5,10 +5,11 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 
+import pyarrow as pa
 import torch
 
 from vidprep.errors import HarnessError, HarnessStopped
@@ -167,18 +168,19 @@ def _score_videos(
 ) -> None:
     rows = {key: row for row, key in enumerate(evaluation.split.index["key"].to_pylist())}
     centre = centre_view(evaluation.views)
-    for number, batch in enumerate(loader, start=1):
-        key, label = batch.key[0], int(batch.label[0])
-        logits = view_logits(evaluation.network, batch.to(device), micro_batch=micro_batch).numpy()
-        try:
-            video = score_video(logits, label, centre=centre)
-        except ValueError as error:
-            raise HarnessError(
-                f"The network of {evaluation.checkpoint.path} gives no usable scores for {key}: {error} "
-                "Its training has diverged, or the file is damaged."
-            ) from error
-        writer.add(rows[key], key, label, video)
-        on_video(number, len(loader))
+    with closing(iter(loader)) as batches:
+        for number, batch in enumerate(batches, start=1):
+            key, label = batch.key[0], int(batch.label[0])
+            logits = view_logits(evaluation.network, batch.to(device), micro_batch=micro_batch).numpy()
+            try:
+                video = score_video(logits, label, centre=centre)
+            except ValueError as error:
+                raise HarnessError(
+                    f"The network of {evaluation.checkpoint.path} gives no usable scores for {key}: {error} "
+                    "Its training has diverged, or the file is damaged."
+                ) from error
+            writer.add(rows[key], key, label, video)
+            on_video(number, len(loader))
 
 
 @contextmanager
@@ -211,7 +213,7 @@ def _keep_when_stopped(writer: PartWriter, out_dir: Path) -> Iterator[None]:
 
 
 def _finish(evaluation: Evaluation, out_dir: Path, ranks: Ranks) -> None:
-    """Put the parts of all ranks together."""
+    """Put the parts of all ranks together; they are kept if something is missing."""
     parts_dir = out_dir / PARTS
     failures = read_failures(parts_dir)
     names = ["row", "label", "logit_rank", "softmax_rank", "centre_rank", "seconds"]
@@ -220,35 +222,34 @@ def _finish(evaluation: Evaluation, out_dir: Path, ranks: Ranks) -> None:
         first = next(iter(failures.values()), "the split is empty")
         raise HarnessError(f"None of {len(evaluation.split)} videos could be scored. The first: {first}")
     write_predictions(parts_dir, len(evaluation.split), out_dir / PREDICTIONS)
+    results = _results(evaluation, ranks, parts, failures)
+    write_results(results, out_dir)
+    if results.complete:
+        shutil.rmtree(parts_dir)
+
+
+def _results(evaluation: Evaluation, ranks: Ranks, parts: pa.Table, failures: dict[str, str]) -> Results:
     seen = coverage(parts["row"].to_numpy(), len(evaluation.split), failures)
-    parts = once_in_order(parts)
-    # Interruptions left out, and as if all ranks had been at work to the end.
-    seconds = sum(parts["seconds"].to_pylist()) / ranks.world_size
-    num_views = len(parts) * evaluation.views.num_clips * evaluation.views.num_crops
-    results = Results(
+    parts, views = once_in_order(parts), evaluation.views
+    seconds = sum(parts["seconds"].to_pylist()) / ranks.world_size  # without what lay between two starts
+    checkpoint, shards = evaluation.checkpoint, evaluation.shards
+    return Results(
         **dict(figures(parts)),
         complete=seen.is_complete,
         coverage=seen,
         checkpoint=EvaluatedCheckpoint(
-            path=str(evaluation.checkpoint.path),
-            sha256=evaluation.checkpoint.sha256,
-            epoch=evaluation.checkpoint.epoch,
-            total_steps=evaluation.checkpoint.total_steps,
+            path=str(checkpoint.path),
+            sha256=checkpoint.sha256,
+            epoch=checkpoint.epoch,
+            total_steps=checkpoint.total_steps,
         ),
-        shards=EvaluatedShards(
-            root=evaluation.shards.root,
-            fingerprint=evaluation.shards.fingerprint,
-            split=evaluation.split.name,
-        ),
+        shards=EvaluatedShards(root=shards.root, fingerprint=shards.fingerprint, split=evaluation.split.name),
         classes=evaluation.classes,
         class_list_hash=class_list_hash(evaluation.classes),
-        views=evaluation.views,
+        views=views,
         protocol=evaluation.protocol,
-        recipe=evaluation.checkpoint.weights.recipe,
+        recipe=checkpoint.weights.recipe,
         seconds=seconds,
-        views_per_second=num_views / seconds,
+        views_per_second=len(parts) * views.num_clips * views.num_crops / seconds,
         environment=describe_environment(ranks) | {"precision": precision_of(ranks.device)},
     )
-    write_results(results, out_dir)
-    if results.complete:
-        shutil.rmtree(parts_dir)

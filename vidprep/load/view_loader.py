@@ -1,6 +1,6 @@
 """Evaluation views: every video exactly once, whatever the number of ranks."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -89,7 +89,7 @@ class ViewLoader:
         """Return where the time went so far."""
         return self._stats
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Generator[Batch, None, None]:
         """Yield the videos of this rank.
 
         Raises:
