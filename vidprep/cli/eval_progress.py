@@ -52,6 +52,8 @@ class EvalProgress:
 
     def line(self) -> str:
         """Return the state as one line of text."""
+        if not self._total:
+            return "Reading the checkpoint and the shards."
         seconds = time.monotonic() - self._started
         rate = self._done / seconds if seconds > 0 else 0.0
         left = self._total - self._done

@@ -77,6 +77,7 @@ def test_out_of_memory_names_the_setting(shards, network, tmp_path):
 def test_progress_in_plain_lines(capsys):
     progress = EvalProgress(3, Console(no_color=True, width=200))
     with progress:
+        assert progress.line() == "Reading the checkpoint and the shards."
         progress.update(1, 40)
         assert "1 / 40 videos of rank 0 of 3, " in progress.line()
         assert "ETA" in progress.line()
