@@ -33,6 +33,23 @@ def test_table_a(name):
     assert (views.clip_len, views.crop_size, views.num_crops) == (32, 256, 3)
 
 
+# IBM's action-recognition-pytorch: what it calls its published 32-frame I3D-ResNet-50 on each dataset.
+IBM = {"ibm_ssv2": ("uniform_ibm", 1, 2, 35), "ibm_k400": ("dense", 2, 10, 45)}
+
+
+@pytest.mark.parametrize("name", IBM)
+def test_ibm_parity(name):
+    recipe = read_pipeline(name)
+    clip, views, model = recipe.train_clip, recipe.eval_views, recipe.model
+    temporal, frame_step, num_clips, epochs = IBM[name]
+    assert (clip.temporal, clip.frame_step) == (views.temporal, views.frame_step) == (temporal, frame_step)
+    assert (clip.spatial, clip.flip, clip.crop_size) == ("multi_scale", "all", 224)
+    assert (views.num_clips, views.num_crops, views.crops, views.crop_size) == (num_clips, 3, "ibm", 256)
+    assert (model.depth, model.head, model.inflation) == (50, "pool_first", "repeat")
+    assert (recipe.optimisation.epochs, recipe.dataset.name) == (epochs, name.removeprefix("ibm_"))
+    assert recipe.dataset.subset is None and not model.temporal_stride
+
+
 def test_override_is_typed():
     recipe = read_pipeline("mini_k400", ["transcode.crf=20", "train_clip.flip=safe", "shards.seed=7"])
     assert (recipe.transcode.crf, recipe.train_clip.flip, recipe.shards.seed) == (20, "safe", 7)

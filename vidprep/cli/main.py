@@ -9,6 +9,7 @@ from vidprep import __version__
 from vidprep.cli.audit import audit
 from vidprep.cli.build import build, build_mini, status
 from vidprep.cli.erf import erf
+from vidprep.cli.evaluate import evaluate
 from vidprep.cli.filters import filters
 from vidprep.cli.loader import bench_loader, index
 from vidprep.cli.model import model
@@ -38,10 +39,11 @@ app.command(rich_help_panel="Look at shards")(explain)
 app.command(rich_help_panel="Look at shards")(verify)
 app.command(rich_help_panel="Load shards")(index)
 app.command("bench-loader", rich_help_panel="Load shards")(bench_loader)
-app.command(rich_help_panel="Train")(train)
-app.command(rich_help_panel="Networks")(model)
-app.command(rich_help_panel="Networks")(filters)
-app.command(rich_help_panel="Networks")(erf)
+app.command(rich_help_panel="Train and evaluate")(train)
+app.command("eval", rich_help_panel="Train and evaluate")(evaluate)
+app.command(rich_help_panel="Look at networks")(model)
+app.command(rich_help_panel="Look at networks")(filters)
+app.command(rich_help_panel="Look at networks")(erf)
 
 
 def _show_version(wanted: bool) -> None:

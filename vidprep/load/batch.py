@@ -64,6 +64,19 @@ class Batch:
             self._before_reuse.append(copied.synchronize)
         return moved
 
+    def rows(self, start: int, stop: int) -> "Batch":
+        """Return clips `start` to `stop - 1`, in the same memory."""
+        return replace(
+            self,
+            video=self.video[start:stop],
+            label=self.label[start:stop],
+            key=self.key[start:stop],
+            frame_indices=self.frame_indices[start:stop],
+            box=self.box[start:stop],
+            flip=self.flip[start:stop],
+            _before_reuse=[],
+        )
+
     def clone(self) -> "Batch":
         """Return a copy that is not overwritten."""
         return replace(self, video=self.video.clone(), _before_reuse=[])

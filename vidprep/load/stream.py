@@ -31,12 +31,20 @@ class Filling:
 
 
 def fill_slots(
-    engine: Engine, batches: Iterator[list[Request]], *, num_slots: int, stats: Stats
+    engine: Engine,
+    batches: Iterator[list[Request]],
+    *,
+    num_slots: int,
+    stats: Stats,
+    keep_unreadable: bool = False,
 ) -> Iterator[Filling]:
     """Yield a filled slot for each batch, in order; asking for the next one gives the slot back.
 
+    Args:
+        keep_unreadable: Missing or wrong bytes are a failure of their row, like a video that does not decode.
+
     Raises:
-        ShardError: If bytes are missing or wrong.
+        ShardError: If bytes are missing or wrong, unless `keep_unreadable`.
         LoaderError: If the engine cannot go on.
     """
     free = deque(range(num_slots))
@@ -53,7 +61,7 @@ def fill_slots(
             return
         filling = queue.popleft()
         while filling.num_open:
-            _note(engine.next_done(), by_slot, stats)
+            _note(engine.next_done(), by_slot, stats, keep_unreadable)
         stats.wait += stats.lap()
         stats.num_batches += 1
         yield filling
@@ -67,14 +75,14 @@ def _submit(engine: Engine, filling: Filling) -> None:
         row += len(request.views)
 
 
-def _note(done: Done, by_slot: dict[int, Filling], stats: Stats) -> None:
-    if done.failure == "shard":
+def _note(done: Done, by_slot: dict[int, Filling], stats: Stats, keep_unreadable: bool) -> None:
+    if done.failure == "shard" and not keep_unreadable:
         raise ShardError(done.message)
     if done.failure == "bug":
         raise LoaderError(done.message)
     filling = by_slot[done.slot]
     filling.num_open -= 1
-    if done.failure == "decode":
+    if done.failure:
         filling.failures[done.row] = done.message
     else:
         stats.add(done, len(filling.requests[0].views))

@@ -1,6 +1,6 @@
 """Evaluation views: every video exactly once, whatever the number of ranks."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +23,9 @@ from vidprep.shards.shard_set import ShardSet
 class ViewLoader:
     """All views of one video after another, each video decoded once.
 
-    Rank r of W gives videos r, r + W, ... of the split: nothing is padded, nothing dropped, ranks may get one
-    video more or less than others. A batch is one video; view number clip * num_crops + crop.
+    Rank r of W gives videos r, r + W, ... of the split, less those in `skip`: nothing is padded, nothing
+    dropped, ranks may get one video more or less than others. A batch is one video; view number
+    clip * num_crops + crop.
 
         for batch in ViewLoader("shards/mini_k400", "validation", views=recipe.eval_views):
             scores = model(to_network_input(batch.to("cuda"))).sum(dim=0)
@@ -34,6 +35,9 @@ class ViewLoader:
         split: E.g. "validation".
         views: Which clips and crops of a video are views.
         rank: Of this process among `world_size`.
+        skip: Rows of the split that nobody needs again; the same on every rank.
+        on_failure: Called with the key of a video that cannot be read or does not decode and with the
+            reason; the loader then goes on without it. None: the loader raises.
         pixels: "yuv420", half the bytes, converted by `vidprep.load.transforms` on the GPU; or "rgb".
         options: How to use the machine.
 
@@ -50,6 +54,8 @@ class ViewLoader:
         views: EvalViews,
         rank: int = 0,
         world_size: int = 1,
+        skip: Collection[int] = (),
+        on_failure: Callable[[str, str], object] | None = None,
         pixels: Pixels = "yuv420",
         options: LoaderOptions = LoaderOptions(),  # noqa: B008  (frozen)
     ) -> None:
@@ -58,7 +64,9 @@ class ViewLoader:
         self._shards = shards if isinstance(shards, ShardSet) else ShardSet.open(shards)
         self._split = self._shards.split(split)
         self._views, self._pixels, self._options = views, pixels, options
-        self._rows = range(rank, len(self._split), world_size)
+        left_out = frozenset(skip)
+        self._rows = [row for row in range(len(self._split)) if row not in left_out][rank::world_size]
+        self._on_failure = on_failure
         self._shards.check_shards(split)
         for width, height in self._split.frame_sizes:
             eval_boxes(views, width, height)
@@ -81,20 +89,29 @@ class ViewLoader:
         """Return where the time went so far."""
         return self._stats
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Generator[Batch, None, None]:
         """Yield the videos of this rank.
 
         Raises:
             DecodeError: If one of them does not decode: an evaluation without it would be another.
+            ShardError: If one of them cannot be read, or is not what the index says. Both are handed to
+                `on_failure` instead where there is one.
         """
         if not self._rows:
             return
         with running_engine(self._config, self._options) as engine:
             self._stats.lap()
             fillings = fill_slots(
-                engine, self._requests(), num_slots=self._config.ring.num_slots, stats=self._stats
+                engine,
+                self._requests(),
+                num_slots=self._config.ring.num_slots,
+                stats=self._stats,
+                keep_unreadable=self._on_failure is not None,
             )
             for row, filling in zip(self._rows, fillings, strict=True):
+                if filling.failures:
+                    self._fail(filling)
+                    continue
                 batch = self._batch(engine.ring[filling.slot], row, filling)
                 self._stats.collate += self._stats.lap()
                 yield batch
@@ -108,9 +125,14 @@ class ViewLoader:
             boxes = eval_boxes(self._views, video.width, video.height)
             yield [Request(video, tuple(View(tuple(clip), box) for clip in clips for box in boxes))]
 
-    def _batch(self, slot: Uint8s, row: int, filling: Filling) -> Batch:
-        for message in filling.failures.values():
+    def _fail(self, filling: Filling) -> None:
+        ((video, _),), (message,) = filling.requests, filling.failures.values()
+        if self._on_failure is None:
             raise DecodeError(f"{message} An evaluation must see every video.")
+        self._stats.num_decode_errors += 1
+        self._on_failure(video.key, message)
+
+    def _batch(self, slot: Uint8s, row: int, filling: Filling) -> Batch:
         ((video, views),) = filling.requests
         num_views = len(views)
         return Batch(

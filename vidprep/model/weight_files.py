@@ -39,6 +39,8 @@ class WeightFile:
         tensors: By name, without `module.` prefixes, on the CPU.
         stage: The network that the file says it is for; only our own checkpoints say so.
         classes: That it was trained on, in label order; only in our own checkpoints.
+        recipe: That it was trained by; only in our own checkpoints.
+        position: `epoch`, `step` within it, `total_steps`; only in those that a training wrote.
     """
 
     source: str
@@ -46,6 +48,8 @@ class WeightFile:
     tensors: Tensors
     stage: ModelStage | None = None
     classes: tuple[str, ...] | None = None
+    recipe: Recipe | None = None
+    position: Mapping[str, int] | None = None
 
     @property
     def is_2d(self) -> bool:
@@ -128,6 +132,8 @@ def _ours(content: dict[str, Any], path: Path) -> WeightFile:
             _named_tensors(content["model"], path),
             stage=recipe.model,
             classes=tuple(content["classes"]),
+            recipe=recipe,
+            position=content.get("position"),
         )
     except (KeyError, ValueError) as error:
         raise CheckpointError(

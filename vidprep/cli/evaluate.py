@@ -1,0 +1,175 @@
+"""`vidprep eval`: how good a network is."""
+
+import logging
+import os
+import re
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from vidprep.durations import format_seconds
+from vidprep.errors import HarnessError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from vidprep.cli.eval_progress import EvalProgress
+    from vidprep.harness.ranks import Ranks
+    from vidprep.harness.results import Results
+
+_MAX_NAMED = 10  # failed videos in a message
+_VIEWS = re.compile(r"(\d+)x(\d+)")
+
+
+def evaluate(
+    shards: Annotated[str, typer.Option(metavar="DIR", help="A shard set: its folder or its URL.")],
+    checkpoint: Annotated[
+        Path,
+        typer.Option(metavar="FILE|RUN", help="A file of 3D weights, or a run's folder: its last epoch."),
+    ],
+    out_dir: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where results go.")],
+    split: Annotated[str, typer.Option(help="Which split to evaluate.")] = "validation",
+    views: Annotated[
+        str | None,
+        typer.Option(metavar="CROPSxCLIPS", help="Views of a video, e.g. 3x10.", show_default="the recipe's"),
+    ] = None,
+    protocol: Annotated[
+        Literal["ibm"] | None,
+        typer.Option(help="Views and head of IBM's action-recognition-pytorch, by dataset."),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="eval_views.KEY=VALUE", help="Override a key of the views; repeatable."
+        ),
+    ] = None,
+    device: Annotated[
+        Literal["cpu", "cuda"] | None, typer.Option(help="Where to compute.", show_default="cuda if there is")
+    ] = None,
+    micro_batch: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Views that the network takes at a time; changes memory and speed only.",
+            show_default="8 on a GPU, 2 on a CPU",
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Processes that decode.", show_default="from the cores")
+    ] = None,
+) -> None:
+    """Score every video of a split once; write results.json and predictions.parquet.
+
+    Stopped or killed? The same command goes on where it was. For several GPUs:
+    torchrun --nproc-per-node 8 -m vidprep eval ...
+    """
+    # PyTorch's threads spin while they wait for each other, and the loader's workers want the same cores: on
+    # two busy ones a small network is 4 to 8 times as fast if they sleep. Read when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    from vidprep.harness.evaluate import evaluate as score
+    from vidprep.harness.ranks import joined_ranks
+    from vidprep.load import LoaderOptions
+
+    settings = [*_counts(views), *(overrides or [])]
+    with ExitStack() as stack:
+        try:
+            ranks = stack.enter_context(joined_ranks(device))
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--device") from error
+        if not ranks.is_first:
+            logging.getLogger("vidprep").setLevel(logging.ERROR)  # one voice for what all of them would say
+        progress = stack.enter_context(_progress(ranks))
+        results = score(
+            checkpoint,
+            shards,
+            out_dir,
+            ranks=ranks,
+            split=split,
+            protocol=protocol,
+            overrides=settings,
+            micro_batch=micro_batch,
+            options=LoaderOptions(num_workers=workers),
+            on_video=progress.update,
+        )
+    if ranks.is_first:
+        _print(results, out_dir)
+    if not results.complete:
+        raise HarnessError(_incomplete(results, out_dir))
+
+
+def _counts(views: str | None) -> list[str]:
+    """Return --views as settings of a recipe."""
+    if views is None:
+        return []
+    match = _VIEWS.fullmatch(views)
+    if match is None:
+        raise typer.BadParameter(
+            f"{views!r} is not of the form CROPSxCLIPS, e.g. 3x10.", param_hint="--views"
+        )
+    return [f"eval_views.num_crops={match[1]}", f"eval_views.num_clips={match[2]}"]
+
+
+def _progress(ranks: "Ranks") -> "EvalProgress":
+    from rich.console import Console
+
+    from vidprep.cli.eval_progress import EvalProgress
+
+    return EvalProgress(ranks.world_size, Console(stderr=True, quiet=not ranks.is_first))
+
+
+def _print(results: "Results", out_dir: Path) -> None:
+    from rich.console import Console
+
+    views = results.views
+    console = Console(highlight=False)
+    console.print(
+        f"{results.shards.root}, {results.shards.split}: crops x clips = {views.num_crops} x "
+        f"{views.num_clips}, {views.clip_len} frames each, {views.temporal}",
+        markup=False,
+        soft_wrap=True,
+    )
+    console.print(_table(results))
+    console.print(f"Results and predictions are in {out_dir}.", markup=False, soft_wrap=True)
+
+
+def _table(results: "Results") -> "Table":
+    from rich.table import Table
+
+    table = Table("", box=None)
+    for heading in ("top-1", "95 %", "top-5", "95 %"):
+        table.add_column(heading, justify="right")
+    between = [f"{low:.2%} to {high:.2%}" for low, high in (results.interval.top1, results.interval.top5)]
+    table.add_row("sum of logits", _bold(results.top1), between[0], _bold(results.top5), between[1])
+    for name, found in (("sum of softmax", results.softmax_sum), ("centre view", results.centre_view)):
+        table.add_row(name, f"{found.top1:.2%}", "", f"{found.top5:.2%}")
+    table.add_row("mean per class", f"{results.mean_per_class:.2%}")
+    num_classes, seen = len(results.classes), results.coverage
+    table.add_row(
+        "chance", f"{1 / num_classes:.2%}", f"{num_classes} classes", f"{min(1, 5 / num_classes):.2%}"
+    )
+    table.add_row("videos", f"{seen.seen:,}", f"of {seen.expected:,}")
+    table.add_row("views/s", f"{results.views_per_second:.1f}", f"in {format_seconds(results.seconds)}")
+    return table
+
+
+def _bold(share: float) -> str:
+    return f"[bold]{share:.2%}[/]"
+
+
+def _incomplete(results: "Results", out_dir: Path) -> str:
+    seen = results.coverage
+    counts = (
+        f"{seen.missing} missing, {seen.duplicates} twice" if seen.duplicates else f"{seen.missing} missing"
+    )
+    failed = "".join(f"\n  {failure.key}: {failure.error}" for failure in seen.failed[:_MAX_NAMED])
+    more = len(seen.failed) - _MAX_NAMED
+    return (
+        f"Not every one of the {seen.expected} videos was scored once: {counts}. These are no figures "
+        f"to report.{failed}"
+        + (f"\n  and {more} more, see {out_dir / 'results.json'}" if more > 0 else "")
+        + "\n"
+        "Mend the shards (vidprep verify) and run the same command: the other videos are kept."
+    )

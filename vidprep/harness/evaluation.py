@@ -1,0 +1,99 @@
+"""What an evaluation is: a network, the views of a split, and all that decides the scores."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vidprep.errors import RecipeError
+from vidprep.harness.chosen_checkpoint import ChosenCheckpoint, choose_checkpoint
+from vidprep.harness.chosen_views import Protocol, choose_head, choose_views
+from vidprep.harness.class_lists import network_classes
+from vidprep.harness.results import Results
+from vidprep.harness.view_logits import precision_of
+from vidprep.load.crops import eval_boxes
+from vidprep.model import I3DResNet
+from vidprep.model.weights import load_network
+from vidprep.recipe import EvalViews
+from vidprep.shards.shard_set import ShardSet, Split
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All that decides the scores.
+
+    Attributes:
+        checkpoint: The weights.
+        network: With these weights, in eval mode, on the device.
+        classes: Names in label order, one for each logit.
+        shards: The shard set ...
+        split: ... and the part of it that is evaluated.
+        views: Of each video.
+        protocol: Whose views and head these are; None for the recipe's own.
+    """
+
+    checkpoint: ChosenCheckpoint
+    network: I3DResNet
+    classes: tuple[str, ...]
+    shards: ShardSet
+    split: Split
+    views: EvalViews
+    protocol: Protocol | None
+
+    def identity(self, device: torch.device) -> dict[str, Any]:
+        """Return what another start, or its results, must have in common with this one."""
+        return {
+            "checkpoint.sha256": self.checkpoint.sha256,
+            "shards.fingerprint": self.shards.fingerprint,
+            "shards.split": self.split.name,
+            "protocol": self.protocol,
+            "precision": precision_of(device),
+        } | _by_name(self.views)
+
+
+def prepare(
+    checkpoint: Path | str,
+    shards: ShardSet | Path | str,
+    split: str,
+    *,
+    protocol: Protocol | None,
+    overrides: Sequence[str],
+    device: torch.device,
+) -> Evaluation:
+    """Read what is to be evaluated and make sure that it fits together; see `vidprep.harness.evaluate`."""
+    shards = shards if isinstance(shards, ShardSet) else ShardSet.open(shards)
+    part = shards.split(split)
+    chosen = choose_checkpoint(Path(checkpoint))
+    weights = chosen.weights
+    network = load_network(weights)
+    classes = network_classes(weights, shards)
+    views = choose_views(weights, shards, protocol=protocol, overrides=overrides)
+    _check_crops(views, part)
+    network.head = choose_head(weights, shards, protocol=protocol)
+    network.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    return Evaluation(chosen, network, classes, shards, part, views, protocol)
+
+
+def _check_crops(views: EvalViews, split: Split) -> None:
+    for width, height in split.frame_sizes:
+        try:
+            eval_boxes(views, width, height)
+        except ValueError as error:
+            raise RecipeError(f"eval_views: {error}") from error
+
+
+def identity_of(results: Results) -> dict[str, Any]:
+    """Return what `Evaluation.identity` was for an evaluation that has its results."""
+    return {
+        "checkpoint.sha256": results.checkpoint.sha256,
+        "shards.fingerprint": results.shards.fingerprint,
+        "shards.split": results.shards.split,
+        "protocol": results.protocol,
+        "precision": results.environment["precision"],
+    } | _by_name(results.views)
+
+
+def _by_name(views: EvalViews) -> dict[str, Any]:
+    return {f"views.{name}": value for name, value in views.model_dump().items()}
