@@ -9,6 +9,8 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
+from vidprep.durations import format_seconds
+
 _PLAIN_LINE_SECONDS = 10.0
 
 
@@ -58,8 +60,6 @@ class StepProgress:
 
     def line(self) -> str:
         """Return the state as one line of text."""
-        from vidprep.build.progress import format_seconds
-
         seconds = time.monotonic() - self._started
         line = f"{self._what}: {self._finished:,} / {self._num_steps:,} {self._unit}"
         if not self._made:
