@@ -61,10 +61,10 @@ def erf_growth_figure(epochs: Sequence[int], facts: Sequence[dict[str, Any]], ti
     for axes, (name, key), (colour, style, marker) in zip(
         (middle, bottom), curves.items(), LINES, strict=False
     ):
-        axes.plot(epochs, [each[key] for each in facts], style, color=colour, marker=marker, markersize=3)
+        values = [each[key] for each in facts]
+        axes.plot(epochs, values, style, color=colour, marker=marker, markersize=3)
         axes.set_ylabel(name, fontsize=8)
-        axes.margins(y=0.1)
-        axes.set_ylim(0, None)
+        axes.set_ylim(0, 1.1 * max(values) or 1)
         _finish(axes, epochs)
     bottom.set_xlabel("epoch", fontsize=8)
     figure.align_ylabels()
