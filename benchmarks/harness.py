@@ -11,6 +11,7 @@ by `vidprep synth` on the first run.
 
 import argparse
 import tempfile
+import time
 from pathlib import Path
 
 import psutil
@@ -28,6 +29,8 @@ from steps import (
     timed,
 )
 
+from vidprep.load.transforms import to_network_input
+
 GOAL = 1.05
 GROUPS = {  # by words in the names of PyTorch's operators
     "convolutions, backward": ("convolution_backward",),
@@ -39,20 +42,10 @@ GROUPS = {  # by words in the names of PyTorch's operators
 }
 
 
-class CpuSeconds:
-    """CPU time of this process and its workers since the last call: what other users disturb least."""
-
-    def __init__(self):
-        self.last = self.now()
-
-    def now(self):
-        me = psutil.Process()
-        times = [process.cpu_times() for process in (me, *me.children(recursive=True))]
-        return sum(time.user + time.system for time in times)
-
-    def take(self):
-        self.last, before = self.now(), self.last
-        return self.last - before
+def cpu_seconds(processes):
+    """CPU time that processes have used: what other users of a machine disturb least."""
+    times = [process.cpu_times() for process in processes]
+    return sum(time.user + time.system for time in times)
 
 
 def step(size, args):
@@ -64,23 +57,45 @@ def step(size, args):
     with tempfile.TemporaryDirectory() as run_dir:
         harness = HarnessSteps(shards, size, Path(run_dir))
         bare = BareSteps(size, harness.training.net, harness.training.optimiser)
-        clock, cpu = CpuSeconds(), {"harness": [], "bare": []}
-
-        def noted(name, run):
-            def call():
-                clock.take()
-                run()
-                cpu[name].append(clock.take())
-
-            return call
-
-        steps = {"harness": noted("harness", harness.step), "bare": noted("bare", bare.step)}
+        cpu = {"harness": [], "bare": []}
+        steps = {"harness": noted(harness.step, cpu["harness"]), "bare": noted(bare.step, cpu["bare"])}
         seconds = in_turn(steps, args.rounds, on_round=say_round)
+        decoding, converting = added_seconds(harness.batches)
         harness.close()
     wall = ratio(seconds["harness"], seconds["bare"])
     per_cpu = ratio(cpu["harness"][-args.rounds :], cpu["bare"][-args.rounds :])
     print(f"harness / bare: {wall}; goal at most {GOAL}")
     print(f"CPU time of all processes, harness / bare: {per_cpu}")
+    share = (decoding + converting) / min(cpu["bare"])
+    print(
+        f"CPU time a step that the loader adds, measured alone: {decoding:.3f} s in the workers, "
+        f"{converting:.3f} s for the network's input; {share:.1%} of {min(cpu['bare']):.2f} s, the cheapest "
+        "bare step"
+    )
+
+
+def noted(run, cpu):
+    """A step that also notes the CPU time of this process and its workers."""
+
+    def call():
+        processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
+        before = cpu_seconds(processes)
+        run()
+        cpu.append(cpu_seconds(processes) - before)
+
+    return call
+
+
+def added_seconds(batches, num_batches=20):
+    """CPU seconds a batch takes in the workers, and here to become the network's input."""
+    workers = psutil.Process().children(recursive=True)
+    before, converting = cpu_seconds(workers), 0.0
+    for _ in range(num_batches):
+        batch = next(batches)
+        start = time.process_time()
+        to_network_input(batch)
+        converting += time.process_time() - start
+    return (cpu_seconds(workers) - before) / num_batches, converting / num_batches
 
 
 def layouts(size, args):
