@@ -37,8 +37,9 @@ check: $(VENV)/installed   ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(VENV)/installed   ## measure the build (half an hour; results to compare with benchmarks/RESULTS.md)
+bench: $(VENV)/installed   ## measure build and harness (most of an hour; to compare with benchmarks/RESULTS.md)
 	for what in stages speed scaling plan memory; do $(BIN)/python benchmarks/build.py $$what || exit 1; done
+	for what in step layouts profile; do $(BIN)/python benchmarks/harness.py $$what || exit 1; done
 
 clean:   ## remove what the other commands made
 	rm -rf $(VENV) $(DEMO) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

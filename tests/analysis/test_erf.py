@@ -133,7 +133,15 @@ def test_an_interrupted_measurement_goes_on_where_it_was(tiny, tmp_path):
     )
     assert seen == [1, 2, 3]
     np.testing.assert_array_equal(resumed, whole)
-    assert Kept(tmp_path / "draws.npz", "another net").read()[1] == 0
+    assert Kept(tmp_path / "draws.npz", "another net").read(3)[1] == 0
+
+
+def test_draws_of_a_longer_measurement_are_not_taken_up(tiny, tmp_path):
+    net, shape, neuron = FeatureMap(tiny), (8, 32, 32), (4, 0, 0)
+    kept = Kept(tmp_path / "draws.npz", "this net")
+    measure_erf(net, shape, neuron, num_draws=3, kept=kept)
+    one = measure_erf(net, shape, neuron, num_draws=1, kept=kept)
+    np.testing.assert_array_equal(one, measure_erf(net, shape, neuron, num_draws=1))
 
 
 def test_neuron_of_the_paper():
@@ -179,9 +187,10 @@ def test_views_of_a_point():
         assert view[at] == view.sum() == 1
 
 
-def test_a_field_of_zeros():
-    with pytest.raises(ValueError, match="zero everywhere"):
-        summarise_erf(np.zeros((3, 2, 2, 2), np.float32))
+@pytest.mark.parametrize(("value", "message"), [(0, "zero everywhere"), (np.nan, "not finite")])
+def test_a_field_without_a_shape(value, message):
+    with pytest.raises(ValueError, match=message):
+        summarise_erf(np.full((3, 2, 2, 2), value, np.float32))
 
 
 @pytest.mark.slow

@@ -61,6 +61,21 @@ def test_networks_of_two_depths_are_not_compared(checkpoints, tmp_path):
         run("--checkpoint", checkpoints[0], "--versus", tmp_path / "other.pth", "--out", tmp_path / "out")
 
 
+def test_networks_without_a_field_to_measure_are_refused(tmp_path):
+    for name, kernel in {"2d": torch.zeros(4, 3, 7, 7), "other": torch.zeros(4, 3, 5, 7, 7)}.items():
+        torch.save({"conv1.weight": kernel}, tmp_path / f"{name}.pth")
+    for name, what in {"2d": "a 2D network", "other": "no I3D-ResNet of depth 18"}.items():
+        with pytest.raises(CheckpointError, match=rf"{name}\.pth: holds {what}"):
+            run("--checkpoint", tmp_path / f"{name}.pth", "--out", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_given_twice_is_measured_once(checkpoints, tmp_path):
+    words = ("--checkpoint", checkpoints[0], "--versus", checkpoints[0], "--out", tmp_path / "out")
+    assert run(*words, "--frames", 2, "--size", 32, "--draws", 1).exit_code == 0
+    assert not (tmp_path / "out" / "erf-2.npz").exists()
+
+
 @pytest.fixture
 def field():
     erf = np.zeros((3, 4, 9, 9), np.float32)

@@ -62,6 +62,15 @@ def test_stages_figure_draws_every_stage_in_three_planes(table):
     assert panels[3].get_title("left") == "layer1: 40 filters"
 
 
+def test_filters_on_the_rim_are_not_cut_off():
+    rim = filter_table(
+        weight_file(conv1=separable([0, 1, 0]))
+    )  # (.577, 0, .816): on the circle of average, 2nd
+    mesh = stages_figure(rim, "a title").axes[2].collections[0]
+    assert np.count_nonzero(np.ma.filled(mesh.get_array(), 0)) == 2
+    assert mesh.get_clip_path() is None
+
+
 def test_layers_figure_has_a_panel_per_layer(table):
     figure = layers_figure(table, (1, 2), "a title")
     assert [axes.get_title() for axes in figure.axes[:-1]] == ["conv1", "layer1.0.conv2"]

@@ -93,7 +93,7 @@ def measure_erf(
     check_neuron(neuron, map_shape(model, clip_shape))
     model.eval().requires_grad_(False)
     dtype = next(model.parameters()).dtype
-    squares, done = kept.read() if kept else (np.zeros(()), 0)
+    squares, done = kept.read(num_draws) if kept else (np.zeros(()), 0)
     for draw in range(done, num_draws):
         x = draw_noise(clip_shape, seed=seed, draw=draw, dtype=dtype)
         squares = squares + gradient(model, x, neuron)[0].double().square().numpy()
@@ -128,11 +128,11 @@ class Kept:
         self.path = path
         self.identity = identity
 
-    def read(self) -> tuple[np.ndarray, int]:
-        """Return sum and number; zeros if there is nothing that fits."""
+    def read(self, most: int) -> tuple[np.ndarray, int]:
+        """Return sum and number; zeros if there is nothing that fits, or more draws than `most`."""
         if self.path.is_file():
             with np.load(self.path, allow_pickle=False) as content:
-                if str(content["identity"]) == self.identity:
+                if str(content["identity"]) == self.identity and content["num_draws"] <= most:
                     return content["squares"], int(content["num_draws"])
         return np.zeros(()), 0
 

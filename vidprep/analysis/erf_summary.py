@@ -40,8 +40,12 @@ def summarise_erf(erf: np.ndarray) -> dict[str, Any]:
     map's energy, exceeds 4.55 % of its peak. `centroid` is weighted by energy too, in (t, y, x).
 
     Raises:
-        ValueError: If the field is zero everywhere.
+        ValueError: If the field is zero everywhere, or not finite.
     """
+    if not np.isfinite(erf).all():
+        raise ValueError(
+            "the effective receptive field is not finite; weights or batch norms hold huge values or NaN."
+        )
     if not erf.any():
         raise ValueError(
             "the effective receptive field is zero everywhere; the neuron does not see the input."

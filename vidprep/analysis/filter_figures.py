@@ -12,7 +12,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
-from matplotlib.patches import Circle
 
 from vidprep.analysis.filters import Z
 
@@ -102,13 +101,13 @@ def sphere_figure(table: pd.DataFrame, title: str) -> Figure:
 
 
 def draw_plane(axes: Axes, z: np.ndarray, plane: tuple[int, int]) -> None:
-    """Draw the density of filters in one plane, relative to its fullest cell, inside the unit circle."""
+    """Draw the density of filters in one plane, relative to its fullest cell, and the unit circle."""
     num_cells = int(np.clip(math.sqrt(2 * len(z)) / 2.5, 15, 81)) // 2 * 2 + 1  # odd: 0 is a cell's centre
     share = density(z, plane, num_cells)
     edges = np.linspace(-1, 1, num_cells + 1)
     shown = np.ma.masked_equal(share / (share.max() or 1), 0)
-    mesh = axes.pcolormesh(edges, edges, shown, cmap=COLOURS, norm=SCALE, rasterized=True)
-    mesh.set_clip_path(Circle((0, 0), 1, transform=axes.transData))
+    # Not cut off at the circle: filters without a third coordinate lie on it, in cells that stick out.
+    axes.pcolormesh(edges, edges, shown, cmap=COLOURS, norm=SCALE, rasterized=True)
     circle = np.linspace(0, 2 * np.pi, 200)
     axes.plot(np.cos(circle), np.sin(circle), color="0.3", linewidth=0.8)
     axes.set(xlim=(-1.05, 1.05), ylim=(-1.05, 1.05), xticks=(-1, 0, 1), yticks=(-1, 0, 1), aspect="equal")

@@ -38,20 +38,24 @@ def describe(rows: pd.DataFrame, num_filters: int) -> dict[str, Any]:
 
     `mean_squared` are the mean squared coordinates, which add up to 1; `median_angle_degrees` is measured
     from the average axis, 0 to 90; `near` is the share of filters whose coordinate on an axis is at least .9,
-    .707; `tap_centre` is the mean centre of energy in taps, negative towards the past.
+    .707; `tap_centre` is the mean centre of energy in taps, negative towards the past. Where `rows` tell how
+    far filters have moved (`filter_growth`), `median_moved_degrees` is the median of that.
     """
     facts: dict[str, Any] = {"num_filters": num_filters, "num_zero": num_filters - len(rows)}
     if rows.empty:
         return facts
     z = rows[Z].abs().to_numpy()
     angles = np.degrees(np.arccos(np.clip(z[:, 0], 0, 1)))
-    return facts | {
+    facts |= {
         "mean_squared": _by_axis((z**2).mean(0)),
         "median_angle_degrees": float(np.median(angles)),
         "near": {str(limit): _by_axis((z >= limit).mean(0)) for limit in NEAR},
         "mean_share": float(rows["share"].mean()),
         "tap_centre": float(rows["tap_centre"].mean()),
     }
+    if "moved_degrees" in rows and rows["moved_degrees"].notna().any():
+        facts["median_moved_degrees"] = float(rows["moved_degrees"].median())
+    return facts
 
 
 def _by_axis(values: np.ndarray) -> dict[str, float]:

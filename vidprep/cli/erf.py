@@ -1,25 +1,33 @@
 """`vidprep erf`: which part of a clip a neuron really looks at."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vidprep.cli.erf_measure import Settings, Target
+from vidprep.cli.runs import check_one_source, read_epochs
+
 if TYPE_CHECKING:
     import numpy as np
 
     from vidprep.analysis.erf import Neuron
-    from vidprep.model import I3DResNet
     from vidprep.model.receptive_field import Field
 
 _NEURON = typer.Option(metavar="T,H,W", help="Counted from 0.", show_default="the middle: 16,3,3")
+_EVERY = typer.Option(min=1, metavar="N", help="Of a run's checkpoints each N-th, and the last.")
 
 
 def erf(
-    checkpoint: Annotated[Path, typer.Option("--checkpoint", metavar="FILE", help="A file of 3D weights.")],
     out_dir: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where results go.")],
+    checkpoint: Annotated[
+        Path | None, typer.Option("--checkpoint", metavar="FILE", help="A file of 3D weights.")
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option("--run", metavar="RUN", help="Or a training: every epoch's checkpoint.")
+    ] = None,
+    every: Annotated[int | None, _EVERY] = None,
     num_draws: Annotated[int, typer.Option("--draws", min=1, help="Noise clips to average over.")] = 10,
     num_frames: Annotated[int, typer.Option("--frames", min=1, help="Frames of a clip.")] = 32,
     size: Annotated[int, typer.Option(min=1, help="Side of a clip in pixels.")] = 224,
@@ -35,53 +43,70 @@ def erf(
     """Measure the effective receptive field of a neuron of the last feature map; write numbers and figures.
 
     Writes erf.npz, erf.json, time.png, space.png, slice.png and frames.png; of further files erf-2.npz and
-    frames-2.png, and so on. Finished draws are kept until the end: the same command goes on after a stop.
+    frames-2.png, and so on. With --run, erf.json and these figures are about the last epoch and the first;
+    growth.json and growth.png tell of every epoch, whose fields lie in epochs/. Finished draws and fields are
+    kept: after a stop, the same command goes on.
     """
-    clip_shape = (num_frames, size, size)
-    paths = [checkpoint, *(versus or [])]
-    networks = [_network(path, temporal_stride) for path in paths]
-    theory = _common_theory(paths, networks)
-    where = _place(networks[0], clip_shape, neuron)
-    out_dir.mkdir(parents=True, exist_ok=True)
-    settings = [clip_shape, where, seed, temporal_stride]
-    kept_paths = [_kept_path(out_dir, path, settings) for path in paths]
-    fields: dict[str, np.ndarray] = {}
-    facts: list[dict[str, Any]] = []
-    for path, network, kept_path in zip(paths, networks, kept_paths, strict=True):
-        field = _measure(network, clip_shape, where, num_draws, seed, kept_path)
-        facts.append(_facts(path, field, where, theory) | {"num_draws": num_draws, "seed": seed})
-        fields[path.name if path.name not in fields else str(path)] = field
-    _write(out_dir, fields, facts, theory, where)
-    for kept_path in kept_paths:
-        kept_path.unlink(missing_ok=True)
-    _print(facts, out_dir)
+    check_one_source(checkpoint, run)
+    _check_run_options(run, every, versus)
+    if run:
+        targets = _epoch_targets(run, every or 1, out_dir)
+    else:
+        targets = _file_targets([path for path in (checkpoint, *(versus or [])) if path], out_dir)
+    theory = _theory(targets, temporal_stride)
+    where = _place(targets[0].checkpoint, (num_frames, size, size), neuron, temporal_stride)
+    settings = Settings((num_frames, size, size), where, num_draws, seed, temporal_stride)
+    # Of a run, figures compare the two ends; fields of all epochs would be gigabytes in memory.
+    shown = [targets[-1], *targets[:-1][:1]] if run else targets
+    fields, facts = _measure(targets, shown, settings, theory)
+    if run:
+        _write_growth(run, facts, settings, out_dir)
+    _write(fields, [facts[target.name] for target in shown], theory, where, out_dir)
+    _print(list(facts.values()), out_dir)
 
 
-def _network(path: Path, temporal_stride: bool) -> "I3DResNet":
+def _check_run_options(run: Path | None, every: int | None, versus: list[Path] | None) -> None:
+    if run and versus:
+        raise typer.BadParameter("a run's last epoch is compared with its first.", param_hint="--versus")
+    if every and not run:
+        raise typer.BadParameter("chooses among the checkpoints of a --run.", param_hint="--every")
+
+
+def _file_targets(paths: list[Path], out_dir: Path) -> list[Target]:
+    paths = list(dict.fromkeys(paths))
+    file_names = [path.name for path in paths]
+    targets = []
+    for number, path in enumerate(paths, start=1):
+        name = path.name if file_names.count(path.name) == 1 else str(path)
+        targets.append(Target(name, path, out_dir / ("erf.npz" if number == 1 else f"erf-{number}.npz")))
+    return targets
+
+
+def _epoch_targets(run: Path, every: int, out_dir: Path) -> list[Target]:
+    paths, name = read_epochs(run), run.resolve().name
+    last = max(paths)
+    chosen = [epoch for number, epoch in enumerate(paths) if number % every == 0 or epoch == last]
+    folder = out_dir / "epochs"
+    return [
+        Target(f"{name}, epoch {epoch}", paths[epoch], folder / f"epoch-{epoch:04d}.npz", epoch)
+        for epoch in chosen
+    ]
+
+
+def _theory(targets: list[Target], temporal_stride: bool) -> "Field":
+    from rich.console import Console
+
+    from vidprep.cli.erf_measure import common_field
+
+    with Console(stderr=True).status("reading the networks"):
+        return common_field([target.checkpoint for target in targets], temporal_stride)
+
+
+def _place(checkpoint: Path, clip_shape: "Neuron", neuron: str | None, temporal_stride: bool) -> "Neuron":
+    from vidprep.analysis.erf import FeatureMap, check_neuron, map_shape, middle_neuron
     from vidprep.model.weights import load_network
 
-    return load_network(path, temporal_stride=temporal_stride)
-
-
-def _common_theory(paths: list[Path], networks: list["I3DResNet"]) -> "Field":
-    """Return the theoretical receptive field, which has to be the same for all that are compared."""
-    from vidprep.errors import CheckpointError
-    from vidprep.model.receptive_field import receptive_fields
-
-    fields = [list(receptive_fields(network).values())[-1] for network in networks]
-    for path, field in zip(paths, fields, strict=True):
-        if field != fields[0]:
-            sizes = ["x".join(str(axis.size) for axis in each) for each in (field, fields[0])]
-            raise CheckpointError(
-                f"{path}: its theoretical receptive field is {sizes[0]}, that of {paths[0]} is {sizes[1]} or "
-                "moves in other steps. Compare networks of one depth and temporal stride."
-            )
-    return fields[0]
-
-
-def _place(network: "I3DResNet", clip_shape: "Neuron", neuron: str | None) -> "Neuron":
-    from vidprep.analysis.erf import FeatureMap, check_neuron, map_shape, middle_neuron
-
+    network = load_network(checkpoint, temporal_stride=temporal_stride)
     shape = map_shape(FeatureMap(network), clip_shape)
     where = _parse(neuron) if neuron else middle_neuron(shape)
     try:
@@ -99,63 +124,73 @@ def _parse(neuron: str) -> "Neuron":
     return t, h, w
 
 
-def _kept_path(out_dir: Path, path: Path, settings: list[Any]) -> Path:
-    """Return where draws are kept: a name that follows from the weights and from all that decides a draw."""
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256")
-    digest.update(repr(settings).encode())
-    return out_dir / f"draws-{digest.hexdigest()[:16]}.npz"
-
-
 def _measure(
-    network: "I3DResNet", clip_shape: "Neuron", neuron: "Neuron", num_draws: int, seed: int, kept_path: Path
-) -> "np.ndarray":
+    targets: list[Target], shown: list[Target], settings: Settings, theory: "Field"
+) -> tuple[dict[str, "np.ndarray"], dict[str, dict[str, Any]]]:
+    """Return the fields to show and the numbers of all, by name."""
     from rich.console import Console
-    from rich.progress import Progress
 
-    from vidprep.analysis.erf import FeatureMap, Kept, measure_erf
+    from vidprep.cli.erf_measure import measure_field
+    from vidprep.cli.progress import StepProgress
 
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("draws", total=num_draws)
-        return measure_erf(
-            FeatureMap(network),
-            clip_shape,
-            neuron,
-            num_draws=num_draws,
-            seed=seed,
-            kept=Kept(kept_path, kept_path.stem),
-            on_draw=lambda done, _: progress.update(bar, completed=done),
-        )
+    fields: dict[str, np.ndarray] = {}
+    facts: dict[str, dict[str, Any]] = {}
+    num_draws = settings.num_draws
+    with StepProgress(num_draws * len(targets), "draws", Console(stderr=True)) as progress:
+        for number, target in enumerate(targets):
+            field = measure_field(target, settings, number * num_draws, progress)
+            facts[target.name] = _facts(target, field, settings, theory)
+            if target in shown:
+                fields[target.name] = field
+    return {target.name: fields[target.name] for target in shown}, facts
 
 
-def _facts(path: Path, field: "np.ndarray", neuron: "Neuron", theory: "Field") -> dict[str, Any]:
+def _facts(target: Target, field: "np.ndarray", settings: Settings, theory: "Field") -> dict[str, Any]:
     from vidprep.analysis.erf_summary import summarise_erf
+    from vidprep.errors import CheckpointError
 
+    neuron = settings.neuron
     intervals = [axis.interval(index) for axis, index in zip(theory, neuron, strict=True)]
     centre = [axis.centre(index) for axis, index in zip(theory, neuron, strict=True)]
-    return {
-        "checkpoint": str(path),
-        "clip_shape": list(field.shape),
-        "neuron": list(neuron),
-        "theoretical_field": {"first_and_last": intervals, "centre": centre},
-    } | summarise_erf(field)
+    try:
+        summary = summarise_erf(field)
+    except ValueError as error:
+        raise CheckpointError(f"{target.checkpoint}: {error}") from error
+    epoch = {} if target.epoch is None else {"epoch": target.epoch}
+    return (
+        epoch
+        | {
+            "checkpoint": str(target.checkpoint),
+            "clip_shape": list(field.shape),
+            "neuron": list(neuron),
+            "theoretical_field": {"first_and_last": intervals, "centre": centre},
+        }
+        | summary
+        | {"num_draws": settings.num_draws, "seed": settings.seed}
+    )
+
+
+def _write_growth(run: Path, facts: dict[str, dict[str, Any]], settings: Settings, out_dir: Path) -> None:
+    from vidprep.analysis.growth_figures import erf_growth_figure
+
+    epochs = list(facts.values())
+    growth = {"run": str(run), "num_draws": settings.num_draws, "seed": settings.seed, "epochs": epochs}
+    (out_dir / "growth.json").write_text(json.dumps(growth, indent=2) + "\n", encoding="utf-8")
+    figure = erf_growth_figure([each["epoch"] for each in epochs], epochs, run.resolve().name)
+    figure.savefig(out_dir / "growth.png", dpi=300)
 
 
 def _write(
-    out_dir: Path,
     fields: dict[str, "np.ndarray"],
     facts: list[dict[str, Any]],
     theory: "Field",
     neuron: "Neuron",
+    out_dir: Path,
 ) -> None:
-    import numpy as np
-
     from vidprep.analysis.erf_figures import frames_figure, slice_figure, space_figure, time_figure
 
     for number, (name, field) in enumerate(fields.items(), start=1):
         ending = "" if number == 1 else f"-{number}"
-        np.savez_compressed(out_dir / f"erf{ending}.npz", erf=field)
         frames_figure(name, field, theory, neuron).savefig(out_dir / f"frames{ending}.png", dpi=200)
     drawings = {"time": time_figure, "space": space_figure, "slice": slice_figure}
     for stem, draw in drawings.items():

@@ -1,10 +1,14 @@
 """`vidprep filters`: which temporal filters a network has learned."""
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+from vidprep.cli.runs import check_one_source, read_epochs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -13,9 +17,37 @@ if TYPE_CHECKING:
 Matrix = Literal["filter", "pair"]
 
 
+@dataclass(frozen=True)
+class Analysed:
+    """The filters of one file of weights.
+
+    Attributes:
+        name: Of the network, for figures.
+        path: Of the file.
+        table: From `filter_table`.
+        num_filters: Of each layer, those that are all zero included.
+    """
+
+    name: str
+    path: Path
+    table: "pd.DataFrame"
+    num_filters: dict[str, int]
+
+    def summarise(self) -> dict[str, Any]:
+        """Return the file's path, and its filters in a few numbers."""
+        from vidprep.analysis.filter_summary import summarise_filters
+
+        return {"checkpoint": str(self.path)} | summarise_filters(self.table, self.num_filters)
+
+
 def filters(
-    weights: Annotated[Path, typer.Option("--checkpoint", metavar="FILE", help="A file of 3D weights.")],
     out_dir: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where results go.")],
+    checkpoint: Annotated[
+        Path | None, typer.Option("--checkpoint", metavar="FILE", help="A file of 3D weights.")
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option("--run", metavar="RUN", help="Or a training: every epoch's checkpoint.")
+    ] = None,
     matrix: Annotated[
         Matrix,
         typer.Option(help="One filter per output channel, or per pair of output and input channel."),
@@ -27,36 +59,89 @@ def filters(
     """Find the primary temporal filter of every 3-tap kernel; write a table, a summary and figures.
 
     Writes filters.parquet, summary.json, sphere.png, stages.png, layers-*.png, and with --versus also
-    versus.png and the second file's filters-versus.parquet.
+    versus.png and the second file's filters-versus.parquet. With --run, these are about the last epoch versus
+    the first, and growth.parquet, growth.json and growth.png tell of every epoch.
     """
+    check_one_source(checkpoint, run)
+    if run:
+        if versus:
+            raise typer.BadParameter("a run's last epoch is compared with its first.", param_hint="--versus")
+        analysed = _analyse_run(run, matrix, out_dir)
+    else:
+        analysed = [_analyse_file(path, matrix) for path in (checkpoint, versus) if path]
+    _write(analysed, matrix, out_dir)
+
+
+def _analyse_file(path: Path, matrix: Matrix) -> Analysed:
     from rich.console import Console
 
-    table, summary = _analyse(weights, matrix)
-    out_dir.mkdir(parents=True, exist_ok=True)
-    table.to_parquet(out_dir / "filters.parquet", index=False)
-    _draw(table, out_dir, weights.name)
-    summaries = {"matrix": matrix, "checkpoint": str(weights)} | summary
-    if versus:
-        other, other_summary = _analyse(versus, matrix)
-        other.to_parquet(out_dir / "filters-versus.parquet", index=False)
-        _draw_versus([table, other], [weights.name, versus.name], out_dir)
-        summaries["versus"] = {"checkpoint": str(versus)} | other_summary
-    (out_dir / "summary.json").write_text(json.dumps(summaries, indent=2) + "\n", encoding="utf-8")
-    _print(summaries, out_dir, Console(highlight=False))
+    with Console(stderr=True).status(f"reading {path}") as status:
+        return _analyse(path.name, path, matrix, on_layer=status.update)
 
 
-def _analyse(path: Path, matrix: Matrix) -> tuple["pd.DataFrame", dict[str, Any]]:
+def _analyse_run(run: Path, matrix: Matrix, out_dir: Path) -> list[Analysed]:
+    """Write what changes over the epochs; return the last checkpoint and, where it is another, the first."""
     from rich.console import Console
 
-    from vidprep.analysis.filter_summary import summarise_filters
+    from vidprep.analysis.filter_growth import with_movement
+    from vidprep.cli.progress import StepProgress
+
+    paths, name = read_epochs(run), run.resolve().name
+    summaries: dict[int, dict[str, Any]] = {}
+    ends: list[Analysed] = []
+    with StepProgress(len(paths), "checkpoints", Console(stderr=True)) as progress:
+        for epoch, path in paths.items():
+            one = _analyse(f"{name}, epoch {epoch}", path, matrix)
+            first = ends[0] if ends else one
+            one = replace(one, table=with_movement(one.table, first.table, str(path)))
+            ends = [*ends[:1], one]
+            summaries[epoch] = one.summarise()
+            progress.step(len(summaries), f"epoch {epoch}")
+    _write_growth(summaries, {"run": str(run), "matrix": matrix}, name, out_dir)
+    return ends[::-1]
+
+
+def _analyse(
+    name: str, path: Path, matrix: Matrix, on_layer: Callable[[str], None] | None = None
+) -> Analysed:
     from vidprep.analysis.filters import count_filters, filter_table
     from vidprep.model.weight_files import read_weights
 
     file = read_weights(path)
-    console = Console(stderr=True)
-    with console.status(f"reading {path}") as status:
-        table = filter_table(file, matrix, on_layer=status.update)
-    return table, summarise_filters(table, count_filters(file, matrix))
+    return Analysed(name, path, filter_table(file, matrix, on_layer=on_layer), count_filters(file, matrix))
+
+
+def _write_growth(
+    summaries: dict[int, dict[str, Any]], facts: dict[str, Any], title: str, out_dir: Path
+) -> None:
+    import pandas as pd
+
+    from vidprep.analysis.filter_growth import growth_rows
+    from vidprep.analysis.growth_figures import filter_growth_figure
+
+    rows = pd.DataFrame([row for epoch, summary in summaries.items() for row in growth_rows(epoch, summary)])
+    epochs = [{"epoch": epoch} | summary for epoch, summary in summaries.items()]
+    out_dir.mkdir(parents=True, exist_ok=True)
+    rows.to_parquet(out_dir / "growth.parquet", index=False)
+    filter_growth_figure(rows, title).savefig(out_dir / "growth.png", dpi=300)
+    growth = json.dumps(facts | {"epochs": epochs}, indent=2)
+    (out_dir / "growth.json").write_text(growth + "\n", encoding="utf-8")
+
+
+def _write(analysed: list[Analysed], matrix: Matrix, out_dir: Path) -> None:
+    from rich.console import Console
+
+    one, *others = analysed
+    out_dir.mkdir(parents=True, exist_ok=True)
+    one.table.to_parquet(out_dir / "filters.parquet", index=False)
+    _draw(one.table, out_dir, one.name)
+    summary = {"matrix": matrix} | one.summarise()
+    for other in others:
+        other.table.to_parquet(out_dir / "filters-versus.parquet", index=False)
+        _draw_versus(one, other, out_dir)
+        summary["versus"] = other.summarise()
+    (out_dir / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    _print(summary, out_dir, Console(highlight=False))
 
 
 def _draw(table: "pd.DataFrame", out_dir: Path, title: str) -> None:
@@ -70,10 +155,12 @@ def _draw(table: "pd.DataFrame", out_dir: Path, title: str) -> None:
         figure.savefig(out_dir / f"layers-{names[across]}-{names[up]}.png", dpi=200)
 
 
-def _draw_versus(tables: list["pd.DataFrame"], names: list[str], out_dir: Path) -> None:
+def _draw_versus(one: Analysed, other: Analysed, out_dir: Path) -> None:
     from vidprep.analysis.filter_figures import versus_figure
 
-    versus_figure(tables, names, " and ".join(names)).savefig(out_dir / "versus.png", dpi=200)
+    names = [one.name, other.name]
+    figure = versus_figure([one.table, other.table], names, " and ".join(names))
+    figure.savefig(out_dir / "versus.png", dpi=200)
 
 
 def _print(summary: dict[str, Any], out_dir: Path, console: "Console") -> None:

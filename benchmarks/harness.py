@@ -1,0 +1,174 @@
+"""What the harness costs beside the network alone, on a CPU.
+
+    python benchmarks/harness.py step       a training step with loader against forward + backward + SGD alone
+    python benchmarks/harness.py layouts    the latter with and without channels_last_3d
+    python benchmarks/harness.py profile    where its time goes; its share of a large matrix product's rate
+
+Compared steps run in turn in one process, and the ratios are those of one round: other users of a machine
+disturb both. The network is I3D-ResNet-50, its clips are small so that a step takes seconds. Videos are made
+by `vidprep synth` on the first run.
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+import torch
+from steps import (
+    BareSteps,
+    HarnessSteps,
+    Size,
+    default_folder,
+    forward_flops,
+    in_turn,
+    make_shards,
+    matmul_flops,
+    ratio,
+    timed,
+)
+
+from vidprep.load.transforms import to_network_input
+
+GOAL = 1.05
+GROUPS = {  # by words in the names of PyTorch's operators
+    "convolutions, backward": ("convolution_backward",),
+    "convolutions, forward": ("conv",),
+    "batch norms": ("batch_norm",),
+    "max pool": ("max_pool",),
+    "ReLU and sums of shortcuts": ("relu", "clamp_min", "threshold", "add_"),
+    "copies": ("copy_", "contiguous", "fill_", "zero_"),
+}
+
+
+def cpu_seconds(processes):
+    """CPU time that processes have used: what other users of a machine disturb least."""
+    times = [process.cpu_times() for process in processes]
+    return sum(time.user + time.system for time in times)
+
+
+def step(size, args):
+    """The harness's step frees a slot of the ring as it begins, and the workers fill it during that step.
+
+    So the decoding of a batch falls into the harness's time, not into that of the bare step.
+    """
+    shards = make_shards(args.folder)
+    with tempfile.TemporaryDirectory() as run_dir:
+        harness = HarnessSteps(shards, size, Path(run_dir))
+        bare = BareSteps(size, harness.training.net, harness.training.optimiser)
+        cpu = {"harness": [], "bare": []}
+        steps = {"harness": noted(harness.step, cpu["harness"]), "bare": noted(bare.step, cpu["bare"])}
+        seconds = in_turn(steps, args.rounds, on_round=say_round)
+        decoding, converting = added_seconds(harness.batches)
+        harness.close()
+    wall = ratio(seconds["harness"], seconds["bare"])
+    per_cpu = ratio(cpu["harness"][-args.rounds :], cpu["bare"][-args.rounds :])
+    print(f"harness / bare: {wall}; goal at most {GOAL}")
+    print(f"CPU time of all processes, harness / bare: {per_cpu}")
+    share = (decoding + converting) / min(cpu["bare"])
+    print(
+        f"CPU time a step that the loader adds, measured alone: {decoding:.3f} s in the workers, "
+        f"{converting:.3f} s for the network's input; {share:.1%} of {min(cpu['bare']):.2f} s, the cheapest "
+        "bare step"
+    )
+
+
+def noted(run, cpu):
+    """A step that also notes the CPU time of this process and its workers."""
+
+    def call():
+        processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
+        before = cpu_seconds(processes)
+        run()
+        cpu.append(cpu_seconds(processes) - before)
+
+    return call
+
+
+def added_seconds(batches, num_batches=20):
+    """CPU seconds a batch takes in the workers, and here to become the network's input."""
+    workers = psutil.Process().children(recursive=True)
+    before, converting = cpu_seconds(workers), 0.0
+    for _ in range(num_batches):
+        batch = next(batches)
+        start = time.process_time()
+        to_network_input(batch)
+        converting += time.process_time() - start
+    return (cpu_seconds(workers) - before) / num_batches, converting / num_batches
+
+
+def layouts(size, args):
+    steps = {
+        "channels_last_3d": BareSteps.fresh(size, channels_last=True).step,
+        "contiguous": BareSteps.fresh(size, channels_last=False).step,
+    }
+    seconds = in_turn(steps, args.rounds, warm_up=1, on_round=say_round)
+    for name, each in seconds.items():
+        mean = size.batch * len(each) / sum(each)
+        print(f"{name}: {mean:.2f} clips/s in the mean, {size.batch / min(each):.2f} at best")
+    print(f"contiguous / channels_last_3d, time: {ratio(seconds['contiguous'], seconds['channels_last_3d'])}")
+
+
+def profile(size, args):
+    bare = BareSteps.fresh(size, channels_last=True)
+    flops = 3 * forward_flops(size)
+    timed(bare.step, 2)
+    seconds, rates = [], []
+    for number in range(args.rounds):
+        rates.append(matmul_flops(4096, torch.float32, repeats=2))
+        seconds.append(timed(bare.step))
+        print(
+            f"round {number + 1}: {flops / seconds[-1] / 1e9:.0f} of {rates[-1] / 1e9:.0f} GFLOP/s",
+            flush=True,
+        )
+    print(f"{flops / 1e9:.0f} GFLOP a step (convolutions, forward and twice that backward)")
+    print(
+        f"share of a 4096 x 4096 float32 matrix product's rate: {ratio([flops / s for s in seconds], rates)}"
+    )
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
+        bare.forward_backward()
+    print("where the time of forward and backward goes:")
+    for name, share in shares(profiler.key_averages()).items():
+        print(f"  {share:6.1%}  {name}")
+    print(f"SGD alone, of a step: {ratio([timed(bare.optimiser.step) for _ in seconds], seconds)}")
+
+
+def shares(events):
+    """Shares of operators' own time, in groups, the largest first."""
+    times = dict.fromkeys([*GROUPS, "other"], 0.0)
+    for event in events:
+        fitting = (group for group, words in GROUPS.items() if any(word in event.key for word in words))
+        times[next(fitting, "other")] += event.self_cpu_time_total
+    total = sum(times.values())
+    return {name: time / total for name, time in sorted(times.items(), key=lambda item: -item[1])}
+
+
+def say_round(number, seconds):
+    line = ", ".join(f"{name} {each[-1]:.2f} s" for name, each in seconds.items())
+    print(f"round {number}: {line}", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=["step", "layouts", "profile"])
+    parser.add_argument("--folder", type=Path, default=default_folder())
+    parser.add_argument("--depth", type=int, default=50)
+    parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--frames", type=int, default=8)
+    parser.add_argument("--size", type=int, default=112)
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--threads", type=int, help="of PyTorch; 1 is disturbed least by other users")
+    args = parser.parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    size = Size(args.depth, args.width, args.frames, args.size, args.batch)
+    print(f"{size}, {torch.get_num_threads()} threads, PyTorch {torch.__version__}", flush=True)
+    {"step": step, "layouts": layouts, "profile": profile}[args.what](size, args)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""Measure the fields of several checkpoints, one after the other, so that a stop costs one draw at most.
+
+A finished field lies in a file of its own with what it depends on; the same command finds it there again.
+"""
+
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from vidprep.analysis.erf import Neuron
+    from vidprep.cli.progress import StepProgress
+    from vidprep.model.receptive_field import Field
+
+
+@dataclass(frozen=True)
+class Target:
+    """A field to measure.
+
+    Attributes:
+        name: Of the network, for figures and progress.
+        checkpoint: Its weights.
+        field_path: Where the field goes.
+        epoch: Of a training, that the weights are from.
+    """
+
+    name: str
+    checkpoint: Path
+    field_path: Path
+    epoch: int | None = None
+
+    @property
+    def draws_path(self) -> Path:
+        """Return where draws lie until all are made."""
+        return self.field_path.with_suffix(".draws.npz")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is measured of each network.
+
+    Attributes:
+        clip_shape: (T, H, W).
+        neuron: Of the last feature map.
+        num_draws: Noise clips.
+        seed: Of the noise.
+        temporal_stride: Of networks whose files do not say it.
+    """
+
+    clip_shape: "Neuron"
+    neuron: "Neuron"
+    num_draws: int
+    seed: int
+    temporal_stride: bool
+
+    def draw_identity(self, checkpoint: Path) -> str:
+        """Return a name that follows from the weights and from all that decides a draw."""
+        with checkpoint.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256")
+        digest.update(repr([self.clip_shape, self.neuron, self.seed, self.temporal_stride]).encode())
+        return digest.hexdigest()[:16]
+
+
+def common_field(checkpoints: Sequence[Path], temporal_stride: bool) -> "Field":
+    """Return the theoretical receptive field, which has to be the same for all that are compared.
+
+    Each file is read, so one that is not fit is told of before hours of work.
+
+    Raises:
+        CheckpointError: If a file is unusable, or of a network with another field.
+    """
+    from vidprep.errors import CheckpointError
+    from vidprep.model.receptive_field import receptive_fields
+    from vidprep.model.weights import load_network
+
+    common: Field | None = None
+    for path in checkpoints:
+        field = list(receptive_fields(load_network(path, temporal_stride=temporal_stride)).values())[-1]
+        common = common or field
+        if field != common:
+            sizes = ["x".join(str(axis.size) for axis in each) for each in (field, common)]
+            raise CheckpointError(
+                f"{path}: its theoretical receptive field is {sizes[0]}, that of {checkpoints[0]} is "
+                f"{sizes[1]} or moves in other steps. Compare networks of one depth and temporal stride."
+            )
+    assert common is not None  # there is a checkpoint
+    return common
+
+
+def measure_field(target: Target, settings: Settings, before: int, progress: "StepProgress") -> "np.ndarray":
+    """Return the field of a checkpoint, measured now or found.
+
+    Args:
+        before: Draws of other targets that are finished.
+    """
+    from vidprep.analysis.erf import FeatureMap, Kept, measure_erf
+    from vidprep.model.weights import load_network
+
+    draws = settings.draw_identity(target.checkpoint)
+    identity = f"{draws}-{settings.num_draws}"
+    if (found := _read_field(target.field_path, identity)) is not None:
+        return found
+    target.field_path.parent.mkdir(parents=True, exist_ok=True)
+    kept = Kept(target.draws_path, draws)
+    field = measure_erf(
+        FeatureMap(load_network(target.checkpoint, temporal_stride=settings.temporal_stride)),
+        settings.clip_shape,
+        settings.neuron,
+        num_draws=settings.num_draws,
+        seed=settings.seed,
+        kept=kept,
+        on_draw=lambda done, total: progress.step(before + done, f"{target.name}, draw {done} of {total}"),
+    )
+    _write_field(target.field_path, field, identity)
+    kept.remove()
+    return field
+
+
+def _read_field(path: Path, identity: str) -> "np.ndarray | None":
+    import numpy as np
+
+    if not path.is_file():
+        return None
+    with np.load(path, allow_pickle=False) as content:
+        same = "identity" in content and str(content["identity"]) == identity
+        return np.asarray(content["erf"]) if same else None
+
+
+def _write_field(path: Path, field: "np.ndarray", identity: str) -> None:
+    import numpy as np
+
+    from vidprep.files import write_whole
+
+    content = io.BytesIO()
+    np.savez_compressed(content, erf=field, identity=identity)
+    write_whole(path, content.getvalue())
