@@ -13,6 +13,7 @@ from vidprep.cli.filters import filters
 from vidprep.cli.loader import bench_loader, index
 from vidprep.cli.model import model
 from vidprep.cli.pipelines import pipelines_app
+from vidprep.cli.report import report
 from vidprep.cli.shards import explain, ledger, verify
 from vidprep.cli.synth import synth
 from vidprep.errors import VidprepError
@@ -40,6 +41,7 @@ app.command("bench-loader", rich_help_panel="Load shards")(bench_loader)
 app.command(rich_help_panel="Networks")(model)
 app.command(rich_help_panel="Networks")(filters)
 app.command(rich_help_panel="Networks")(erf)
+app.command(rich_help_panel="Results")(report)
 
 
 def _show_version(wanted: bool) -> None:

@@ -1,0 +1,125 @@
+"""The page: everything in one HTML file that needs no network, runs no script and trusts no string."""
+
+import base64
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from vidprep import __version__
+from vidprep.errors import ReportError, ShardError
+from vidprep.report import words
+from vidprep.report.analyses import AnalysisView, view_analysis
+from vidprep.report.evaluations import EvaluationView, view_evaluation
+from vidprep.report.find import Kind, Subject
+from vidprep.report.runs import RunsView, view_runs
+from vidprep.report.shards import ShardsView, view_shards
+
+MAX_BYTES = 10_000_000
+# Bytes of a page that are no image: style sheet, and tables and drawings of one subject.
+_STYLE_BYTES, _SUBJECT_BYTES = 60_000, 350_000
+# How the images of one subject compare with those of another.
+_IMAGE_SHARES: dict[Kind, int] = {"shards": 6, "run": 0, "evaluation": 1, "analysis": 2}
+
+# Nothing is fetched and nothing runs; of styles, only the one that is part of vidprep.
+_POLICY = "default-src 'none'; img-src data:; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'"
+
+OnStage = Callable[[str], None]
+OnClip = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Report:
+    """The views of all subjects, kind by kind; `damaged` ones with what is wrong."""
+
+    shards: list[ShardsView]
+    runs: RunsView | None
+    evaluations: list[EvaluationView]
+    analyses: list[AnalysisView]
+    damaged: list[tuple[Subject, str]]
+
+
+def write_page(
+    subjects: Sequence[Subject],
+    *,
+    max_bytes: int = MAX_BYTES,
+    on_stage: OnStage = lambda name: None,
+    on_clip: OnClip = lambda done, total: None,
+) -> str:
+    """Return the page on some subjects as HTML.
+
+    A subject that is damaged is named in the page with what is wrong.
+
+    Args:
+        max_bytes: Of the page. Images are made smaller or fewer to keep to it; text and tables are not.
+        on_stage: Called with the name of what is looked at next.
+        on_clip: Called with the clips of a contact sheet that are done, and all of them.
+
+    Raises:
+        ReportError: If there is a single subject and it is damaged.
+    """
+    report = _look(subjects, max_bytes, on_stage, on_clip)
+    if report.damaged and len(subjects) == 1:
+        raise ReportError(report.damaged[0][1])
+    return _render(report, subjects)
+
+
+def _look(subjects: Sequence[Subject], max_bytes: int, on_stage: OnStage, on_clip: OnClip) -> Report:
+    shares = _image_chars(subjects, max_bytes)
+    shards: list[ShardsView] = []
+    evaluations: list[EvaluationView] = []
+    analyses: list[AnalysisView] = []
+    damaged: list[tuple[Subject, str]] = []
+    for subject in subjects:
+        if subject.kind == "run":
+            continue  # all runs share their charts
+        on_stage(f"{subject.kind} {subject.path}")
+        try:
+            if subject.kind == "shards":
+                shards.append(view_shards(subject, shares[subject.kind], on_clip))
+            elif subject.kind == "evaluation":
+                evaluations.append(view_evaluation(subject, shares[subject.kind]))
+            else:
+                analyses.append(view_analysis(subject, shares[subject.kind]))
+        except (ShardError, ReportError) as error:
+            damaged.append((subject, str(error)))
+    runs = [subject for subject in subjects if subject.kind == "run"]
+    return Report(shards, view_runs(runs) if runs else None, evaluations, analyses, damaged)
+
+
+def _image_chars(subjects: Sequence[Subject], max_bytes: int) -> dict[Kind, int]:
+    """Return how many characters the images of one subject of each kind may take."""
+    room = max(0, max_bytes - _STYLE_BYTES - _SUBJECT_BYTES * len(subjects))
+    total = sum(_IMAGE_SHARES[subject.kind] for subject in subjects) or 1
+    return {kind: room * share // total for kind, share in _IMAGE_SHARES.items()}
+
+
+def _render(report: Report, subjects: Sequence[Subject]) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("vidprep.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "count": words.count,
+        "percent": words.percent,
+        "number": words.number,
+        "size": words.size,
+    }
+    style = (Path(__file__).parent / "templates" / "page.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return environment.get_template("page.html").render(
+        report=report,
+        subjects=subjects,
+        style=Markup(style),
+        policy=_POLICY.format(digest),
+        version=__version__,
+        when=words.moment(datetime.fromtimestamp(time.time(), UTC)),
+    )
