@@ -22,6 +22,7 @@ _CAPTIONS = {
     "frames": "Effective receptive field, frame by frame",
     "growth": "Over the epochs of a training",
 }
+_WIDE = 1800  # pixels
 _TITLES = {
     "summary.json": "Temporal filters",
     "erf.json": "Effective receptive field",
@@ -35,6 +36,11 @@ class Figure:
 
     caption: str
     image: Embedded
+
+    @property
+    def is_wide(self) -> bool:
+        """Tell whether it has many panels side by side, too small for half of a page."""
+        return self.image.width > _WIDE
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from markupsafe import Markup
 
@@ -126,6 +127,8 @@ def _read_predictions(subject: Subject, num_classes: int) -> pa.Table:
         values = table[name].to_numpy()
         if len(values) and not 0 <= values.min() <= values.max() < num_classes:
             raise ReportError(f"a '{name}' lies outside of the {num_classes} classes.")
+    if set(pc.unique(pc.list_value_length(table["logit_sum"])).to_pylist()) - {num_classes}:
+        raise ReportError(f"'logit_sum' does not hold {num_classes} values in each row.")
     return table
 
 

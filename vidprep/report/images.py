@@ -2,7 +2,6 @@
 
 import base64
 import io
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +12,11 @@ _STEPS = ((2400, 90), (1800, 82), (1400, 75), (1000, 65), (700, 55))
 
 
 class Embedded(NamedTuple):
-    """An image of the page; sizes in pixels, as it is to be shown at most."""
+    """An image of the page.
+
+    Attributes:
+        width: In pixels before it was recompressed, if it was; likewise `height`.
+    """
 
     uri: str
     width: int
@@ -52,11 +55,11 @@ def embed_figure(path: Path, max_chars: int) -> Embedded | None:
             width, height = image.size
             if path.stat().st_size * 4 / 3 < max_chars:
                 return Embedded(data_uri(path.read_bytes(), "image/png"), width, height)
-            smaller: Sequence[Callable[[], Embedded]] = [
-                lambda side=side, quality=quality: webp(_shrunk(image, side), quality)  # type: ignore[misc]
-                for side, quality in _STEPS
-            ]
-            return next((made for make in smaller if len((made := make()).uri) <= max_chars), None)
+            for side, quality in _STEPS:
+                made = webp(_shrunk(image, side), quality)
+                if len(made.uri) <= max_chars:
+                    return Embedded(made.uri, width, height)
+            return None
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError):
         return None
 

@@ -63,7 +63,8 @@ def judged_videos(table: pa.Table, results: dict[str, Any], max_chars: int) -> J
 
 def _confidences(table: pa.Table) -> np.ndarray:
     """Return the softmax of the summed logits at the predicted class."""
-    logits = np.stack([np.asarray(row, np.float64) for row in table["logit_sum"].to_numpy()])
+    flat = table["logit_sum"].combine_chunks().flatten().to_numpy().astype(np.float64)
+    logits = flat.reshape(len(table), -1)
     logits -= logits.max(axis=1, keepdims=True)
     shares = np.exp(logits)
     shares /= shares.sum(axis=1, keepdims=True)

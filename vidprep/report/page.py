@@ -21,8 +21,9 @@ from vidprep.report.runs import RunsView, view_runs
 from vidprep.report.shards import ShardsView, view_shards
 
 MAX_BYTES = 10_000_000
-# Bytes of a page that are no image: style sheet, and tables and drawings of one subject.
-_STYLE_BYTES, _SUBJECT_BYTES = 60_000, 350_000
+# About what tables and drawings of one subject take where there are 400 classes, and the style sheet.
+_TEXT_BYTES: dict[Kind, int] = {"shards": 350_000, "run": 60_000, "evaluation": 150_000, "analysis": 40_000}
+_STYLE_BYTES = 20_000
 # How the images of one subject compare with those of another.
 _IMAGE_SHARES: dict[Kind, int] = {"shards": 6, "run": 0, "evaluation": 1, "analysis": 2}
 
@@ -94,7 +95,8 @@ def _look(subjects: Sequence[Subject], max_bytes: int, on_stage: OnStage, on_cli
 
 def _image_chars(subjects: Sequence[Subject], max_bytes: int) -> dict[Kind, int]:
     """Return how many characters the images of one subject of each kind may take."""
-    room = max(0, max_bytes - _STYLE_BYTES - _SUBJECT_BYTES * len(subjects))
+    text = _STYLE_BYTES + sum(_TEXT_BYTES[subject.kind] for subject in subjects)
+    room = max(max_bytes - text, max_bytes // 2)  # what is written about many subjects is mostly shorter
     total = sum(_IMAGE_SHARES[subject.kind] for subject in subjects) or 1
     return {kind: room * share // total for kind, share in _IMAGE_SHARES.items()}
 

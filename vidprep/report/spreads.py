@@ -86,7 +86,7 @@ def _spread(title: str, unit: str, series: dict[str, Floats], *, whole: bool = F
         texts = {split: [f"{value:.4g}" for value in each] for split, each in series.items()}
         return _common(title, unit, texts)
     bins = histogram_bins(series, whole=whole)
-    summary = f"median {np.median(values):,.4g} {unit}, from {values.min():,.4g} to {values.max():,.4g}"
+    summary = f"median {np.median(values):,.3g} {unit}, from {values.min():,.3g} to {values.max():,.3g}"
     if bins.num_beyond:
         summary += f"; the last column also holds the {bins.num_beyond:,} above {bins.edges[-1]:,g}"
     return Spread(title, summary, histogram(bins, x_label=unit), [])
@@ -104,4 +104,4 @@ def _common(title: str, unit: str, series: dict[str, list[str]]) -> Spread:
     most = max(sum(each) for _, each in rows)
     bars = [Bar(value, [n / most for n in each], f"{sum(each):,}") for value, each in rows]
     kinds = "one value" if len(total) == 1 else f"{len(total):,} values"
-    return Spread(title, f"{kinds}, {unit}", None, bars)
+    return Spread(title, f"{kinds}, in {unit}", None, bars)
