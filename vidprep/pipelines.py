@@ -34,6 +34,26 @@ def read_pipeline(name: str, overrides: list[str] | None = None) -> Recipe:
     return validate(Recipe, values, origin=_origin(path, overrides))
 
 
+def override_recipe(recipe: Recipe, overrides: list[str] | None, *, origin: str) -> Recipe:
+    """Return a recipe with some of its keys set anew; see `read_pipeline`.
+
+    Args:
+        origin: Where the recipe comes from; an error message starts with it.
+
+    Raises:
+        RecipeError: If a key or value is wrong.
+    """
+    values = recipe.model_dump(mode="json", exclude_none=True)
+    for override in overrides or []:
+        _set(values, override)
+    return validate(Recipe, values, origin=_origin(origin, overrides))
+
+
+def overridden_keys(overrides: list[str] | None) -> set[str]:
+    """Return the `table.key` names that overrides set."""
+    return {override.partition("=")[0].strip() for override in overrides or []}
+
+
 def format_recipe(recipe: Recipe) -> str:
     """Return a resolved recipe, defaults included, as TOML."""
     return tomli_w.dumps(recipe.model_dump(mode="json", exclude_none=True))
@@ -53,7 +73,7 @@ def _find(name: str) -> Path:
     return resource_dir("pipelines") / f"{name}.toml"
 
 
-def _origin(path: Path, overrides: list[str] | None) -> str:
+def _origin(path: Path | str, overrides: list[str] | None) -> str:
     return f"{path} with --set {' --set '.join(overrides)}" if overrides else str(path)
 
 

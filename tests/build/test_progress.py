@@ -5,7 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from vidprep.build.progress import BuildProgress, format_seconds
+from vidprep.build.progress import BuildProgress
+from vidprep.durations import format_seconds
 
 
 def make(terminal=False):

@@ -11,6 +11,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from vidprep.durations import format_seconds
+
 _PLAIN_LINE_SECONDS = 10.0
 _MESSAGES = {
     "stopping": "Stopping when the videos in hand are done; Ctrl-C again: at once.",
@@ -108,13 +110,3 @@ class BuildProgress:
             bar = Table.grid()
             bar.add_row(ProgressBar(total=max(self._num_videos, 1), completed=finished, width=60))
             return Group(bar, Text(self.line()), table)
-
-
-def format_seconds(seconds: float) -> str:
-    """Return a duration for people: "42 s", "3 min 20 s", "5 h 7 min"."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

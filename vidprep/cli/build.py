@@ -103,8 +103,8 @@ def status(
 
     from rich.console import Console
 
-    from vidprep.build.progress import format_seconds
     from vidprep.build.status import read_status
+    from vidprep.durations import format_seconds
 
     state = read_status(shards_dir)
     if as_json:

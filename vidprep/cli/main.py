@@ -16,7 +16,8 @@ from vidprep.cli.pipelines import pipelines_app
 from vidprep.cli.report import report
 from vidprep.cli.shards import explain, ledger, verify
 from vidprep.cli.synth import synth
-from vidprep.errors import VidprepError
+from vidprep.cli.train import train
+from vidprep.errors import HarnessStopped, VidprepError
 
 app = typer.Typer(
     name="vidprep",
@@ -38,6 +39,7 @@ app.command(rich_help_panel="Look at shards")(explain)
 app.command(rich_help_panel="Look at shards")(verify)
 app.command(rich_help_panel="Load shards")(index)
 app.command("bench-loader", rich_help_panel="Load shards")(bench_loader)
+app.command(rich_help_panel="Train")(train)
 app.command(rich_help_panel="Networks")(model)
 app.command(rich_help_panel="Networks")(filters)
 app.command(rich_help_panel="Networks")(erf)
@@ -70,7 +72,7 @@ def main() -> None:
         if debug:
             raise
         sys.stderr.write(f"Error: {error}\n")
-        sys.exit(1)
+        sys.exit(128 + error.signal_number if isinstance(error, HarnessStopped) else 1)
     except OSError as error:  # a path that cannot be read or written
         if debug or error.filename is None:
             raise

@@ -1,7 +1,7 @@
 """Training clips in an order that no number of ranks or workers changes."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -174,7 +174,7 @@ class ClipLoader:
         """Return where the time went so far."""
         return self._stats
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Generator[Batch, None, None]:
         """Yield the batches from here to the end of the epoch."""
         with running_engine(self._config, self._options) as engine:
             plans: dict[int, list[_Clip]] = {}

@@ -19,6 +19,9 @@ from vidprep.load.ring import map_ring, open_memory
 from vidprep.load.work import Done, Job, Work, WorkConfig
 
 _SECONDS_TO_LEAVE = 5.0
+# Ctrl-C and a scheduler's wish to stop reach the whole process group, and are the caller's to handle: workers
+# are needed until it has finished its step. They end when their connection is closed.
+_NOT_FOR_WORKERS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class Engine(Protocol):
@@ -177,12 +180,16 @@ class ProcessEngine:
 
 def _start_worker(number: int, config: WorkConfig, memory: int) -> _Worker:
     ours, theirs = socket.socketpair()
-    with theirs:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _NOT_FOR_WORKERS)  # a child inherits it
+    try:
         process = subprocess.Popen(
             [sys.executable, "-m", "vidprep.load.worker", str(theirs.fileno()), str(memory)],
             pass_fds=(theirs.fileno(), memory),
             stdin=subprocess.DEVNULL,
         )
+    finally:
+        theirs.close()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     connection: Connection[object, object] = Connection(ours.detach())
     connection.send(config)
     return _Worker(number, process, connection)

@@ -5,7 +5,6 @@ threads, nor by multiprocessing's spawn, which would run the user's script a sec
 """
 
 import os
-import signal
 import sys
 import threading
 from collections import deque
@@ -20,7 +19,6 @@ from vidprep.load.work import Job, ReadVideo, Work, WorkConfig
 
 def run(connection: "Connection[object, object]", memory: int) -> None:
     """Work until the process ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the loader's to handle; it closes the connection
     config = connection.recv()
     assert isinstance(config, WorkConfig)
     try:

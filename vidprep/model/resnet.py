@@ -4,6 +4,7 @@ Source: Kobayashi & Ye, WACV 2024, supplement, and IBM's action-recognition-pyto
 whose published weights load by name. Tensors are (B, C, T, H, W); sizes are (T, H, W).
 """
 
+import math
 from typing import Literal
 
 import torch
@@ -59,20 +60,35 @@ class I3DResNet(nn.Module):
             x = layer(x)
         return x  # type: ignore[no-any-return]
 
-    def logits(self, features: torch.Tensor) -> torch.Tensor:
+    def logits(self, features: torch.Tensor, kept: torch.Tensor | None = None) -> torch.Tensor:
         """Return logits (B, num_classes) of a feature map.
 
         `per_frame` classifies each frame's mean and averages the logits, with a dropout mask for each frame;
         `pool_first` averages all positions first. Without dropout both are the same function.
+
+        Args:
+            kept: What dropout leaves, (B, *dropout_shape) bool; None: drawn here, if in training.
         """
         if self.head == "pool_first":
-            return self.fc(self.dropout(features.mean((2, 3, 4))))  # type: ignore[no-any-return]
+            return self.fc(self._drop(features.mean((2, 3, 4)), kept))  # type: ignore[no-any-return]
         frames = features.mean((3, 4)).transpose(1, 2)
-        return self.fc(self.dropout(frames)).mean(1)  # type: ignore[no-any-return]
+        return self.fc(self._drop(frames, kept)).mean(1)  # type: ignore[no-any-return]
 
-    def forward(self, clips: torch.Tensor) -> torch.Tensor:
-        """Return logits (B, num_classes) of normalised clips (B, 3, T, H, W)."""
-        return self.logits(self.features(clips))
+    def forward(self, clips: torch.Tensor, kept: torch.Tensor | None = None) -> torch.Tensor:
+        """Return logits (B, num_classes) of normalised clips (B, 3, T, H, W); `kept` as in `logits`."""
+        return self.logits(self.features(clips), kept)
+
+    def dropout_shape(self, num_frames: int) -> tuple[int, ...]:
+        """Return the shape of what dropout sees of one clip: (T', C), or (C,) of a "pool_first" head."""
+        if self.head == "pool_first":
+            return (self.fc.in_features,)
+        halvings = 3 if self.temporal_stride else 0
+        return (math.ceil(num_frames / 2**halvings), self.fc.in_features)
+
+    def _drop(self, features: torch.Tensor, kept: torch.Tensor | None) -> torch.Tensor:
+        if kept is None:
+            return self.dropout(features)  # type: ignore[no-any-return]
+        return features * kept / (1 - self.dropout.p)
 
     def reset_fc(self) -> None:
         """Draw the classifier anew: weights ~ N(0, 0.001), biases 0."""

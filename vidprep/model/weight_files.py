@@ -98,11 +98,28 @@ def read_weights(path: Path | str) -> WeightFile:
     return WeightFile(str(path), "plain", _named_tensors(content, path))
 
 
-def _ours(content: dict[str, Any], path: Path) -> WeightFile:
-    if content["format"] != FORMAT:
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read all that a checkpoint of our own holds, on the CPU: what a training needs to go on.
+
+    Raises:
+        CheckpointError: If it is missing, damaged, would run code, or is of another form.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"No checkpoint at {path}.")
+    content = _read_pickle(path)
+    _check_format(content, path)
+    return content
+
+
+def _check_format(content: dict[str, Any], path: Path) -> None:
+    if content.get("format") != FORMAT:
         raise CheckpointError(
-            f"{path}: its format is {content['format']!r}; this version of vidprep reads {FORMAT!r}."
+            f"{path}: its format is {content.get('format')!r}; this version of vidprep reads {FORMAT!r}."
         )
+
+
+def _ours(content: dict[str, Any], path: Path) -> WeightFile:
+    _check_format(content, path)
     try:
         recipe = Recipe.model_validate(content["recipe"])
         return WeightFile(

@@ -1,0 +1,167 @@
+"""Train: one loop from the first step to the last."""
+
+import json
+import time
+from contextlib import ExitStack, closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from vidprep.errors import HarnessError, HarnessStopped
+from vidprep.files import write_whole
+from vidprep.harness.checkpoints import prune_checkpoints, save_checkpoint
+from vidprep.harness.environment import describe_environment
+from vidprep.harness.metrics_log import MetricsLog
+from vidprep.harness.ranks import Ranks
+from vidprep.harness.run_folder import FACTS, RECIPE, epoch_checkpoints, read_facts, step_checkpoints
+from vidprep.harness.schedule import learning_rate
+from vidprep.harness.step import train_step
+from vidprep.harness.stop_signals import StopSignals
+from vidprep.harness.train_progress import TrainProgress
+from vidprep.harness.training import Training
+from vidprep.manifests import class_list_hash
+from vidprep.pipelines import format_recipe
+
+
+def train(training: Training, console: Console) -> Path:
+    """Train from where `training` is to the last epoch.
+
+    Returns:
+        The last checkpoint.
+
+    Raises:
+        HarnessError: If the loss is no finite number, or memory runs out; saved checkpoints are kept.
+        HarnessStopped: If a signal asked for it; the position is saved.
+        DecodeError: If more videos than allowed do not decode.
+    """
+    request, ranks, tally = training.request, training.ranks, training.tally
+    stage = request.recipe.optimisation
+    with ExitStack() as stack:
+        signals = stack.enter_context(StopSignals())
+        if ranks.is_first:
+            _write_facts(training)
+            log = stack.enter_context(MetricsLog(request.run_dir, training.position.total_steps))
+            progress = stack.enter_context(TrainProgress(training.position, stage.epochs, console))
+        if training.position.total_steps == 0:
+            _save(training)
+        last_saved = time.monotonic()
+        tally.start_clock()
+        while training.position.epoch < stage.epochs:
+            epoch = training.position.epoch
+            training.loader.set_epoch(epoch)
+            with closing(iter(training.loader)) as batches:
+                while training.position.epoch == epoch:
+                    lr = learning_rate(stage, training.position.total_steps, training.position.per_epoch)
+                    for group in training.optimiser.param_groups:
+                        group["lr"] = lr
+                    tally.add(
+                        train_step(training.net, training.optimiser, batches, training.settings, epoch=epoch)
+                    )
+                    training.position = position = training.position.next()
+                    if ranks.is_first:
+                        progress.step(position)
+                    if position.step % request.log_every == 0:  # the end of an epoch is step 0 of the next
+                        tally.settle(ranks)
+                        line = {
+                            "step": position.total_steps,
+                            "epoch": position.epochs,
+                            "lr": lr,
+                            **tally.take_line(),
+                        }
+                        if ranks.is_first:
+                            log.write(line)
+                            progress.metrics(line)
+                    is_due = time.monotonic() - last_saved > 60 * request.checkpoint_minutes
+                    stop, save = _agree(ranks, signals.received is not None, is_due)
+                    if stop or save or position.step == 0:
+                        tally.settle(ranks)  # no checkpoint without a look at the losses before it
+                        _save(training)
+                        last_saved = time.monotonic()
+                    if stop:
+                        raise _stopped(training, signals)
+    return training.position.path(request.run_dir)
+
+
+def _agree(ranks: Ranks, stop: bool, save: bool) -> tuple[bool, bool]:
+    """Make all ranks stop, or save, after the same step; when to save is the first rank's to say."""
+    stops, saves = ranks.sum(torch.tensor([float(stop), float(save and ranks.is_first)])).tolist()
+    return stops > 0, saves > 0
+
+
+def _save(training: Training) -> None:
+    """Write a checkpoint, then delete those that are not to be kept."""
+    if not training.ranks.is_first:
+        return
+    request, position = training.request, training.position
+    try:
+        save_checkpoint(training.checkpoint(), position, request.run_dir)
+    except OSError as error:
+        raise HarnessError(
+            f"The checkpoint of {position.path(request.run_dir)} could not be written: {error.strerror}. "
+            "Earlier ones are kept: free some space, or keep fewer (--keep-last, --keep-every), and --resume."
+        ) from error
+    epochs = request.recipe.optimisation.epochs
+    prune_checkpoints(request.run_dir, request.keep, per_epoch=position.per_epoch, epochs=epochs)
+
+
+def _stopped(training: Training, signals: StopSignals) -> HarnessStopped:
+    name = signals.received.name if signals.received else "a signal of another process"
+    path = training.position.path(training.request.run_dir)
+    return HarnessStopped(
+        f"Stopped by {name} after {training.position.total_steps} steps; saved as {path}. "
+        "The same command with --resume goes on from there.",
+        signals.received or 15,
+    )
+
+
+def check_run_folder(run_dir: Path, *, resume: bool) -> None:
+    """Make sure that a run is not begun over another one.
+
+    Raises:
+        HarnessError: If the folder holds something that is not to be continued.
+    """
+    has_run = bool(epoch_checkpoints(run_dir) or step_checkpoints(run_dir))
+    if has_run and not resume:
+        raise HarnessError(
+            f"{run_dir} holds a run already. Add --resume to go on with it, or choose another --out."
+        )
+    if not has_run and run_dir.is_dir() and any(run_dir.iterdir()) and not (run_dir / FACTS).exists():
+        raise HarnessError(f"{run_dir} is not empty and holds no run. Choose another --out.")
+
+
+def _write_facts(training: Training) -> None:
+    """Write recipe.toml, and note this start in run.json."""
+    request = training.request
+    run_dir = request.run_dir
+    starts: list[Any] = []
+    if training.position.total_steps and (run_dir / FACTS).is_file():
+        starts = read_facts(run_dir)["starts"]
+    facts = {
+        "shards": training.shards.root,
+        "fingerprint": training.shards.fingerprint,
+        "num_videos": training.position.per_epoch * request.recipe.optimisation.batch_size,
+        "steps_per_epoch": training.position.per_epoch,
+        "classes": list(training.classes),
+        "class_list_hash": class_list_hash(training.classes),
+        "seed": request.seed,
+        "starts": [*starts, _start(training)],
+    }
+    write_whole(run_dir / RECIPE, format_recipe(request.recipe).encode())
+    write_whole(run_dir / FACTS, (json.dumps(facts, indent=2) + "\n").encode())
+
+
+def _start(training: Training) -> dict[str, Any]:
+    settings = training.settings
+    return {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "total_steps": training.position.total_steps,
+        "weights": training.began_with,
+        "clips_per_pass": settings.split.per_pass,
+        "micro_batches": settings.split.num_micro_batches,
+        "precision": "fp32" if settings.autocast is None else "bf16",
+        "compiled": training.request.compile,
+        "environment": describe_environment(training.ranks),
+    }
