@@ -31,7 +31,7 @@ def test_headline(folder):
     seen = view(folder)
     assert seen.top1 == "66.67 %"
     assert seen.interval == "95 % interval 33.33 % to 83.33 %"
-    assert ("chance", "33.33 %, 3 classes") in seen.headline
+    assert ("chance, 3 classes", "33.33 %") in seen.headline
     assert ("top-1 of centre view", "40.00 %") in seen.headline
     assert ("expected", "9") in seen.coverage
     assert seen.is_complete

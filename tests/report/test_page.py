@@ -14,7 +14,7 @@ import pytest
 from tests.load.numbered import write_manifest
 from tests.report.material import SCRIPT, write_evaluation, write_run, write_shards
 from vidprep.report.find import find_subjects
-from vidprep.report.page import write_page
+from vidprep.report.page import image_chars, write_page
 from vidprep.shards.index import write_index
 from vidprep.shards.layout import INDEX, MANIFEST
 
@@ -105,15 +105,21 @@ def test_a_long_list_is_cut_and_names_the_command(page, work):
     assert "train-gone1" in text
 
 
+def figure_of(page):
+    (source,) = (a["src"] for tag, a in Elements(page).found if "energy per frame" in a.get("alt", ""))
+    return source
+
+
 def test_a_page_keeps_to_its_size(work, tmp_path):
     subjects = find_subjects([work])
     whole, small = write_page(subjects), write_page(subjects, max_bytes=1_000_000)
     assert len(small.encode()) < 1_000_000 < len(whole.encode())
-    assert "left out" in small or "To keep the page small" in small
+    assert figure_of(whole).startswith("data:image/png")
+    assert figure_of(small).startswith("data:image/webp")
     out = tmp_path / "report.html"
     done = report(work, "--out", out, "--max-mb", "0.5")
     assert done.returncode == 0
-    assert out.stat().st_size < 600_000
+    assert out.stat().st_size < 500_000
 
 
 def test_a_shard_set_of_rejected_videos_only(tmp_path):
@@ -175,7 +181,7 @@ def test_looking_takes_no_torch(work, tmp_path):
         "import sys\n"
         "from pathlib import Path\n"
         "from vidprep.report.find import find_subjects\n"
-        "from vidprep.report.page import write_page\n"
+        "from vidprep.report.page import image_chars, write_page\n"
         f"write_page(find_subjects([Path({str(work)!r})]))\n"
         "print([name for name in ('torch', 'dask', 'matplotlib') if name in sys.modules])"
     )
@@ -183,3 +189,12 @@ def test_looking_takes_no_torch(work, tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
     assert time.monotonic() - started < 60
+
+
+def test_room_is_shared_by_need(work):
+    subjects = find_subjects([work])
+    plenty = image_chars(subjects, 100_000_000)
+    assert plenty == image_chars(subjects, 50_000_000)
+    scarce = image_chars(subjects, 1_000_000)
+    assert sum(scarce.values()) <= 1_000_000
+    assert all(chars < plenty[subject] for subject, chars in scarce.items() if subject.kind != "run")

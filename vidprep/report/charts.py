@@ -150,7 +150,7 @@ class _Frame:
         if not size:
             return
         left, right = self.x(across[0]), self.x(across[1])
-        gap = min(1.0, (right - left) * 0.15)
+        gap = 1.0 if right - left > 5 else 0.0  # between narrow columns it would only shimmer
         top = self.y(start + size)
         height = max(self.y(start) - top, 1.0)  # one video among thousands is still seen
         self.drawing.rect(

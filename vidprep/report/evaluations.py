@@ -133,6 +133,7 @@ def _read_predictions(subject: Subject, num_classes: int) -> pa.Table:
 
 
 def _headline(results: dict[str, Any]) -> list[tuple[str, str]]:
+    num_classes = len(results["classes"])
     others = [
         (title, words.percent(part.get("top1"), 2))
         for key, title in (("softmax_sum", "top-1 of softmax sum"), ("centre_view", "top-1 of centre view"))
@@ -142,7 +143,7 @@ def _headline(results: dict[str, Any]) -> list[tuple[str, str]]:
         ("top-5", words.percent(results.get("top5"), 2)),
         ("mean per class", words.percent(results.get("mean_per_class"), 2)),
         *others,
-        ("chance", f"{words.percent(1 / len(results['classes']), 2)}, {len(results['classes'])} classes"),
+        (f"chance, {num_classes} classes", words.percent(1 / num_classes, 2)),
     ]
 
 

@@ -23,6 +23,7 @@ from vidprep.shards.stored_video import StoredVideo
 
 NUM_EPOCHS = 6
 SEED = 0  # the loader's default
+_ALIKE = 0.03  # log of a ratio: 340 and 342 pixels are one shape
 _HEIGHT, _MIN_CHARS = 200, 12_000
 
 
@@ -83,21 +84,24 @@ def clip_geometry(shards: ShardSet, reader: VideoReader, max_chars: int) -> Geom
 
 
 def choose(part: Split) -> dict[str, int]:
-    """Return the rows to look at, by what is special about them; a row that is special twice stands once."""
+    """Return the rows to look at, by what is special about them; the first is a typical one.
+
+    A row that is special twice stands once; a shape or length that is like the typical one is not special.
+    """
     width, height, num_frames = (part.index[name].to_numpy() for name in ("width", "height", "num_frames"))
-    aspect = width / height
-    shape_distance = np.abs(np.log(aspect) - np.median(np.log(aspect)))
-    length_distance = np.abs(np.log(num_frames) - np.median(np.log(num_frames)))
-    tallest = "the tallest" if aspect.min() < 1 else "the squarest"
+    shape, length = np.log(width / height), np.log(num_frames)
+    typical = int(np.argmin(abs(shape - np.median(shape)) + abs(length - np.median(length))))
     rows = {
-        "a typical one": int(np.argmin(shape_distance + length_distance)),
-        "the shortest": int(np.argmin(num_frames)),
-        "the widest": int(np.argmax(aspect)),
-        tallest: int(np.argmin(aspect)),
+        "the shortest": int(np.argmin(length)) if length.min() < length[typical] - _ALIKE else typical,
+        "the widest": int(np.argmax(shape)) if shape.max() > shape[typical] + _ALIKE else typical,
+        "the tallest" if shape.min() < 0 else "the squarest": int(np.argmin(shape))
+        if shape.min() < shape[typical] - _ALIKE
+        else typical,
     }
-    named: dict[int, str] = {}
+    named = {typical: "a typical one"}
     for why, row in rows.items():
-        named[row] = f"{named[row]} and {why}" if row in named else why
+        if row != typical:
+            named[row] = f"{named[row]} and {why}" if row in named else why
     return {why: row for row, why in named.items()}
 
 
@@ -139,7 +143,8 @@ def _sample(
 
 
 def _facts(video: StoredVideo, fps: float) -> str:
-    facts = f"{video.width} × {video.height} pixels, {video.num_frames:,} frames"
+    frames = "1 frame" if video.num_frames == 1 else f"{video.num_frames:,} frames"
+    facts = f"{video.width} × {video.height} pixels, {frames}"
     return f"{facts}, {fps:.4g} fps, {video.num_frames / fps:.3g} s" if fps else facts
 
 

@@ -84,7 +84,9 @@ def _draw_clip(drawing: Drawing, across: Axis, y: float, row: ClipRow) -> None:
     thickness = 11 / len(parts)
     for at, part in enumerate(parts):
         top, height = y + at * thickness, thickness - min(1.0, thickness / 4)
-        for first, last in _stretches(part):
+        for first, last in (
+            _stretches(part) if row.is_dense else [(frame, frame) for frame in sorted(set(part))]
+        ):
             width = max(across(last + 1) - across(first) - (0.3 if first == last else 0), 0.8)
             drawing.rect(across(first), top, width, height, f"f{row.series}", title=title)
 

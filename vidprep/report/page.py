@@ -1,7 +1,9 @@
 """The page: everything in one HTML file that needs no network, runs no script and trusts no string."""
 
 import base64
+import contextlib
 import hashlib
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,14 +21,12 @@ from vidprep.report.evaluations import EvaluationView, view_evaluation
 from vidprep.report.find import Kind, Subject
 from vidprep.report.runs import RunsView, view_runs
 from vidprep.report.shards import ShardsView, view_shards
+from vidprep.shards.layout import CLASSES
 
 MAX_BYTES = 10_000_000
 # About what tables and drawings of one subject take where there are 400 classes, and the style sheet.
 _TEXT_BYTES: dict[Kind, int] = {"shards": 350_000, "run": 60_000, "evaluation": 150_000, "analysis": 40_000}
 _STYLE_BYTES = 20_000
-# How the images of one subject compare with those of another.
-_IMAGE_SHARES: dict[Kind, int] = {"shards": 6, "run": 0, "evaluation": 1, "analysis": 2}
-
 # Nothing is fetched and nothing runs; of styles, only the one that is part of vidprep.
 _POLICY = "default-src 'none'; img-src data:; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'"
 
@@ -71,7 +71,7 @@ def write_page(
 
 
 def _look(subjects: Sequence[Subject], max_bytes: int, on_stage: OnStage, on_clip: OnClip) -> Report:
-    shares = _image_chars(subjects, max_bytes)
+    shares = image_chars(subjects, max_bytes)
     shards: list[ShardsView] = []
     evaluations: list[EvaluationView] = []
     analyses: list[AnalysisView] = []
@@ -82,23 +82,42 @@ def _look(subjects: Sequence[Subject], max_bytes: int, on_stage: OnStage, on_cli
         on_stage(f"{subject.kind} {subject.path}")
         try:
             if subject.kind == "shards":
-                shards.append(view_shards(subject, shares[subject.kind], on_clip))
+                shards.append(view_shards(subject, shares[subject], on_clip))
             elif subject.kind == "evaluation":
-                evaluations.append(view_evaluation(subject, shares[subject.kind]))
+                evaluations.append(view_evaluation(subject, shares[subject]))
             else:
-                analyses.append(view_analysis(subject, shares[subject.kind]))
+                analyses.append(view_analysis(subject, shares[subject]))
         except (ShardError, ReportError) as error:
             damaged.append((subject, str(error)))
     runs = [subject for subject in subjects if subject.kind == "run"]
     return Report(shards, view_runs(runs) if runs else None, evaluations, analyses, damaged)
 
 
-def _image_chars(subjects: Sequence[Subject], max_bytes: int) -> dict[Kind, int]:
-    """Return how many characters the images of one subject of each kind may take."""
+def image_chars(subjects: Sequence[Subject], max_bytes: int) -> dict[Subject, int]:
+    """Return how many characters the images of each subject may take: all it needs, if there is room."""
     text = _STYLE_BYTES + sum(_TEXT_BYTES[subject.kind] for subject in subjects)
     room = max(max_bytes - text, max_bytes // 2)  # what is written about many subjects is mostly shorter
-    total = sum(_IMAGE_SHARES[subject.kind] for subject in subjects) or 1
-    return {kind: room * share // total for kind, share in _IMAGE_SHARES.items()}
+    needs = {subject: _NEEDED_CHARS[subject.kind](subject) for subject in subjects}
+    return {subject: room * need // max(room, sum(needs.values())) for subject, need in needs.items()}
+
+
+def _chars_of_clips(subject: Subject) -> int:
+    """Guess what clips of all classes at their best take, and frames of a few videos beside them."""
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        return 400_000 + 45_000 * len(json.loads((subject.path / CLASSES).read_bytes()))
+    return 5_000_000
+
+
+def _chars_of_figures(subject: Subject) -> int:
+    return sum(path.stat().st_size for path in subject.path.glob("*.png")) * 3 // 2
+
+
+_NEEDED_CHARS: dict[Kind, Callable[[Subject], int]] = {
+    "shards": _chars_of_clips,
+    "run": lambda subject: 0,
+    "evaluation": lambda subject: 400_000,
+    "analysis": _chars_of_figures,
+}
 
 
 def _render(report: Report, subjects: Sequence[Subject]) -> str:

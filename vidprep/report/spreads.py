@@ -86,10 +86,16 @@ def _spread(title: str, unit: str, series: dict[str, Floats], *, whole: bool = F
         texts = {split: [f"{value:.4g}" for value in each] for split, each in series.items()}
         return _common(title, unit, texts)
     bins = histogram_bins(series, whole=whole)
-    summary = f"median {np.median(values):,.3g} {unit}, from {values.min():,.3g} to {values.max():,.3g}"
+    summary = (
+        f"median {_brief(np.median(values))} {unit}, from {_brief(values.min())} to {_brief(values.max())}"
+    )
     if bins.num_beyond:
         summary += f"; the last column also holds the {bins.num_beyond:,} above {bins.edges[-1]:,g}"
     return Spread(title, summary, histogram(bins, x_label=unit), [])
+
+
+def _brief(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _common(title: str, unit: str, series: dict[str, list[str]]) -> Spread:
