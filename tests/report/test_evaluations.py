@@ -104,8 +104,13 @@ def test_without_predictions_the_headline_is_left(folder):
     [
         ("{", r"results\.json cannot be read: Expecting"),
         ("[]", r"its format is 'list'; this version of vidprep reads 'vidprep evaluation 1'"),
+        (
+            '{"format": "vidprep evaluation 1", "complete": true, "top1": "x", "top5": 1, '
+            '"mean_per_class": 1, "coverage": {}, "classes": ["a"]}',
+            "is damaged: top1: Input should be a valid number",
+        ),
         ('{"format": "vidprep evaluation 9"}', "its format is 'vidprep evaluation 9'"),
-        ('{"format": "vidprep evaluation 1", "top1": 0.5}', "is damaged: it lacks classes"),
+        ('{"format": "vidprep evaluation 1", "top1": 0.5}', "is damaged: complete: Field required"),
     ],
 )
 def test_damaged_results_are_errors(folder, text, message):

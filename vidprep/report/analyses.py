@@ -73,15 +73,27 @@ def view_analysis(subject: Subject, max_chars: int) -> AnalysisView:
     summaries = {name: _read(subject, name, notes) for name in ANALYSIS_SUMMARIES}
     there = {name: summary for name, summary in summaries.items() if summary}
     filters, erf = summaries["summary.json"], summaries["erf.json"]
+    facts, table = _told(filters, erf, notes)
     return AnalysisView(
         subject=subject,
         title=" and ".join(_TITLES[name] for name in ANALYSIS_SUMMARIES if (subject.path / name).is_file()),
-        facts=_erf_facts(erf) if erf else _filter_facts(filters),
-        table=_filter_table(filters),
+        facts=facts,
+        table=table,
         details=[pair for summary in there.values() for pair in words.flat(summary)],
         figures=_figures(subject, max_chars, notes),
         notes=notes,
     )
+
+
+def _told(
+    filters: dict[str, Any], erf: dict[str, Any], notes: list[str]
+) -> tuple[list[tuple[str, str]], Numbers | None]:
+    """Return what the summaries say, as far as they are what this version's commands write."""
+    try:
+        return _erf_facts(erf) if erf else _filter_facts(filters), _filter_table(filters)
+    except (TypeError, ValueError) as error:
+        notes.append(f"The summary is not one of this version ({error}). Run the analysis again.")
+        return [], None
 
 
 def _read(subject: Subject, name: str, notes: list[str]) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from markupsafe import Markup
+from pydantic import BaseModel, Field, ValidationError
 
 from vidprep.errors import ReportError
 from vidprep.report import words
@@ -23,10 +24,38 @@ from vidprep.report.svg import Axis, Drawing
 
 PREDICTIONS = "predictions.parquet"
 FORMAT = "vidprep evaluation 1"
-_NEEDED = ("top1", "classes")
 _COLUMNS = ("key", "label", "predicted", "logit_sum")
 # Long facts that have a place of their own, or none.
 _NOT_FACTS = ("classes", "recipe", "coverage", "interval")
+
+
+class _Interval(BaseModel):
+    level: float
+    top1: tuple[float, float]
+
+
+class _Failed(BaseModel):
+    key: str
+    error: str
+
+
+class _Coverage(BaseModel):
+    failed: list[_Failed] = []
+
+
+class _Results(BaseModel):
+    """What has to be right in results.json for a page to be made of it; more may stand there."""
+
+    complete: bool
+    top1: float
+    top5: float
+    mean_per_class: float
+    interval: _Interval | None = None
+    coverage: _Coverage
+    softmax_sum: dict[str, float] = {}
+    centre_view: dict[str, float] = {}
+    classes: Annotated[list[str], Field(min_length=1)]
+    shards: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -67,24 +96,17 @@ def view_evaluation(subject: Subject, max_chars: int) -> EvaluationView:
     except (ReportError, OSError, pa.ArrowException) as error:
         notes.append(f"Only the headline can be shown. {PREDICTIONS}: {error}")
     rows = _Rows(table, results["classes"]) if table is not None and len(table) else None
-    interval = results.get("interval", {}).get("top1")
-    level = results.get("interval", {}).get("level", 0.95)
+    interval = results.get("interval")
+    span = interval["top1"] if interval else None
     return EvaluationView(
         subject=subject,
         top1=words.percent(results["top1"], 2),
-        interval=f"{words.percent(level, 0)} interval {words.percent(interval[0], 2)} to "
-        f"{words.percent(interval[1], 2)}"
-        if interval
-        else "",
-        interval_drawing=_interval_drawing(results["top1"], interval, 1 / len(results["classes"])),
+        interval=_interval_text(interval["level"], interval["top1"]) if interval else "",
+        interval_drawing=_interval_drawing(results["top1"], span, 1 / len(results["classes"])),
         headline=_headline(results),
-        is_complete=results.get("complete") is True,
-        coverage=words.flat({k: v for k, v in results.get("coverage", {}).items() if k != "failed"}),
-        failed=[
-            (str(one.get("key")), str(one.get("error")))
-            for one in results.get("coverage", {}).get("failed", [])
-            if isinstance(one, dict)
-        ],
+        is_complete=results["complete"],
+        coverage=words.flat({k: v for k, v in results["coverage"].items() if k != "failed"}),
+        failed=[(one["key"], one["error"]) for one in results["coverage"].get("failed", [])],
         facts=words.flat({key: value for key, value in results.items() if key not in _NOT_FACTS}),
         class_chart=rows.class_chart() if rows and len(rows.accuracies) > MAX_NAMED else None,
         class_bars=rows.class_bars() if rows else [],
@@ -109,9 +131,12 @@ def read_results(subject: Subject) -> dict[str, Any]:
     if not isinstance(results, dict) or results.get("format") != FORMAT:
         found = results.get("format") if isinstance(results, dict) else type(results).__name__
         raise ReportError(f"{path}: its format is {found!r}; this version of vidprep reads {FORMAT!r}.")
-    lacking = [key for key in _NEEDED if not results.get(key) and results.get(key) != 0]
-    if lacking:
-        raise ReportError(f"{path} is damaged: it lacks {', '.join(lacking)}. Run the evaluation again.")
+    try:
+        _Results.model_validate(results)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ReportError(f"{path} is damaged: {where}: {first['msg']}. Run the evaluation again.") from error
     return results
 
 
@@ -135,16 +160,33 @@ def _read_predictions(subject: Subject, num_classes: int) -> pa.Table:
 def _headline(results: dict[str, Any]) -> list[tuple[str, str]]:
     num_classes = len(results["classes"])
     others = [
-        (title, words.percent(part.get("top1"), 2))
+        (title, words.percent(results[key]["top1"], 2))
         for key, title in (("softmax_sum", "top-1 of softmax sum"), ("centre_view", "top-1 of centre view"))
-        if isinstance(part := results.get(key), dict)
+        if "top1" in results.get(key, {})
     ]
     return [
-        ("top-5", words.percent(results.get("top5"), 2)),
-        ("mean per class", words.percent(results.get("mean_per_class"), 2)),
+        ("top-5", words.percent(results["top5"], 2)),
+        ("mean per class", words.percent(results["mean_per_class"], 2)),
         *others,
         (f"chance, {num_classes} classes", words.percent(1 / num_classes, 2)),
     ]
+
+
+def _interval_text(level: float, span: Sequence[float]) -> str:
+    low, high = (words.percent(bound, 2) for bound in span)
+    return f"{words.percent(level, 0)} interval {low} to {high}"
+
+
+def compare(evaluations: Sequence[EvaluationView]) -> list[list[str]]:
+    """Return a table of several evaluations, headings first; empty for fewer than two."""
+    if len(evaluations) < 2:
+        return []
+    names = list(dict.fromkeys(name for view in evaluations for name, _ in view.headline))
+    rows = [
+        [view.subject.name, view.top1, *(dict(view.headline).get(name, "–") for name in names)]
+        for view in evaluations
+    ]
+    return [["", "top-1", *names], *rows]
 
 
 def _interval_drawing(top1: float, interval: Sequence[float] | None, chance: float) -> Markup:

@@ -17,7 +17,7 @@ from vidprep import __version__
 from vidprep.errors import ReportError, ShardError
 from vidprep.report import words
 from vidprep.report.analyses import AnalysisView, view_analysis
-from vidprep.report.evaluations import EvaluationView, view_evaluation
+from vidprep.report.evaluations import EvaluationView, compare, view_evaluation
 from vidprep.report.find import Kind, Subject
 from vidprep.report.runs import RunsView, view_runs
 from vidprep.report.shards import ShardsView, view_shards
@@ -94,11 +94,12 @@ def _look(subjects: Sequence[Subject], max_bytes: int, on_stage: OnStage, on_cli
 
 
 def image_chars(subjects: Sequence[Subject], max_bytes: int) -> dict[Subject, int]:
-    """Return how many characters the images of each subject may take: all it needs, if there is room."""
+    """Return how many characters the images of each subject may take, in proportion to what it needs."""
     text = _STYLE_BYTES + sum(_TEXT_BYTES[subject.kind] for subject in subjects)
     room = max(max_bytes - text, max_bytes // 2)  # what is written about many subjects is mostly shorter
     needs = {subject: _NEEDED_CHARS[subject.kind](subject) for subject in subjects}
-    return {subject: room * need // max(room, sum(needs.values())) for subject, need in needs.items()}
+    total = max(1, sum(needs.values()))
+    return {subject: room * need // total for subject, need in needs.items()}
 
 
 def _chars_of_clips(subject: Subject) -> int:
@@ -138,6 +139,7 @@ def _render(report: Report, subjects: Sequence[Subject]) -> str:
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return environment.get_template("page.html").render(
         report=report,
+        comparison=compare(report.evaluations),
         subjects=subjects,
         style=Markup(style),
         policy=_POLICY.format(digest),

@@ -15,6 +15,7 @@ from vidprep.report.find import Subject
 from vidprep.report.geometry import Geometry, clip_geometry
 from vidprep.report.spreads import Bar, Spread, class_bars, class_chart, spreads_of
 from vidprep.report.videos import VideoReader
+from vidprep.shards.layout import CLASSES
 from vidprep.shards.ledger import read_ledger
 from vidprep.shards.shard_set import ShardSet
 
@@ -68,22 +69,23 @@ def view_shards(subject: Subject, max_chars: int, on_clip: OnClip) -> ShardsView
     if not index.num_rows:
         notes.append("No video is in this shard set: all are missing or were rejected.")
     expected = expected_counts(manifest.recipe.dataset if manifest else None)
-    bars = class_bars(shards, splits)
+    bars = class_bars(index, splits)
+    classes = _classes(shards)
     sheet = (
         contact_sheet(reader, _class_videos(shards), int(max_chars * 0.8), on_clip) if len(index) else None
     )
     return ShardsView(
         subject=subject,
         title=manifest.recipe.title if manifest else subject.name,
-        facts=_facts(shards),
+        facts=_facts(shards, len(classes)),
         num_videos=index.num_rows,
         splits=splits,
         accounts=account(ledger, expected) if ledger else [],
         listed=[first_listed(ledger, status) for status in ("rejected", "missing")] if ledger else [],
         reasons=reasons_there(ledger) if ledger else [],
-        class_chart=class_chart(shards, splits) if len(bars) > MAX_NAMED else None,
+        class_chart=class_chart(index, splits) if len(bars) > MAX_NAMED else None,
         class_bars=bars,
-        empty_classes=sorted(shards.classes.keys() - set(pc.unique(index["class"]).to_pylist())),
+        empty_classes=sorted(classes - set(pc.unique(index["class"]).to_pylist())),
         spreads=spreads_of(index, splits) if len(index) else [],
         sheet=sheet,
         geometry=clip_geometry(shards, reader, int(max_chars * 0.2)) if len(index) else None,
@@ -99,13 +101,23 @@ def _ledger(subject: Subject) -> tuple[pa.Table | None, list[str]]:
         return None, [f"Nothing is known about videos that are not in it. {error}"]
 
 
-def _facts(shards: ShardSet) -> list[tuple[str, str]]:
+def _classes(shards: ShardSet) -> set[str]:
+    """Return the names of all classes, of those without a video, too."""
+    try:
+        return set(shards.classes)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ShardError(
+            f"{shards.root}/{CLASSES} is damaged: {error!r}. Run the same build again."
+        ) from error
+
+
+def _facts(shards: ShardSet, num_classes: int) -> list[tuple[str, str]]:
     index, manifest = shards.index, shards.manifest
     stored = pc.sum(index["mp4_size"]).as_py() or 0
     seconds = pc.sum(index["duration_seconds"]).as_py() or 0.0
     facts = [
         ("videos", words.count(index.num_rows)),
-        ("classes", words.count(len(shards.classes))),
+        ("classes", words.count(num_classes)),
         ("shards", words.count(len(pc.unique(index["shard"])))),
         ("stored video", words.size(stored)),
         ("frames", words.count(pc.sum(index["num_frames"]).as_py() or 0)),

@@ -9,7 +9,6 @@ import pyarrow.compute as pc
 from markupsafe import Markup
 
 from vidprep.report.charts import Floats, histogram, histogram_bins, rank_columns
-from vidprep.shards.shard_set import ShardSet
 
 _FEW = 8  # values that are listed rather than counted in bins
 
@@ -33,25 +32,24 @@ class Spread:
     bars: list[Bar]
 
 
-def _class_counts(shards: ShardSet, splits: list[str]) -> list[tuple[str, list[int]]]:
+def _class_counts(index: pa.Table, splits: list[str]) -> list[tuple[str, list[int]]]:
     """Return each class that has videos, with those of each split, the largest class first."""
-    pairs = zip(shards.index["label"].to_pylist(), shards.index["split"].to_pylist(), strict=True)
-    counts = Counter(pairs)
-    rows = [(name, [counts[label, split] for split in splits]) for name, label in shards.classes.items()]
-    rows = [row for row in rows if any(row[1])]
+    counts = Counter(zip(index["class"].to_pylist(), index["split"].to_pylist(), strict=True))
+    names = pc.unique(index["class"]).to_pylist()
+    rows = [(name, [counts[name, split] for split in splits]) for name in names]
     return sorted(rows, key=lambda row: (-sum(row[1]), row[0]))
 
 
-def class_bars(shards: ShardSet, splits: list[str]) -> list[Bar]:
+def class_bars(index: pa.Table, splits: list[str]) -> list[Bar]:
     """Return a bar per class that has videos, a part per split."""
-    rows = _class_counts(shards, splits)
+    rows = _class_counts(index, splits)
     most = max((sum(each) for _, each in rows), default=0) or 1
     return [Bar(name, [n / most for n in each], " + ".join(f"{n:,}" for n in each)) for name, each in rows]
 
 
-def class_chart(shards: ShardSet, splits: list[str]) -> Markup:
+def class_chart(index: pa.Table, splits: list[str]) -> Markup:
     """Draw a column per class that has videos, too many for their names."""
-    rows = _class_counts(shards, splits)
+    rows = _class_counts(index, splits)
     series = {split: np.array([each[at] for _, each in rows], float) for at, split in enumerate(splits)}
     return rank_columns(
         [name for name, _ in rows], series, x_label="classes, largest first", y_label="videos"
