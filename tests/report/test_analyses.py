@@ -59,6 +59,8 @@ def test_a_growth_is_shown_whatever_it_holds(folder):
     assert seen.title == "Growth"
     assert ("epochs", "0, 5") in seen.details
     assert len(seen.figures) == 1
+    (folder / "growth.json").write_text(json.dumps({"epochs": [{"epoch": n} for n in range(1000)]}))
+    assert view(folder).details[-1] == ("…", "600 more in the folder's JSON")
 
 
 def test_damaged_summaries_and_figures_are_notes(folder):

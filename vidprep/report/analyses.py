@@ -22,6 +22,7 @@ _CAPTIONS = {
     "frames": "Effective receptive field, frame by frame",
     "growth": "Over the epochs of a training",
 }
+MAX_DETAILS = 400  # numbers of a folder that are listed
 _WIDE = 1800  # pixels
 _TITLES = {
     "summary.json": "Temporal filters",
@@ -79,10 +80,15 @@ def view_analysis(subject: Subject, max_chars: int) -> AnalysisView:
         title=" and ".join(_TITLES[name] for name in ANALYSIS_SUMMARIES if (subject.path / name).is_file()),
         facts=facts,
         table=table,
-        details=[pair for summary in there.values() for pair in words.flat(summary)],
+        details=_cut([pair for summary in there.values() for pair in words.flat(summary)]),
         figures=_figures(subject, max_chars, notes),
         notes=notes,
     )
+
+
+def _cut(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    more = len(pairs) - MAX_DETAILS
+    return [*pairs[:MAX_DETAILS], ("…", f"{more:,} more in the folder's JSON")] if more > 0 else pairs
 
 
 def _told(
