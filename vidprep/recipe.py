@@ -136,6 +136,7 @@ class ModelStage(Frozen):
     Attributes:
         depth: Of the 2D ResNet that it extends in time.
         width: Channels of its first convolution; 64 everywhere but in small demonstrations.
+        temporal_taps: Frames that a kernel sees: 3, or 1 for a network blind to motion, to compare with.
         temporal_stride: Halve the number of frames in layer2, layer3 and layer4.
         head: "per_frame" (classify each frame, average the logits), or "pool_first" (average, then classify).
         dropout: Probability, in front of the classifier.
@@ -145,6 +146,7 @@ class ModelStage(Frozen):
 
     depth: Literal[18, 34, 50, 101] = 50
     width: Positive = 64
+    temporal_taps: Literal[1, 3] = 3
     temporal_stride: bool = False
     head: Literal["per_frame", "pool_first"] = "per_frame"
     dropout: float = Field(default=0.5, ge=0, lt=1)

@@ -160,3 +160,34 @@ def test_built_from_a_recipe():
     net = build_model(stage, 5)
     assert (net.depth, net.width, net.head, net.num_classes) == (18, 8, "pool_first", 5)
     assert (net.dropout.p, net.temporal_stride) == (0.2, True)
+
+
+def test_one_tap_is_blind_to_the_order_of_frames():
+    torch.manual_seed(0)
+    clips = torch.randn(2, 3, 6, 32, 32)
+    shuffled = clips[:, :, [3, 0, 5, 1, 4, 2]]
+    blind, seeing = (i3d_resnet(50, 5, width=4, temporal_taps=taps).eval() for taps in (1, 3))
+    for net in (blind, seeing):
+        torch.nn.init.normal_(net.fc.weight)
+    assert torch.allclose(blind(clips), blind(shuffled), atol=1e-5)
+    assert not torch.allclose(seeing(clips), seeing(shuffled), atol=1e-2)
+
+
+def test_one_tap_is_the_three_tap_network_cut_to_the_centre():
+    torch.manual_seed(0)
+    seeing, blind = (i3d_resnet(18, 5, width=4, temporal_taps=taps).eval() for taps in (3, 1))
+    torch.nn.init.normal_(seeing.fc.weight)
+    weights = {
+        n: w[:, :, 1:2] if w.ndim == 5 and w.shape[2] == 3 else w for n, w in seeing.state_dict().items()
+    }
+    blind.load_state_dict(weights)
+    for module in seeing.modules():
+        if isinstance(module, torch.nn.Conv3d) and module.weight.shape[2] == 3:
+            module.weight.data[:, :, [0, 2]] = 0
+    clips = torch.randn(2, 3, 4, 32, 32)
+    assert torch.allclose(blind(clips), seeing(clips), atol=1e-5)
+
+
+def test_other_numbers_of_taps_are_refused():
+    with pytest.raises(ValueError, match="temporal_taps must be 3 or 1, got 5"):
+        i3d_resnet(18, 5, temporal_taps=5)

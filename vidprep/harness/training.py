@@ -21,7 +21,7 @@ from vidprep.load import ClipLoader, LoaderOptions
 from vidprep.model import I3DResNet, build_model
 from vidprep.model.weight_files import checkpoint, read_weights
 from vidprep.model.weights import load_weights
-from vidprep.recipe import Recipe
+from vidprep.recipe import Optimisation, Recipe
 from vidprep.shards.shard_set import ShardSet
 
 Precision = Literal["bf16", "fp32"]
@@ -123,7 +123,7 @@ def set_up_training(request: TrainRequest, ranks: Ranks) -> Training:
     newest = newest_checkpoint(request.run_dir, per_epoch)
     began_with = "" if newest else _begin_with(bare, request, classes)
     net = _spread(bare, request, ranks, split)
-    optimiser = _sgd(bare, request.recipe, ranks.device)
+    optimiser = sgd(bare, request.recipe.optimisation, ranks.device)
     training = Training(
         request=request,
         ranks=ranks,
@@ -225,8 +225,8 @@ def _spread(bare: I3DResNet, request: TrainRequest, ranks: Ranks, split: BatchSp
     return torch.compile(net) if request.compile else net  # type: ignore[return-value]
 
 
-def _sgd(net: nn.Module, recipe: Recipe, device: torch.device) -> torch.optim.SGD:
-    stage = recipe.optimisation
+def sgd(net: nn.Module, stage: Optimisation, device: torch.device) -> torch.optim.SGD:
+    """Return the optimiser of a recipe: momentum without Nesterov, weight decay on all parameters."""
     return torch.optim.SGD(
         net.parameters(),
         lr=stage.lr,

@@ -1,7 +1,8 @@
 """Residual blocks of I3D-ResNet. Sizes are (T, H, W); names are those of torchvision's 2D ResNet.
 
 Every 3x3 convolution of the 2D block becomes a 3x3x3 one, and the first of a block carries the stride, as in
-IBM's action-recognition-pytorch: a bottleneck has one of them, a basic block (depth 18 and 34) has two.
+IBM's action-recognition-pytorch: a bottleneck has one of them, a basic block (depth 18 and 34) has two. With
+`taps` = 1 they are 1x3x3: every frame for itself.
 """
 
 import torch
@@ -16,11 +17,11 @@ class BasicBlock(nn.Module):
 
     expansion = 1
 
-    def __init__(self, in_channels: int, channels: int, stride: Size = UNIT) -> None:
+    def __init__(self, in_channels: int, channels: int, stride: Size = UNIT, taps: int = 3) -> None:
         super().__init__()
-        self.conv1 = _conv3x3x3(in_channels, channels, stride)
+        self.conv1 = _conv3x3(in_channels, channels, stride, taps)
         self.bn1 = nn.BatchNorm3d(channels)
-        self.conv2 = _conv3x3x3(channels, channels)
+        self.conv2 = _conv3x3(channels, channels, UNIT, taps)
         self.bn2 = nn.BatchNorm3d(channels)
         self.relu = nn.ReLU(inplace=True)
         self.downsample = _shortcut(in_channels, channels * self.expansion, stride)
@@ -38,11 +39,11 @@ class Bottleneck(nn.Module):
 
     expansion = 4
 
-    def __init__(self, in_channels: int, channels: int, stride: Size = UNIT) -> None:
+    def __init__(self, in_channels: int, channels: int, stride: Size = UNIT, taps: int = 3) -> None:
         super().__init__()
         self.conv1 = _conv1x1x1(in_channels, channels)
         self.bn1 = nn.BatchNorm3d(channels)
-        self.conv2 = _conv3x3x3(channels, channels, stride)
+        self.conv2 = _conv3x3(channels, channels, stride, taps)
         self.bn2 = nn.BatchNorm3d(channels)
         self.conv3 = _conv1x1x1(channels, channels * self.expansion)
         self.bn3 = nn.BatchNorm3d(channels * self.expansion)
@@ -58,8 +59,9 @@ class Bottleneck(nn.Module):
         return self.relu(out)  # type: ignore[no-any-return]
 
 
-def _conv3x3x3(in_channels: int, channels: int, stride: Size = UNIT) -> nn.Conv3d:
-    return nn.Conv3d(in_channels, channels, kernel_size=3, stride=stride, padding=1, bias=False)
+def _conv3x3(in_channels: int, channels: int, stride: Size, taps: int) -> nn.Conv3d:
+    size, padding = (taps, 3, 3), (taps // 2, 1, 1)
+    return nn.Conv3d(in_channels, channels, size, stride=stride, padding=padding, bias=False)
 
 
 def _conv1x1x1(in_channels: int, channels: int, stride: Size = UNIT) -> nn.Conv3d:

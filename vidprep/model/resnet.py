@@ -29,21 +29,29 @@ class I3DResNet(nn.Module):
     """The network; `i3d_resnet` checks the arguments and builds it."""
 
     def __init__(
-        self, depth: int, num_classes: int, width: int, temporal_stride: bool, head: Head, dropout: float
+        self,
+        depth: int,
+        num_classes: int,
+        width: int,
+        temporal_taps: int,
+        temporal_stride: bool,
+        head: Head,
+        dropout: float,
     ) -> None:
         super().__init__()
         block, counts = BLOCKS[depth]
         self.depth, self.width, self.head = depth, width, head
         self.temporal_stride = temporal_stride
-        self.conv1 = nn.Conv3d(3, width, (3, 7, 7), stride=(1, 2, 2), padding=(1, 3, 3), bias=False)
+        padding = (temporal_taps // 2, 3, 3)
+        self.conv1 = nn.Conv3d(3, width, (temporal_taps, 7, 7), stride=(1, 2, 2), padding=padding, bias=False)
         self.bn1 = nn.BatchNorm3d(width)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool3d((1, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1))
         down: Size = (2 if temporal_stride else 1, 2, 2)
-        self.layer1 = _layer(block, width, width, counts[0], (1, 1, 1))
-        self.layer2 = _layer(block, width * block.expansion, 2 * width, counts[1], down)
-        self.layer3 = _layer(block, 2 * width * block.expansion, 4 * width, counts[2], down)
-        self.layer4 = _layer(block, 4 * width * block.expansion, 8 * width, counts[3], down)
+        self.layer1 = _layer(block, width, width, counts[0], (1, 1, 1), temporal_taps)
+        self.layer2 = _layer(block, width * block.expansion, 2 * width, counts[1], down, temporal_taps)
+        self.layer3 = _layer(block, 2 * width * block.expansion, 4 * width, counts[2], down, temporal_taps)
+        self.layer4 = _layer(block, 4 * width * block.expansion, 8 * width, counts[3], down, temporal_taps)
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(8 * width * block.expansion, num_classes)
         self._initialise()
@@ -107,6 +115,7 @@ def i3d_resnet(
     num_classes: int = 400,
     *,
     width: int = 64,
+    temporal_taps: int = 3,
     temporal_stride: bool = False,
     head: Head = "per_frame",
     dropout: float = 0.5,
@@ -117,6 +126,7 @@ def i3d_resnet(
         depth: 18, 34, 50 or 101.
         num_classes: Logits.
         width: Channels of conv1; layer1..4 have 1, 2, 4, 8 times as many, a bottleneck's output 4 times that.
+        temporal_taps: 3; 1 leaves every frame to itself: a network blind to motion, to compare with.
         temporal_stride: Halve the frames in layer2..4; off in the paper.
         head: "per_frame" or "pool_first", see `I3DResNet.logits`.
         dropout: Probability, in front of the classifier.
@@ -130,7 +140,9 @@ def i3d_resnet(
         raise ValueError(f"num_classes and width must be at least 1, got {num_classes} and {width}.")
     if head not in ("per_frame", "pool_first"):
         raise ValueError(f"head must be 'per_frame' or 'pool_first', got {head!r}.")
-    return I3DResNet(depth, num_classes, width, temporal_stride, head, dropout)
+    if temporal_taps not in (1, 3):
+        raise ValueError(f"temporal_taps must be 3 or 1, got {temporal_taps}.")
+    return I3DResNet(depth, num_classes, width, temporal_taps, temporal_stride, head, dropout)
 
 
 def build_model(stage: ModelStage, num_classes: int) -> I3DResNet:
@@ -139,6 +151,7 @@ def build_model(stage: ModelStage, num_classes: int) -> I3DResNet:
         stage.depth,
         num_classes,
         width=stage.width,
+        temporal_taps=stage.temporal_taps,
         temporal_stride=stage.temporal_stride,
         head=stage.head,
         dropout=stage.dropout,
@@ -146,8 +159,13 @@ def build_model(stage: ModelStage, num_classes: int) -> I3DResNet:
 
 
 def _layer(
-    block: type[BasicBlock] | type[Bottleneck], in_channels: int, channels: int, num_blocks: int, stride: Size
+    block: type[BasicBlock] | type[Bottleneck],
+    in_channels: int,
+    channels: int,
+    num_blocks: int,
+    stride: Size,
+    taps: int,
 ) -> nn.Sequential:
     out_channels = channels * block.expansion
-    rest = [block(out_channels, channels) for _ in range(num_blocks - 1)]
-    return nn.Sequential(block(in_channels, channels, stride), *rest)
+    rest = [block(out_channels, channels, taps=taps) for _ in range(num_blocks - 1)]
+    return nn.Sequential(block(in_channels, channels, stride, taps), *rest)

@@ -91,13 +91,16 @@ def load_network(weights: WeightFile | Path | str, *, temporal_stride: bool = Fa
         CheckpointError: If the file is unusable, or holds no I3D-ResNet.
     """
     file = weights if isinstance(weights, WeightFile) else read_weights(weights)
-    fc = file.tensors.get("fc.weight")
-    if file.depth is None or file.is_2d or fc is None:
+    conv1, fc = file.tensors.get("conv1.weight"), file.tensors.get("fc.weight")
+    if file.depth is None or file.is_2d or fc is None or conv1 is None or conv1.shape[2] not in (1, 3):
         what = "a 2D network" if file.is_2d else "no I3D-ResNet of depth 18, 34, 50 or 101"
         raise CheckpointError(f"{file.source}: holds {what}. An I3D-ResNet with its classifier is needed.")
-    width = file.tensors["conv1.weight"].shape[0]
+    width = conv1.shape[0]
     depth = cast(Literal[18, 34, 50, 101], file.depth)
-    stage = file.stage or ModelStage(depth=depth, width=width, temporal_stride=temporal_stride)
+    taps = cast(Literal[1, 3], conv1.shape[2])
+    stage = file.stage or ModelStage(
+        depth=depth, width=width, temporal_taps=taps, temporal_stride=temporal_stride
+    )
     model = build_model(stage, fc.shape[0])
     load_weights(model, file)
     return model.eval()

@@ -1,0 +1,193 @@
+"""What can be wrong with a training, and what is said about it."""
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from tests.harness.tiny import options, run
+from tests.load.numbered import encode, sample, write_shard_set
+from vidprep.errors import HarnessError
+from vidprep.harness.checkpoints import Keep, Position, prune_checkpoints, save_checkpoint
+from vidprep.harness.ranks import joined_ranks
+from vidprep.harness.run_folder import epoch_checkpoints, step_checkpoints
+from vidprep.harness.step import BatchSplit, train_step
+from vidprep.harness.train import check_run_folder
+from vidprep.harness.training import TrainRequest, set_up_training, split_batch
+from vidprep.harness.training_recipe import training_recipe
+from vidprep.model import i3d_resnet
+from vidprep.model.weight_files import checkpoint
+from vidprep.pipelines import override_recipe
+from vidprep.shards.shard_set import ShardSet
+
+
+def recipe_of(shards, *overrides):
+    return training_recipe(ShardSet.open(shards), None, [*options()[1::2], *overrides])[0]
+
+
+def set_up(shards, run_dir, *overrides, **more):
+    request = TrainRequest(
+        shards=str(shards), run_dir=run_dir, recipe=recipe_of(shards, *overrides), num_workers=0, **more
+    )
+    with joined_ranks("cpu") as ranks:
+        return set_up_training(request, ranks)
+
+
+def test_no_shards(tmp_path):
+    said = run("train", "--shards", tmp_path / "none", "--out", tmp_path / "run", expect=1)
+    assert f"No shard set at {tmp_path}/none" in said and "Traceback" not in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_shards_without_the_training_split(tmp_path):
+    data = encode(8, 0, width=64, height=64, path=tmp_path)
+    shards = write_shard_set(tmp_path / "s", [sample("validation", "a", 0, data, 8, 64, 64)], per_shard=5)
+    said = run("train", "--shards", shards, "--out", tmp_path / "run", *options(), expect=1)
+    assert "has no split 'train'. It has: validation." in said
+
+
+def test_a_gpu_that_is_not_there(tiny_shards, tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    words = ["train", "--shards", tiny_shards, "--out", tmp_path / "run", "--device", "cuda"]
+    said = run(*words, *options(), expect=1)
+    assert "'cuda' was asked for, but PyTorch" in said and "sees no GPU" in said and "Traceback" not in said
+
+
+def test_a_recipe_of_another_dataset(tiny_shards, tmp_path):
+    said = run("train", "--shards", tiny_shards, "--out", tmp_path / "run", "--recipe", "k400", expect=1)
+    assert f"Recipe 'k400' is for k400, {tiny_shards} holds ssv2." in said
+
+
+def test_a_recipe_replaces_what_is_done_and_not_what_the_shards_are(tiny_shards):
+    recipe, note = training_recipe(ShardSet.open(tiny_shards), "mini_ssv2", None)
+    assert recipe.name == "numbered" and recipe.optimisation.batch_size == 24 and note is None
+
+
+def test_an_unknown_key(tiny_shards, tmp_path):
+    words = ["train", "--shards", tiny_shards, "--out", tmp_path / "run", "--set", "optimisation.epoch=3"]
+    said = run(*words, expect=1)
+    assert "unknown key 'optimisation.epoch'. Did you mean 'optimisation.epochs'?" in said
+
+
+def test_a_crop_larger_than_the_frames(tiny_shards, tmp_path):
+    with pytest.raises(HarnessError, match=r"crop_size 224 does not fit into a 64x64 frame.*train_clip"):
+        set_up(tiny_shards, tmp_path, "train_clip.crop_size=224")
+
+
+def test_batches_that_cannot_be_spread():
+    with pytest.raises(HarnessError, match="batch_size 24 cannot be spread evenly over 16 processes"):
+        split_batch(24, None, 16)
+    with pytest.raises(
+        HarnessError, match=r"--micro-batch 5 does not divide the 12 clips.*1, 2, 3, 4, 6, 12"
+    ):
+        split_batch(24, 5, 2)
+    assert split_batch(24, None, 8) == BatchSplit(24, 1, 8)
+    assert split_batch(24, 4, 2).num_micro_batches == 3 and split_batch(24, 100, 2).per_pass == 12
+
+
+def test_a_batch_larger_than_the_split(tiny_shards, tmp_path):
+    with pytest.raises(HarnessError, match="has 24 training videos, less than a batch of 32"):
+        set_up(tiny_shards, tmp_path, "optimisation.batch_size=32")
+
+
+def test_a_folder_with_a_run_or_with_something_else(tiny_shards, tmp_path):
+    training = set_up(tiny_shards, tmp_path / "run")
+    save_checkpoint(training.checkpoint(), training.position, tmp_path / "run")
+    with pytest.raises(HarnessError, match="holds a run already. Add --resume"):
+        check_run_folder(tmp_path / "run", resume=False)
+    check_run_folder(tmp_path / "run", resume=True)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.tex").touch()
+    with pytest.raises(HarnessError, match="is not empty and holds no run"):
+        check_run_folder(tmp_path / "other", resume=True)
+    check_run_folder(tmp_path / "new", resume=True)
+
+
+def test_another_recipe_seed_or_shard_set_is_not_resumed(tiny_shards, tmp_path):
+    training = set_up(tiny_shards, tmp_path / "run")
+    save_checkpoint(training.checkpoint(), training.position, tmp_path / "run")
+    with pytest.raises(
+        HarnessError, match=r"optimisation.lr is 0.002 there and 0.5 now.*the seed is 0 .* 3 now"
+    ):
+        set_up(tiny_shards, tmp_path / "run", "optimisation.lr=0.5", seed=3)
+    others = shutil.copytree(tiny_shards, tmp_path / "others")
+    manifest = json.loads((others / "manifest.json").read_text())
+    (others / "manifest.json").write_text(json.dumps(manifest | {"source_sha256": "other"}))
+    with pytest.raises(HarnessError, match="trained on other shards than"):
+        set_up(others, tmp_path / "run")
+
+
+def test_a_run_with_other_classes_is_not_resumed(tiny_shards, tmp_path):
+    training = set_up(tiny_shards, tmp_path / "run")
+    content = training.checkpoint()
+    content["classes"][2] = "juggling"
+    save_checkpoint(content, training.position, tmp_path / "run")
+    with pytest.raises(Exception, match="first difference at index 2: 'juggling' / 'class 2'"):
+        set_up(tiny_shards, tmp_path / "run")
+
+
+def test_weights_of_another_depth(tiny_shards, tmp_path):
+    recipe = recipe_of(tiny_shards)
+    deeper = override_recipe(recipe, ["model.depth=34"], origin="test")
+    net = i3d_resnet(34, 4, width=4)
+    torch.save(checkpoint(net, deeper, ("a", "b", "c", "d")), tmp_path / "deep.pt")
+    with pytest.raises(Exception, match=r"holds a I3D-ResNet-34; the network is an I3D-ResNet-18"):
+        set_up(tiny_shards, tmp_path / "run", init=tmp_path / "deep.pt")
+
+
+def test_a_loss_that_is_no_number_stops_and_names_the_clips(tiny_shards, tmp_path):
+    words = ["train", "--shards", tiny_shards, "--out", tmp_path / "run", "--log-every", 1, "--workers", 1]
+    said = run(*words, *options(optimisation__lr=1e30), expect=1)
+    assert "The loss is nan with the clips train-v" in said and said.count("train-v") == 8
+    assert "--set optimisation.lr=" in said and "Traceback" not in said
+    assert list(epoch_checkpoints(tmp_path / "run")) == [0], "the last good one is kept"
+
+
+class Greedy(torch.nn.Module):
+    """Wants a petabyte for every clip."""
+
+    def forward(self, clips, _):
+        return torch.empty(len(clips), 1 << 48)
+
+
+def test_a_pass_that_does_not_fit_into_memory_says_what_to_lower(tiny_shards, tmp_path):
+    training = set_up(tiny_shards, tmp_path / "run")
+    with pytest.raises(HarnessError, match=r"No memory on cpu for a pass of 8 clips: --micro-batch 4 gives"):
+        train_step(Greedy(), training.optimiser, iter(training.loader), training.settings, epoch=0)
+
+
+def test_a_video_that_does_not_decode_stops_the_training_or_is_left_out(tiny_shards, tmp_path):
+    shards = shutil.copytree(tiny_shards, tmp_path / "shards")
+    index = ShardSet.open(shards).split("train").index.to_pylist()[3]
+    with (shards / index["shard"]).open("r+b") as tar:
+        tar.seek(index["mp4_offset"] + index["mp4_size"] // 2)
+        tar.write(b"\0" * 300)
+    words = ["train", "--shards", shards, "--log-every", 1, "--workers", 1]
+    said = run(*words, "--out", tmp_path / "a", *options(), expect=1)
+    assert index["key"] in said and "Traceback" not in said
+
+
+def test_which_checkpoints_are_kept(tmp_path):
+    net = i3d_resnet(18, 2, width=1)
+    for epoch, step in [
+        (0, 0),
+        (0, 3),
+        (1, 0),
+        (2, 0),
+        (3, 0),
+        (4, 0),
+        (4, 2),
+        (5, 0),
+        (6, 0),
+        (7, 0),
+        (7, 1),
+    ]:
+        save_checkpoint({"model": net.state_dict()}, Position(epoch, step, 5), tmp_path)
+        prune_checkpoints(tmp_path, Keep(last=2, every=3), per_epoch=5, epochs=8)
+    assert list(epoch_checkpoints(tmp_path)) == [0, 3, 6, 7]
+    assert list(step_checkpoints(tmp_path)) == [36]
+    save_checkpoint({"model": net.state_dict()}, Position(8, 0, 5), tmp_path)
+    prune_checkpoints(tmp_path, Keep(last=2, every=3), per_epoch=5, epochs=8)
+    assert list(epoch_checkpoints(tmp_path)) == [0, 3, 6, 8] and list(step_checkpoints(tmp_path)) == [36]
