@@ -149,3 +149,12 @@ def test_a_matrix_of_400_classes_keeps_every_class_and_shows_those_that_occur():
 def test_the_folder_may_have_been_copied(folder, tmp_path):
     copied = shutil.copytree(folder, tmp_path / "elsewhere")
     assert view(copied).videos.problem == ""
+
+
+def test_a_network_that_diverged_is_sure_of_nothing(folder):
+    path = folder / "predictions.parquet"
+    whole = pq.read_table(path)
+    nothing = pa.array([[float("nan")] * 3] * 9, pa.list_(pa.float32()))
+    pq.write_table(whole.set_column(whole.schema.names.index("logit_sum"), "logit_sum", nothing), path)
+    videos = view(folder).videos
+    assert np.isnan([video.confidence for video in (*videos.best, *videos.worst)]).all()

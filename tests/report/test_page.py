@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from html.parser import HTMLParser
 
 import pytest
@@ -186,10 +185,8 @@ def test_looking_takes_no_torch(work, tmp_path):
         f"write_page(find_subjects([Path({str(work)!r})]))\n"
         "print([name for name in ('torch', 'dask', 'matplotlib') if name in sys.modules])"
     )
-    started = time.monotonic()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
-    assert time.monotonic() - started < 60
 
 
 def test_room_is_shared_by_need(work):

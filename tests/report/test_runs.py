@@ -71,8 +71,8 @@ def test_a_loss_that_is_no_number_is_said_and_not_drawn(tmp_path):
         file.write(json.dumps({"epoch": 3.0, "step": 30, "loss": float("nan")}) + "\n")
         file.write(json.dumps({"epoch": "four"}) + "\n")
     seen = view(run)
-    assert "The loss is not a finite number in 1 lines of metrics.jsonl." in seen.runs[0].notes
-    assert any("1 lines of metrics.jsonl have no 'epoch'" in note for note in seen.runs[0].notes)
+    assert "Lines of metrics.jsonl whose loss is not a finite number: 1." in seen.runs[0].notes
+    assert any("no 'epoch': 1 lines" in note for note in seen.runs[0].notes)
     (points,) = re.findall(r'points="([^"]*)"', seen.curves[0].chart)
     assert len(points.split()) == 2
 

@@ -65,9 +65,9 @@ def _confidences(table: pa.Table) -> np.ndarray:
     """Return the softmax of the summed logits at the predicted class."""
     flat = table["logit_sum"].combine_chunks().flatten().to_numpy().astype(np.float64)
     logits = flat.reshape(len(table), -1)
-    logits -= logits.max(axis=1, keepdims=True)
-    shares = np.exp(logits)
-    shares /= shares.sum(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore"):  # a network that diverged is sure of nothing: NaN, sorted last
+        shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+        shares /= shares.sum(axis=1, keepdims=True)
     return np.asarray(shares[np.arange(len(shares)), table["predicted"].to_numpy()])
 
 

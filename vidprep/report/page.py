@@ -118,7 +118,7 @@ def _chars_of_figures(subject: Subject) -> int:
 _NEEDED_CHARS: dict[Kind, Callable[[Subject], int]] = {
     "shards": _chars_of_clips,
     "run": lambda subject: 0,
-    "evaluation": lambda subject: 400_000,
+    "evaluation": lambda subject: 200_000,
     "analysis": _chars_of_figures,
 }
 

@@ -100,7 +100,9 @@ def _metrics(subject: Subject) -> tuple[Metrics, list[str]]:
     good = [line for line in lines if isinstance(line, dict) and _is_number(line.get("epoch"))]
     notes = [] if lines else ["No metrics yet: the run has not come to its first line of metrics.jsonl."]
     if len(good) < len(lines):
-        notes.append(f"{len(lines) - len(good)} lines of metrics.jsonl have no 'epoch' and are left out.")
+        notes.append(
+            f"Left out, since they have no 'epoch': {len(lines) - len(good)} lines of metrics.jsonl."
+        )
     return good, notes
 
 
@@ -145,7 +147,7 @@ def _view(subject: Subject, metrics: Metrics, series: int | None, notes: list[st
     recipe = subject.path / RECIPE
     num_bad = sum(not math.isfinite(line["loss"]) for line in metrics if _is_number(line.get("loss")))
     if num_bad:
-        notes = [*notes, f"The loss is not a finite number in {num_bad} lines of metrics.jsonl."]
+        notes = [*notes, f"Lines of metrics.jsonl whose loss is not a finite number: {num_bad}."]
     return RunView(
         subject=subject,
         series=series,

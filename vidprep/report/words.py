@@ -17,8 +17,9 @@ def percent(share: float | None, digits: int = 1) -> str:
 def size(num_bytes: float) -> str:
     """Return a number of bytes in a fitting decimal unit."""
     for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if num_bytes >= factor:
-            return f"{num_bytes / factor:.3g} {unit}" if num_bytes < 999.5 * factor else f"{num_bytes:,.0f}"
+        value = num_bytes / factor
+        if value >= 0.9995:
+            return f"{value:.3g} {unit}" if value < 999.5 else f"{value:,.0f} {unit}"
     return f"{num_bytes:.0f} B"
 
 
