@@ -3,7 +3,7 @@
 import pytest
 
 from vidprep.errors import ReportError
-from vidprep.report.find import MAX_DEPTH, find_subjects
+from vidprep.report.find import MAX_DEPTH, MAX_FOLDERS, find_subjects
 
 
 def kinds(subjects):
@@ -57,3 +57,10 @@ def test_what_lies_too_deep_or_hidden_is_not_found(tmp_path):
     with pytest.raises(ReportError, match=f"down to {MAX_DEPTH} folders deep"):
         find_subjects([tmp_path])
     assert len(find_subjects([deep.parent])) == 1
+
+
+def test_a_tree_too_large_to_look_through_is_an_error(tmp_path):
+    for number in range(MAX_FOLDERS):
+        (tmp_path / str(number)).mkdir()
+    with pytest.raises(ReportError, match=r"holds more than 5,000 folders\. Name the ones to report on"):
+        find_subjects([tmp_path])

@@ -1,5 +1,6 @@
 """Which folders there is something to report on."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -21,7 +22,7 @@ SIGNS: dict[Kind, tuple[str, ...]] = {
     "analysis": ANALYSIS_SUMMARIES,
 }
 MAX_DEPTH = 4
-_MAX_FOLDERS = 5000
+MAX_FOLDERS = 5000
 
 
 class Subject(NamedTuple):
@@ -38,7 +39,7 @@ def find_subjects(paths: Sequence[Path]) -> list[Subject]:
     A folder that is something is looked through, too: an evaluation may lie in its run's folder.
 
     Raises:
-        ReportError: If a folder does not exist, or neither is nor holds anything to report on.
+        ReportError: If a folder does not exist, holds too many folders, or has nothing to report on.
     """
     found: dict[tuple[Kind, Path], None] = {}
     for path in paths:
@@ -53,10 +54,12 @@ def find_subjects(paths: Sequence[Path]) -> list[Subject]:
 def _look_through(root: Path) -> Iterator[tuple[Kind, Path]]:
     if not root.is_dir():
         raise ReportError(f"No folder {root}. Name a shard set, a run, an evaluation or an analysis.")
-    waiting, seen = [(root, 0)], 0
-    while waiting and seen < _MAX_FOLDERS:
-        folder, depth = waiting.pop(0)
+    waiting, seen = deque([(root, 0)]), 0
+    while waiting:
+        folder, depth = waiting.popleft()
         seen += 1
+        if seen > MAX_FOLDERS:
+            raise ReportError(f"{root} holds more than {MAX_FOLDERS:,} folders. Name the ones to report on.")
         kinds = [kind for kind, names in SIGNS.items() if any((folder / name).is_file() for name in names)]
         yield from ((kind, folder) for kind in kinds)
         if depth < MAX_DEPTH and "shards" not in kinds:  # the folders of a shard set hold tars
