@@ -14,7 +14,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-demo: $(VENV)/installed   ## make two small datasets, some videos broken, and build shards of them (demo/)
+demo: $(VENV)/installed   ## two small datasets, some videos broken, shards of them and a page on it all (demo/)
 	$(BIN)/vidprep synth ssv2 --out $(DEMO)/raw/ssv2 --classes 12 --videos-per-class 10 --broken 0.1
 	$(BIN)/vidprep synth k400 --out $(DEMO)/raw/k400 --classes 10 --videos-per-class 4 --broken 0.2
 	$(BIN)/vidprep audit mini_ssv2 --source $(DEMO)/raw/ssv2
@@ -25,6 +25,7 @@ demo: $(VENV)/installed   ## make two small datasets, some videos broken, and bu
 	$(BIN)/vidprep ledger $(DEMO)/shards/mini_k400 --list rejected
 	$(BIN)/vidprep verify $(DEMO)/shards/mini_ssv2 --decode
 	$(BIN)/vidprep verify $(DEMO)/shards/mini_k400 --decode
+	$(BIN)/vidprep report $(DEMO) --out $(DEMO)/report.html
 
 test: $(VENV)/installed   ## the tests that take less than ten minutes
 	$(BIN)/pytest

@@ -12,6 +12,7 @@
     ├── DecodeError        a stored video that does not decode
     ├── LoaderError        a loader as a whole: a worker that died or hangs, no room
     ├── CheckpointError    a file of weights that is missing, unsafe, or of another network
+    ├── ReportError        folders in which there is nothing to report on, or nothing that can be read
     └── HarnessError       a training or an evaluation as a whole: another run in its folder, a loss of NaN
         └── HarnessStopped somebody asked it to stop; it can be resumed
 
@@ -95,3 +96,7 @@ class VideoRejected(VidprepError):
 
     def __reduce__(self) -> tuple[type["VideoRejected"], tuple[str, str]]:
         return VideoRejected, (self.reason, self.detail)
+
+
+class ReportError(VidprepError):
+    """A folder is nothing to report on, or its results are damaged."""

@@ -9,7 +9,18 @@ import pytest
 from vidprep.cli.options import default_sources
 from vidprep.pipelines import pipeline_names
 
-COMMANDS = ("pipelines", "audit", "synth", "build", "build-mini", "status", "ledger", "explain", "verify")
+COMMANDS = (
+    "pipelines",
+    "audit",
+    "synth",
+    "build",
+    "build-mini",
+    "status",
+    "ledger",
+    "explain",
+    "verify",
+    "report",
+)
 LOADING = ("index", "bench-loader")
 
 

@@ -95,7 +95,7 @@ def test_a_batch_larger_than_the_split(tiny_shards, tmp_path):
 def test_a_folder_with_a_run_or_with_something_else(tiny_shards, tmp_path):
     training = set_up(tiny_shards, tmp_path / "run")
     save_checkpoint(training.checkpoint(), training.position, tmp_path / "run")
-    with pytest.raises(HarnessError, match="holds a run already"):
+    with pytest.raises(HarnessError, match=r"holds a run already\. Add --resume"):
         check_run_folder(tmp_path / "run", resume=False)
     check_run_folder(tmp_path / "run", resume=True)
     (tmp_path / "other").mkdir()

@@ -14,6 +14,7 @@ from vidprep.cli.filters import filters
 from vidprep.cli.loader import bench_loader, index
 from vidprep.cli.model import model
 from vidprep.cli.pipelines import pipelines_app
+from vidprep.cli.report import report
 from vidprep.cli.shards import explain, ledger, verify
 from vidprep.cli.synth import synth
 from vidprep.cli.train import train
@@ -44,6 +45,7 @@ app.command("eval", rich_help_panel="Train and evaluate")(evaluate)
 app.command(rich_help_panel="Look at networks")(model)
 app.command(rich_help_panel="Look at networks")(filters)
 app.command(rich_help_panel="Look at networks")(erf)
+app.command(rich_help_panel="Results")(report)
 
 
 def _show_version(wanted: bool) -> None:

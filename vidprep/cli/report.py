@@ -1,0 +1,90 @@
+"""`vidprep report`: one HTML page on shard sets, runs, evaluations and analyses."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_SECONDS_BETWEEN_LINES = 5.0
+
+
+def report(
+    folders: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR...", help="Shard sets, runs, evaluations, analyses, or folders of them."),
+    ],
+    out: Annotated[Path, typer.Option(metavar="FILE.html", help="The page.")] = Path("report.html"),
+    max_mb: Annotated[
+        float, typer.Option(min=0.5, help="Of the page; clips and figures are made smaller to fit.")
+    ] = 10.0,
+) -> None:
+    """Write one self-contained HTML page that works offline: accounting, clips, curves, accuracies."""
+    from vidprep.files import write_whole
+    from vidprep.report import words
+    from vidprep.report.find import find_subjects
+    from vidprep.report.page import write_page
+
+    if out.suffix not in (".html", ".htm"):
+        raise typer.BadParameter(f"{out} does not end in .html.", param_hint="--out")
+    started = time.monotonic()
+    subjects = find_subjects(folders)
+    with _progress() as (on_stage, on_clip):
+        page = write_page(subjects, max_bytes=int(max_mb * 1e6), on_stage=on_stage, on_clip=on_clip)
+    data = page.encode()
+    write_whole(out, data)
+    seconds = words.seconds(time.monotonic() - started)
+    counts = ", ".join(_counts([subject.kind for subject in subjects]))
+    typer.echo(f"{out}: {counts}; {words.size(len(data))}, {seconds}.")
+    if len(data) > max_mb * 1e6:
+        typer.echo(
+            f"It is larger than {max_mb:g} MB: its tables and charts alone take that. Name fewer folders."
+        )
+
+
+def _counts(kinds: list[str]) -> list[str]:
+    plurals = {"shards": "shard sets", "run": "runs", "evaluation": "evaluations", "analysis": "analyses"}
+    singles = {"shards": "shard set", "run": "run", "evaluation": "evaluation", "analysis": "analysis"}
+    counts = {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
+    return [f"{n} {singles[kind] if n == 1 else plurals[kind]}" for kind, n in counts.items()]
+
+
+@contextmanager
+def _progress() -> Iterator[tuple[Callable[[str], None], Callable[[int, int], None]]]:
+    """Yield callbacks for stages and clips: a bar on a terminal, a line now and then elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        lines = _Lines()
+        yield lines.stage, lines.clip
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield (
+            lambda name: bar.reset(task, description=name, total=None),
+            lambda done, total: bar.update(task, completed=done, total=total),
+        )
+
+
+class _Lines:
+    """Plain lines: each stage, and every few seconds how far its clips are."""
+
+    def __init__(self) -> None:
+        self._began = self._last = time.monotonic()
+
+    def stage(self, name: str) -> None:
+        typer.echo(f"Looking at {name}", err=True)
+        self._began = self._last = time.monotonic()
+
+    def clip(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._last < _SECONDS_BETWEEN_LINES:
+            return
+        self._last = now
+        rate = done / (now - self._began)
+        typer.echo(f"  {done:,} / {total:,} clips, {rate:.1f}/s, ETA {(total - done) / rate:.0f} s", err=True)

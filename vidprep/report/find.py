@@ -1,0 +1,91 @@
+"""Which folders there is something to report on."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from vidprep.errors import ReportError
+from vidprep.harness.run_folder import FACTS, METRICS, RECIPE
+from vidprep.shards.layout import INDEX
+
+Kind = Literal["shards", "run", "evaluation", "analysis"]
+
+RESULTS = "results.json"
+ANALYSIS_SUMMARIES = ("summary.json", "erf.json", "growth.json")
+
+# What makes a folder one of a kind; a folder may be of several kinds at once, e.g. a run with its evaluation.
+SIGNS: dict[Kind, tuple[str, ...]] = {
+    "shards": (INDEX,),
+    "run": (FACTS, METRICS),
+    "evaluation": (RESULTS,),
+    "analysis": ANALYSIS_SUMMARIES,
+}
+MAX_DEPTH = 4
+MAX_FOLDERS = 5000
+
+
+class Subject(NamedTuple):
+    """A folder, what it is, and a name that tells it from the others of a page."""
+
+    kind: Kind
+    path: Path
+    name: str
+
+
+def find_subjects(paths: Sequence[Path]) -> list[Subject]:
+    """Return what the given folders are, or what lies in them, at most `MAX_DEPTH` levels down.
+
+    A folder that is something is looked through, too: an evaluation may lie in its run's folder.
+
+    Raises:
+        ReportError: If a folder does not exist, holds too many folders, or has nothing to report on.
+    """
+    found: dict[tuple[Kind, Path], None] = {}
+    for path in paths:
+        here = list(_look_through(path))
+        if not here:
+            raise ReportError(_nothing_in(path))
+        found |= dict.fromkeys(here)
+    names = _short_names([path for _, path in found])
+    return [Subject(kind, path, names[path]) for kind in SIGNS for each, path in found if each == kind]
+
+
+def _look_through(root: Path) -> Iterator[tuple[Kind, Path]]:
+    if not root.is_dir():
+        raise ReportError(f"No folder {root}. Name a shard set, a run, an evaluation or an analysis.")
+    waiting, seen = deque([(root, 0)]), 0
+    while waiting:
+        folder, depth = waiting.popleft()
+        seen += 1
+        if seen > MAX_FOLDERS:
+            raise ReportError(f"{root} holds more than {MAX_FOLDERS:,} folders. Name the ones to report on.")
+        kinds = [kind for kind, names in SIGNS.items() if any((folder / name).is_file() for name in names)]
+        yield from ((kind, folder) for kind in kinds)
+        if depth < MAX_DEPTH and "shards" not in kinds:  # the folders of a shard set hold tars
+            inside = (path for path in folder.iterdir() if not path.name.startswith("."))
+            waiting += [
+                (path, depth + 1) for path in sorted(inside) if path.is_dir() and not path.is_symlink()
+            ]
+
+
+def _nothing_in(path: Path) -> str:
+    recipe_only = (
+        f" It holds {RECIPE} but no {FACTS}: the run has not begun." if (path / RECIPE).is_file() else ""
+    )
+    return (
+        f"{path}: nothing to report on.{recipe_only} Looked, down to {MAX_DEPTH} folders deep, for "
+        f"a shard set ({INDEX}), a run ({FACTS} or {METRICS}), an evaluation ({RESULTS}) and an analysis "
+        f"({', '.join(ANALYSIS_SUMMARIES)})."
+    )
+
+
+def _short_names(paths: Sequence[Path]) -> dict[Path, str]:
+    """Return as few of the last folders of each path as tell it from the others."""
+    distinct = list(dict.fromkeys(paths))
+    parts = {path: path.absolute().parts for path in distinct}
+    for length in range(1, max(map(len, parts.values())) + 1):
+        names = {path: "/".join(each[-length:]) for path, each in parts.items()}
+        if len(set(names.values())) == len(names):
+            return names
+    return {path: str(path) for path in distinct}

@@ -1,0 +1,150 @@
+"""The page: everything in one HTML file that needs no network, runs no script and trusts no string."""
+
+import base64
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import jinja2
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from markupsafe import Markup
+
+from vidprep import __version__
+from vidprep.errors import ReportError, ShardError
+from vidprep.report import words
+from vidprep.report.analyses import AnalysisView, view_analysis
+from vidprep.report.evaluations import EvaluationView, compare, view_evaluation
+from vidprep.report.find import Kind, Subject
+from vidprep.report.runs import RunsView, view_runs
+from vidprep.report.shards import ShardsView, view_shards
+from vidprep.shards.layout import INDEX
+
+MAX_BYTES = 10_000_000
+# About what tables and drawings of one subject take where there are 400 classes, and the style sheet.
+_TEXT_BYTES: dict[Kind, int] = {"shards": 350_000, "run": 60_000, "evaluation": 150_000, "analysis": 40_000}
+_STYLE_BYTES = 20_000
+# Nothing is fetched and nothing runs; of styles, only the one that is part of vidprep.
+_POLICY = "default-src 'none'; img-src data:; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'"
+
+OnStage = Callable[[str], None]
+OnClip = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Report:
+    """The views of all subjects, kind by kind; `damaged` ones with what is wrong."""
+
+    shards: list[ShardsView]
+    runs: RunsView | None
+    evaluations: list[EvaluationView]
+    analyses: list[AnalysisView]
+    damaged: list[tuple[Subject, str]]
+
+
+def write_page(
+    subjects: Sequence[Subject],
+    *,
+    max_bytes: int = MAX_BYTES,
+    on_stage: OnStage = lambda name: None,
+    on_clip: OnClip = lambda done, total: None,
+) -> str:
+    """Return the page on some subjects as HTML.
+
+    A subject that is damaged is named in the page with what is wrong.
+
+    Args:
+        max_bytes: Of the page. Images are made smaller or fewer to keep to it; text and tables are not.
+        on_stage: Called with the name of what is looked at next.
+        on_clip: Called with the clips of a contact sheet that are done, and all of them.
+
+    Raises:
+        ReportError: If there is a single subject and it is damaged.
+    """
+    report = _look(subjects, max_bytes, on_stage, on_clip)
+    if report.damaged and len(subjects) == 1:
+        raise ReportError(report.damaged[0][1])
+    return _render(report, subjects)
+
+
+def _look(subjects: Sequence[Subject], max_bytes: int, on_stage: OnStage, on_clip: OnClip) -> Report:
+    shares = image_chars(subjects, max_bytes)
+    shards: list[ShardsView] = []
+    evaluations: list[EvaluationView] = []
+    analyses: list[AnalysisView] = []
+    damaged: list[tuple[Subject, str]] = []
+    for subject in subjects:
+        if subject.kind == "run":
+            continue  # all runs share their charts
+        on_stage(f"{subject.kind} {subject.path}")
+        try:
+            if subject.kind == "shards":
+                shards.append(view_shards(subject, shares[subject], on_clip))
+            elif subject.kind == "evaluation":
+                evaluations.append(view_evaluation(subject, shares[subject]))
+            else:
+                analyses.append(view_analysis(subject, shares[subject]))
+        except (ShardError, ReportError) as error:
+            damaged.append((subject, str(error)))
+    runs = [subject for subject in subjects if subject.kind == "run"]
+    return Report(shards, view_runs(runs) if runs else None, evaluations, analyses, damaged)
+
+
+def image_chars(subjects: Sequence[Subject], max_bytes: int) -> dict[Subject, int]:
+    """Return how many characters the images of each subject may take, in proportion to what it needs."""
+    text = _STYLE_BYTES + sum(_TEXT_BYTES[subject.kind] for subject in subjects)
+    room = max(max_bytes - text, max_bytes // 2)  # what is written about many subjects is mostly shorter
+    needs = {subject: _NEEDED_CHARS[subject.kind](subject) for subject in subjects}
+    total = max(1, sum(needs.values()))
+    return {subject: room * need // total for subject, need in needs.items()}
+
+
+def _chars_of_clips(subject: Subject) -> int:
+    """Guess what clips of all classes at their best take, and frames of a few videos beside them."""
+    try:
+        names = pq.read_table(subject.path / INDEX, columns=["class"])["class"]
+    except (OSError, ValueError):  # a damaged one gets its message when it is opened
+        return 0
+    return 200_000 + 30_000 * len(pc.unique(names))
+
+
+def _chars_of_figures(subject: Subject) -> int:
+    return sum(path.stat().st_size for path in subject.path.glob("*.png")) * 3 // 2
+
+
+_NEEDED_CHARS: dict[Kind, Callable[[Subject], int]] = {
+    "shards": _chars_of_clips,
+    "run": lambda subject: 0,
+    "evaluation": lambda subject: 200_000,
+    "analysis": _chars_of_figures,
+}
+
+
+def _render(report: Report, subjects: Sequence[Subject]) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("vidprep.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "count": words.count,
+        "percent": words.percent,
+        "number": words.number,
+        "size": words.size,
+    }
+    style = (Path(__file__).parent / "templates" / "page.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return environment.get_template("page.html").render(
+        report=report,
+        comparison=compare(report.evaluations),
+        subjects=subjects,
+        style=Markup(style),
+        policy=_POLICY.format(digest),
+        version=__version__,
+        when=words.moment(datetime.fromtimestamp(time.time(), UTC)),
+    )
