@@ -14,17 +14,21 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-demo: $(VENV)/installed   ## two small datasets, some videos broken, shards of them and a page on it all (demo/)
-	$(BIN)/vidprep synth ssv2 --out $(DEMO)/raw/ssv2 --classes 12 --videos-per-class 10 --broken 0.1
+demo: $(VENV)/installed   ## raw videos to a trained network and a page on it all, in six minutes (demo/)
 	$(BIN)/vidprep synth k400 --out $(DEMO)/raw/k400 --classes 10 --videos-per-class 4 --broken 0.2
-	$(BIN)/vidprep audit mini_ssv2 --source $(DEMO)/raw/ssv2
-	VIDPREP_SSV2=$(DEMO)/raw/ssv2 $(BIN)/vidprep build-mini --src ssv2 --classes 87 \
-	    --out $(DEMO)/shards/mini_ssv2 --set shards.samples_per_shard=32
 	VIDPREP_K400=$(DEMO)/raw/k400 $(BIN)/vidprep build-mini --src k400 --classes 200 \
 	    --out $(DEMO)/shards/mini_k400 --set shards.samples_per_shard=16
 	$(BIN)/vidprep ledger $(DEMO)/shards/mini_k400 --list rejected
-	$(BIN)/vidprep verify $(DEMO)/shards/mini_ssv2 --decode
 	$(BIN)/vidprep verify $(DEMO)/shards/mini_k400 --decode
+	$(BIN)/vidprep synth ssv2 --out $(DEMO)/raw/ssv2 --classes 12 --videos-per-class 48 --validation-per-class 10 --broken 0.02
+	$(BIN)/vidprep build demo --source $(DEMO)/raw/ssv2 --out $(DEMO)/shards/motion
+	$(BIN)/vidprep train --shards $(DEMO)/shards/motion --out $(DEMO)/runs/motion --resume
+	$(BIN)/vidprep train --shards $(DEMO)/shards/motion --out $(DEMO)/runs/blind --resume --set model.temporal_taps=1
+	$(BIN)/vidprep eval --shards $(DEMO)/shards/motion --checkpoint $(DEMO)/runs/blind --out $(DEMO)/evals/blind
+	$(BIN)/vidprep eval --shards $(DEMO)/shards/motion --checkpoint $(DEMO)/runs/motion --out $(DEMO)/evals/motion \
+	    --versus $(DEMO)/evals/blind
+	$(BIN)/vidprep filters --run $(DEMO)/runs/motion --out $(DEMO)/analyses/filters
+	$(BIN)/vidprep erf --run $(DEMO)/runs/motion --out $(DEMO)/analyses/erf --draws 3 --frames 16 --size 64
 	$(BIN)/vidprep report $(DEMO) --out $(DEMO)/report.html
 
 test: $(VENV)/installed   ## the tests that take less than ten minutes

@@ -52,7 +52,11 @@ def test_a_gpu_that_is_not_there(tiny_shards, tmp_path):
         pytest.skip("there is a GPU")
     words = ["train", "--shards", tiny_shards, "--out", tmp_path / "run", "--device", "cuda"]
     said = run(*words, *options(), expect=1)
-    assert "'cuda' was asked for, but PyTorch" in said and "sees no GPU" in said and "Traceback" not in said
+    assert (
+        "--device cuda was asked for, but PyTorch" in said
+        and "sees no GPU" in said
+        and "Traceback" not in said
+    )
 
 
 def test_a_recipe_of_another_dataset(tiny_shards, tmp_path):

@@ -1,7 +1,6 @@
 """`vidprep eval`: how good a network is."""
 
 import logging
-import os
 import re
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from vidprep.cli.options import threads_sleep_while_they_wait
 from vidprep.durations import format_seconds
 from vidprep.errors import HarnessError
 
@@ -60,25 +60,26 @@ def evaluate(
     workers: Annotated[
         int | None, typer.Option(min=0, help="Processes that decode.", show_default="from the cores")
     ] = None,
+    versus: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="An earlier evaluation to print beside this one; repeatable."),
+    ] = None,
 ) -> None:
     """Score every video of a split once; write results.json and predictions.parquet.
 
     Stopped or killed? The same command goes on where it was. For several GPUs:
     torchrun --nproc-per-node 8 -m vidprep eval ...
     """
-    # PyTorch's threads spin while they wait for each other, and the loader's workers want the same cores: on
-    # two busy ones a small network is 4 to 8 times as fast if they sleep. Read when torch is imported.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    threads_sleep_while_they_wait()
     from vidprep.harness.evaluate import evaluate as score
     from vidprep.harness.ranks import joined_ranks
+    from vidprep.harness.results import read_results
     from vidprep.load import LoaderOptions
 
     settings = [*_counts(views), *(overrides or [])]
+    others = {path.name: read_results(path) for path in versus or ()}
     with ExitStack() as stack:
-        try:
-            ranks = stack.enter_context(joined_ranks(device))
-        except ValueError as error:
-            raise typer.BadParameter(str(error), param_hint="--device") from error
+        ranks = stack.enter_context(joined_ranks(device))
         if not ranks.is_first:
             logging.getLogger("vidprep").setLevel(logging.ERROR)  # one voice for what all of them would say
         progress = stack.enter_context(_progress(ranks))
@@ -95,7 +96,7 @@ def evaluate(
             on_video=progress.update,
         )
     if ranks.is_first:
-        _print(results, out_dir)
+        _print(results, out_dir, others)
     if not results.complete:
         raise HarnessError(_incomplete(results, out_dir))
 
@@ -120,7 +121,7 @@ def _progress(ranks: "Ranks") -> "EvalProgress":
     return EvalProgress(ranks.world_size, Console(stderr=True, quiet=not ranks.is_first))
 
 
-def _print(results: "Results", out_dir: Path) -> None:
+def _print(results: "Results", out_dir: Path, others: dict[str, "Results"]) -> None:
     from rich.console import Console
 
     views = results.views
@@ -131,18 +132,17 @@ def _print(results: "Results", out_dir: Path) -> None:
         markup=False,
         soft_wrap=True,
     )
-    console.print(_table(results))
+    console.print(_table(results, others))
     console.print(f"Results and predictions are in {out_dir}.", markup=False, soft_wrap=True)
 
 
-def _table(results: "Results") -> "Table":
+def _table(results: "Results", others: dict[str, "Results"]) -> "Table":
     from rich.table import Table
 
     table = Table("", box=None)
     for heading in ("top-1", "95 %", "top-5", "95 %"):
         table.add_column(heading, justify="right")
-    between = [f"{low:.2%} to {high:.2%}" for low, high in (results.interval.top1, results.interval.top5)]
-    table.add_row("sum of logits", _bold(results.top1), between[0], _bold(results.top5), between[1])
+    table.add_row("sum of logits", *_headline(results))
     for name, found in (("sum of softmax", results.softmax_sum), ("centre view", results.centre_view)):
         table.add_row(name, f"{found.top1:.2%}", "", f"{found.top5:.2%}")
     table.add_row("mean per class", f"{results.mean_per_class:.2%}")
@@ -150,9 +150,23 @@ def _table(results: "Results") -> "Table":
     table.add_row(
         "chance", f"{1 / num_classes:.2%}", f"{num_classes} classes", f"{min(1, 5 / num_classes):.2%}"
     )
+    for name, other in others.items():
+        table.add_row(f"versus {name}{_differs(results, other)}", *_headline(other))
     table.add_row("videos", f"{seen.seen:,}", f"of {seen.expected:,}")
     table.add_row("views/s", f"{results.views_per_second:.1f}", f"in {format_seconds(results.seconds)}")
     return table
+
+
+def _headline(results: "Results") -> list[str]:
+    between = [f"{low:.2%} to {high:.2%}" for low, high in (results.interval.top1, results.interval.top5)]
+    return [_bold(results.top1), between[0], _bold(results.top5), between[1]]
+
+
+def _differs(results: "Results", other: "Results") -> str:
+    """Say that two evaluations are not of the same videos or views."""
+    if (results.shards.fingerprint, results.shards.split) != (other.shards.fingerprint, other.shards.split):
+        return " (other videos!)"
+    return "" if results.views == other.views else " (other views!)"
 
 
 def _bold(share: float) -> str:

@@ -47,3 +47,11 @@ def absolute(path: str) -> str:
 def default_sources(dataset: str, sources: list[str] | None) -> list[str]:
     """Return the given source folders, or where the dataset lies by default."""
     return sources or [os.environ.get(f"VIDPREP_{dataset.upper()}") or f"data/{dataset}"]
+
+
+def threads_sleep_while_they_wait() -> None:
+    """Keep PyTorch's threads from spinning; has to be called before torch is imported.
+
+    The loader's workers want the same cores: on two busy ones a small network is 4 to 8 times as fast so.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")

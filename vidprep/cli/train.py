@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from vidprep.cli.options import Overrides
+from vidprep.cli.options import Overrides, threads_sleep_while_they_wait
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -110,6 +110,7 @@ def train(
     SIGTERM, SIGUSR1 and Ctrl-C save the position first; the same command with --resume goes on there, on
     another number of GPUs, too.
     """
+    threads_sleep_while_they_wait()
     from rich.console import Console
 
     from vidprep.harness.checkpoints import Keep

@@ -13,6 +13,8 @@ from typing import Literal
 import torch
 import torch.distributed as dist
 
+from vidprep.errors import HarnessError
+
 Device = Literal["cpu", "cuda"]
 
 # The slowest rank of an evaluation may be far behind the others; a rank that died is torchrun's to notice.
@@ -63,7 +65,7 @@ def joined_ranks(device: Device | None = None) -> Iterator[Ranks]:
         device: "cuda" gives each process of a machine a GPU of its own; None means that where there is one.
 
     Raises:
-        ValueError: If there is no GPU, or none for this process.
+        HarnessError: If there is no GPU, or none for this process.
     """
     rank, world_size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     place = _device(device, int(os.environ.get("LOCAL_RANK", "0")))
@@ -84,12 +86,12 @@ def _device(name: Device | None, local_rank: int) -> torch.device:
     if name == "cpu" or (name is None and not num_gpus):
         return torch.device("cpu")
     if not num_gpus:
-        raise ValueError(
-            f"device 'cuda' was asked for, but PyTorch {torch.__version__} sees no GPU. "
-            "Leave the device out to use the CPU, or install a driver and a CUDA build of PyTorch."
+        raise HarnessError(
+            f"--device cuda was asked for, but PyTorch {torch.__version__} sees no GPU. "
+            "Leave it out to use the CPU, or install a driver and a CUDA build of PyTorch."
         )
     if local_rank >= num_gpus:
-        raise ValueError(
+        raise HarnessError(
             f"Process {local_rank} of this machine has no GPU: there are {num_gpus}. "
             f"Start torchrun with --nproc-per-node={num_gpus}."
         )

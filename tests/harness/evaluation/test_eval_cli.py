@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from tests.harness.evaluation.small import command, environment
 from vidprep.cli.eval_progress import EvalProgress
 from vidprep.cli.main import app
+from vidprep.errors import HarnessError
 from vidprep.harness.results import read_results
 
 
@@ -47,9 +48,18 @@ def test_views_of_another_form(shards, network, tmp_path, views):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_cuda_asked_for_and_absent(shards, network, tmp_path):
-    done = run(shards, network, tmp_path, "--device", "cuda")
-    assert done.exit_code == 2
-    assert "--device" in done.output and "sees no GPU" in done.output
+    with pytest.raises(HarnessError, match=r"--device cuda was asked for, but .* sees no GPU"):
+        run(shards, network, tmp_path, "--device", "cuda")
+
+
+def test_an_earlier_evaluation_is_printed_beside_it(shards, network, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    run(shards, network, tmp_path / "few", "--views", "1x2")
+    done = run(shards, network, tmp_path / "many", "--views", "3x2", "--versus", tmp_path / "few")
+    (row,) = (line for line in done.output.splitlines() if "versus few (other views!)" in line)
+    assert f"{read_results(tmp_path / 'few').top1:.2%}" in row
+    with pytest.raises(HarnessError, match="No results at"):
+        run(shards, network, tmp_path / "more", "--versus", tmp_path / "none")
 
 
 def test_unknown_protocol_is_a_usage_error(shards, network, tmp_path):
