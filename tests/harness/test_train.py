@@ -204,6 +204,8 @@ def test_a_learning_rate_for_another_batch_is_said_aloud(tiny_shards, tmp_path):
         *(w for k in kept for w in ("--set", k)),
         "--set",
         "optimisation.epochs=1",
+        "--log-every",
+        1,
     )
     assert "Learning rate 0.01 x 8/32 = 0.0025" in said
     assert read_metrics(tmp_path / "run")[0]["lr"] == pytest.approx(0.0025)
