@@ -12,6 +12,9 @@ def write_whole(path: Path, data: bytes) -> None:
     try:
         partial_path.write_bytes(data)
         replace_durably(partial_path, path)
+    except OSError as error:  # of a full disk the system does not say which
+        error.filename = error.filename or str(path)
+        raise
     finally:
         partial_path.unlink(missing_ok=True)
 
