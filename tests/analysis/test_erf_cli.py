@@ -44,6 +44,14 @@ def test_command_writes_fields_numbers_and_figures(checkpoints, tmp_path):
     assert facts["theoretical_field"]["first_and_last"][0] == [3 - 17, 3 + 17]
     assert len(facts["energy_per_frame"]) == 6
     assert facts["versus"][0]["checkpoint"] == str(checkpoints[1])
+    assert run("--checkpoint", checkpoints[0], "--out", out, *size).exit_code == 0
+    assert {*names.split()} - {path.name for path in out.iterdir()} == {"frames-2.png"}
+
+
+def test_a_seed_beyond_those_of_noise_is_a_usage_error(checkpoints, tmp_path):
+    done = run("--checkpoint", checkpoints[0], "--out", tmp_path / "out", "--seed", 2**32)
+    assert done.exit_code == 2
+    assert "--seed" in done.output
 
 
 def test_neuron_outside_the_map_is_a_usage_error(checkpoints, tmp_path):

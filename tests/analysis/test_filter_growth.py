@@ -168,3 +168,6 @@ def test_one_of_file_and_run(command, tmp_path):
         done = attempt(*words)
         assert done.exit_code == 2, words
         assert "Invalid value" in done.output
+    done = attempt("--checkpoint", str(tmp_path))
+    assert done.exit_code == 2
+    assert "is a folder; pass a run's with --run" in " ".join(done.output.replace("│", " ").split())

@@ -18,7 +18,8 @@ def report(
     ],
     out: Annotated[Path, typer.Option(metavar="FILE.html", help="The page.")] = Path("report.html"),
     max_mb: Annotated[
-        float, typer.Option(min=0.5, help="Of the page; clips and figures are made smaller to fit.")
+        float,
+        typer.Option(min=0.5, max=10_000, help="Of the page; clips and figures are made smaller to fit."),
     ] = 10.0,
 ) -> None:
     """Write one self-contained HTML page that works offline: accounting, clips, curves, accuracies."""
@@ -62,7 +63,8 @@ def _progress() -> Iterator[tuple[Callable[[str], None], Callable[[int, int], No
         lines = _Lines()
         yield lines.stage, lines.clip
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    names = TextColumn("{task.description}", markup=False)  # a folder may be called "[/a]"
+    columns = (names, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=None)
         yield (
