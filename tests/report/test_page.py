@@ -149,10 +149,10 @@ def test_damaged_subjects_are_notes_beside_others_and_errors_alone(work, tmp_pat
     damaged = write_evaluation(tmp_path / "eval", work / "shards")
     (damaged / "results.json").write_text('{"format": 7}')
     text = Elements(write_page(find_subjects([tmp_path]))).text
-    assert "eval/results.json: its format is 7; this version of vidprep reads" in text
+    assert "eval/results.json holds no results of this version: " in text
     done = report(damaged, "--out", tmp_path / "report.html")
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith(f"Error: {damaged / 'results.json'}: its format is 7")
+    assert done.stderr.splitlines()[-1].startswith(f"Error: {damaged / 'results.json'} holds no results")
     assert not (tmp_path / "report.html").exists()
 
 
@@ -203,6 +203,7 @@ def test_evaluations_are_compared(work, tmp_path):
         write_evaluation(tmp_path / name, work / "shards", wrong=wrong)
     text = Elements(write_page(find_subjects([tmp_path]))).text
     assert "a 88.89 % 100.00 % 88.89 %" in text
+    assert "33.33 % validation, 9 videos, 3 × 3 views" in text
     assert "b 66.67 % 100.00 % 66.67 %" in text
 
 

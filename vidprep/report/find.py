@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from vidprep.errors import ReportError
+from vidprep.harness.results import RESULTS
 from vidprep.harness.run_folder import FACTS, METRICS, RECIPE
 from vidprep.shards.layout import INDEX
 
 Kind = Literal["shards", "run", "evaluation", "analysis"]
 
-RESULTS = "results.json"
 ANALYSIS_SUMMARIES = ("summary.json", "erf.json", "growth.json")
 
 # What makes a folder one of a kind; a folder may be of several kinds at once, e.g. a run with its evaluation.

@@ -1,12 +1,12 @@
 """The videos of which a network is surest: rightly, and wrongly."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from vidprep.errors import DecodeError, ShardError
+from vidprep.harness.results import EvaluatedShards, Results
 from vidprep.report.images import Embedded, webp
 from vidprep.report.videos import VideoReader
 from vidprep.shards.shard_set import ShardSet
@@ -35,7 +35,7 @@ class JudgedVideos:
     problem: str
 
 
-def judged_videos(table: pa.Table, results: dict[str, Any], max_chars: int) -> JudgedVideos:
+def judged_videos(table: pa.Table, results: Results, max_chars: int) -> JudgedVideos:
     """Choose videos and fetch frames of them from the shards that were evaluated.
 
     Args:
@@ -46,12 +46,12 @@ def judged_videos(table: pa.Table, results: dict[str, Any], max_chars: int) -> J
     confidence = _confidences(table)
     right = table["label"].to_numpy() == table["predicted"].to_numpy()
     order = np.argsort(-confidence, kind="stable")
-    videos, problem = _evaluated_videos(results)
+    videos, problem = _evaluated_videos(results.shards)
     max_each = max_chars // (2 * _NUM_SHOWN * _NUM_FRAMES)
 
     def judge(row: int) -> Judged:
         key = table["key"][row].as_py()
-        true, predicted = (results["classes"][table[name][row].as_py()] for name in ("label", "predicted"))
+        true, predicted = (results.classes[table[name][row].as_py()] for name in ("label", "predicted"))
         return Judged(key, true, predicted, float(confidence[row]), videos.frames(key, max_each))
 
     return JudgedVideos(
@@ -98,14 +98,11 @@ def _spread_frames(video: StoredVideo) -> list[int]:
     return sorted(set(places))
 
 
-def _evaluated_videos(results: dict[str, Any]) -> tuple[_Videos, str]:
-    recorded = results.get("shards")
-    facts = recorded if isinstance(recorded, dict) else {}
-    root, split = str(facts.get("root")), str(facts.get("split"))
+def _evaluated_videos(recorded: EvaluatedShards) -> tuple[_Videos, str]:
     try:
-        shards = ShardSet.open(root)
-        if facts.get("fingerprint") != shards.fingerprint:
-            raise ShardError(f"{root} is another shard set than the one that was evaluated.")
-        return _Videos(shards, split), ""
+        shards = ShardSet.open(recorded.root)
+        if recorded.fingerprint != shards.fingerprint:
+            raise ShardError(f"{recorded.root} is another shard set than the one that was evaluated.")
+        return _Videos(shards, recorded.split), ""
     except ShardError as error:
-        return _Videos(None, split), f"No frames: {error}"
+        return _Videos(None, recorded.split), f"No frames: {error}"
