@@ -12,6 +12,7 @@ import pytest
 
 from tests.load.numbered import write_manifest
 from tests.report.material import SCRIPT, write_evaluation, write_run, write_shards
+from vidprep.cli.report import _progress
 from vidprep.errors import ReportError
 from vidprep.report.find import find_subjects
 from vidprep.report.page import image_chars, write_page
@@ -171,6 +172,9 @@ def test_wrong_usage(work, tmp_path):
     wrong = report(work, "--out", tmp_path / "report.txt")
     assert wrong.returncode == 2
     assert "does not end" in wrong.stderr
+    endless = report(work, "--out", tmp_path / "report.html", "--max-mb", "inf")
+    assert endless.returncode == 2
+    assert "--max-mb" in endless.stderr
     nothing = report(tmp_path, "--out", tmp_path / "report.html")
     assert nothing.returncode == 1
     assert "nothing to report on" in nothing.stderr
@@ -212,3 +216,11 @@ def test_a_damaged_class_list_is_an_error(work, tmp_path):
     (root / CLASSES).write_text('["no object"]')
     with pytest.raises(ReportError, match=r"classes\.json is damaged: TypeError"):
         write_page(find_subjects([root]))
+
+
+def test_names_on_a_terminal_are_no_markup(monkeypatch, capsys):
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    with _progress() as (on_stage, on_clip):
+        on_stage("shards [/a]")
+        on_clip(1, 2)
+    assert "shards [/a]" in capsys.readouterr().err
