@@ -13,6 +13,7 @@ from vidprep.errors import ReportError
 from vidprep.report.confusion import confusion_chart, confusion_matrix, most_confused
 from vidprep.report.evaluations import view_evaluation
 from vidprep.report.find import find_subjects
+from vidprep.shards.shard_set import ShardSet
 
 WRONG = (0, 3, 4)  # of nine: two of the first class, one of the second
 
@@ -157,6 +158,18 @@ def test_an_incomplete_evaluation_names_what_failed(work, tmp_path):
 def test_little_room_leaves_the_frames_out(folder):
     videos = view(folder, 1000).videos
     assert all(video.frames == [] for video in (*videos.worst, *videos.best))
+    assert videos.worst[0].problem == "No room in this page for its frames."
+
+
+def test_a_judged_video_that_does_not_decode_says_so(work, tmp_path):
+    root = shutil.copytree(work / "shards", tmp_path / "set")
+    video = ShardSet.open(root).split("validation").video(0)
+    with (root / video.shard).open("r+b") as tar:
+        tar.seek(video.offset + video.size // 2)
+        tar.write(b"\0" * 100)
+    videos = view(write_evaluation(tmp_path / "eval", root, wrong=(0,))).videos
+    assert video.key in videos.worst[0].problem
+    assert [one.problem for one in videos.best] == [""] * len(videos.best)
 
 
 def test_a_matrix_of_400_classes_keeps_every_class_and_shows_those_that_occur():

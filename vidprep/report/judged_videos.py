@@ -17,13 +17,17 @@ _NUM_SHOWN, _NUM_FRAMES, _HEIGHT = 6, 3, 96
 
 @dataclass(frozen=True)
 class Judged:
-    """A video with what it is and what it was taken for; `confidence` from 0 to 1."""
+    """A video with what it is and what it was taken for; `confidence` from 0 to 1.
+
+    `problem` says why it has no frames, where its shards were found.
+    """
 
     key: str
     true: str
     predicted: str
     confidence: float
     frames: list[Embedded]
+    problem: str
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ def judged_videos(table: pa.Table, results: Results, max_chars: int) -> JudgedVi
     def judge(row: int) -> Judged:
         key = table["key"][row].as_py()
         true, predicted = (results.classes[table[name][row].as_py()] for name in ("label", "predicted"))
-        return Judged(key, true, predicted, float(confidence[row]), videos.frames(key, max_each))
+        return Judged(key, true, predicted, float(confidence[row]), *videos.frames(key, max_each))
 
     return JudgedVideos(
         best=[judge(int(row)) for row in order[right[order]][:_NUM_SHOWN]],
@@ -80,17 +84,18 @@ class _Videos:
         keys = self._split.index["key"].to_pylist() if self._split else []
         self._rows = {key: row for row, key in enumerate(keys)}
 
-    def frames(self, key: str, max_chars: int) -> list[Embedded]:
-        """Return a few frames of a video, none where it does not decode or they are too large."""
+    def frames(self, key: str, max_chars: int) -> tuple[list[Embedded], str]:
+        """Return a few frames of a video, or none and why it does not decode or they are too large."""
         if self._reader is None or self._split is None or key not in self._rows:
-            return []
+            return [], ""
         video = self._split.video(self._rows[key])
         try:
             images = self._reader.images(video, _spread_frames(video), _HEIGHT)
-        except (ShardError, DecodeError):
-            return []
+        except (ShardError, DecodeError) as error:
+            return [], str(error)
         made = [webp(image, 45) for image in images]
-        return made if sum(len(each.uri) for each in made) <= max_chars * _NUM_FRAMES else []
+        fits = sum(len(each.uri) for each in made) <= max_chars * _NUM_FRAMES
+        return (made, "") if fits else ([], "No room in this page for its frames.")
 
 
 def _spread_frames(video: StoredVideo) -> list[int]:
