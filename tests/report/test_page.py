@@ -224,3 +224,14 @@ def test_names_on_a_terminal_are_no_markup(monkeypatch, capsys):
         on_stage("shards [/a]")
         on_clip(1, 2)
     assert "shards [/a]" in capsys.readouterr().err
+
+
+def test_a_stage_without_clips_has_not_the_number_of_those_before(monkeypatch, capsys):
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    with _progress() as (on_stage, on_clip):
+        on_stage("shards")
+        on_clip(3, 3)
+        on_stage("evaluation")
+    last = capsys.readouterr().err.rpartition("evaluation")[2]
+    assert "/?" in last
+    assert "/3" not in last

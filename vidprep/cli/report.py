@@ -66,11 +66,13 @@ def _progress() -> Iterator[tuple[Callable[[str], None], Callable[[int, int], No
     names = TextColumn("{task.description}", markup=False)  # a folder may be called "[/a]"
     columns = (names, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield (
-            lambda name: bar.reset(task, description=name, total=None),
-            lambda done, total: bar.update(task, completed=done, total=total),
-        )
+
+        def stage(name: str) -> None:
+            for task in bar.task_ids:  # a new one: rich cannot take back a total
+                bar.remove_task(task)
+            bar.add_task(name, total=None)
+
+        yield stage, lambda done, total: bar.update(bar.task_ids[-1], completed=done, total=total)
 
 
 class _Lines:
