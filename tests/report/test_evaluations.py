@@ -151,6 +151,7 @@ def test_an_incomplete_evaluation_names_what_failed(work, tmp_path):
     folder = write_evaluation(tmp_path / "eval", work / "shards", complete=False, coverage=coverage)
     seen = view(folder)
     assert not seen.is_complete
+    assert seen.basis == "validation, 9 videos, 3 × 3 views, not complete"
     assert seen.failed[0] == ("validation-v0", SCRIPT)
     assert seen.pairs == []
 

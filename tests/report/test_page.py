@@ -206,9 +206,8 @@ def test_evaluations_are_compared(work, tmp_path):
     for name, wrong in (("a", (0,)), ("b", (0, 1, 2))):
         write_evaluation(tmp_path / name, work / "shards", wrong=wrong)
     text = Elements(write_page(find_subjects([tmp_path]))).text
-    assert "a 88.89 % 100.00 % 88.89 %" in text
-    assert "33.33 % validation, 9 videos, 3 × 3 views" in text
-    assert "b 66.67 % 100.00 % 66.67 %" in text
+    assert "a: validation, 9 videos, 3 × 3 views 88.89 % 100.00 % 88.89 %" in text
+    assert "b: validation, 9 videos, 3 × 3 views 66.67 % 100.00 % 66.67 %" in text
 
 
 def test_a_damaged_class_list_is_an_error(work, tmp_path):

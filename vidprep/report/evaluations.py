@@ -120,10 +120,14 @@ def compare(evaluations: Sequence[EvaluationView]) -> list[list[str]]:
         return []
     names = list(dict.fromkeys(name for view in evaluations for name, _ in view.headline))
     rows = [
-        [view.subject.name, view.top1, *(dict(view.headline).get(name, "–") for name in names), view.basis]
+        [
+            f"{view.subject.name}: {view.basis}",
+            view.top1,
+            *(dict(view.headline).get(name, "–") for name in names),
+        ]
         for view in evaluations
     ]
-    return [["", "top-1", *names, "of"], *rows]
+    return [["", "top-1", *names], *rows]
 
 
 def _interval_drawing(top1: float, interval: Sequence[float], chance: float) -> Markup:
