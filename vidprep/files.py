@@ -12,6 +12,9 @@ def write_whole(path: Path, data: bytes) -> None:
     try:
         partial_path.write_bytes(data)
         replace_durably(partial_path, path)
+    except OSError as error:  # a full disk has no name, a read-only one that of the partial file
+        error.filename = str(path)
+        raise
     finally:
         partial_path.unlink(missing_ok=True)
 

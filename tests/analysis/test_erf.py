@@ -9,13 +9,13 @@ from torch import nn
 
 from vidprep.analysis.erf import (
     FeatureMap,
-    Kept,
     draw_noise,
     gradient,
     map_shape,
     measure_erf,
     middle_neuron,
 )
+from vidprep.analysis.erf_files import Kept, read_arrays, write_arrays
 from vidprep.analysis.erf_summary import frame_maps, slice_tx, spatial_map, summarise_erf, time_profile
 from vidprep.model import i3d_resnet
 
@@ -134,6 +134,25 @@ def test_an_interrupted_measurement_goes_on_where_it_was(tiny, tmp_path):
     assert seen == [1, 2, 3]
     np.testing.assert_array_equal(resumed, whole)
     assert Kept(tmp_path / "draws.npz", "another net").read(3)[1] == 0
+
+
+@pytest.mark.parametrize("size", [0, 100, -100])
+def test_a_damaged_file_of_draws_is_measured_anew(tiny, tmp_path, size):
+    net, shape, neuron = FeatureMap(tiny), (8, 32, 32), (4, 0, 0)
+    kept = Kept(tmp_path / "draws.npz", "this net")
+    one = measure_erf(net, shape, neuron, num_draws=1, kept=kept)
+    kept.path.write_bytes(kept.path.read_bytes()[:size])
+    np.testing.assert_array_equal(measure_erf(net, shape, neuron, num_draws=1, kept=kept), one)
+
+
+def test_arrays_with_a_wrong_byte_are_not_taken_up(tmp_path):
+    path = tmp_path / "erf.npz"
+    write_arrays(path, "this net", compress=True, erf=np.arange(1000.0))
+    assert [*read_arrays(path, "this net")] == ["identity", "erf"]
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 255
+    path.write_bytes(data)
+    assert read_arrays(path, "this net") is None
 
 
 def test_draws_of_a_longer_measurement_are_not_taken_up(tiny, tmp_path):

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from typer.testing import CliRunner
 
 from vidprep.analysis.erf_figures import frames_figure, slice_figure, space_figure, time_figure
@@ -44,6 +45,14 @@ def test_command_writes_fields_numbers_and_figures(checkpoints, tmp_path):
     assert facts["theoretical_field"]["first_and_last"][0] == [3 - 17, 3 + 17]
     assert len(facts["energy_per_frame"]) == 6
     assert facts["versus"][0]["checkpoint"] == str(checkpoints[1])
+    assert run("--checkpoint", checkpoints[0], "--out", out, *size).exit_code == 0
+    assert {*names.split()} - {path.name for path in out.iterdir()} == {"frames-2.png"}
+
+
+def test_a_seed_beyond_those_of_noise_is_a_usage_error(checkpoints, tmp_path):
+    done = run("--checkpoint", checkpoints[0], "--out", tmp_path / "out", "--seed", 2**32)
+    assert done.exit_code == 2
+    assert "--seed" in done.output
 
 
 def test_neuron_outside_the_map_is_a_usage_error(checkpoints, tmp_path):
@@ -108,3 +117,30 @@ def test_frames_share_one_scale(field):
     panels = frames_figure("a", field, THEORY, (2, 1, 1)).axes[:4]
     assert [float(axes.images[0].get_array().max()) for axes in panels] == [0, 0.5, 1, 0]
     assert len({(axes.images[0].norm.vmin, axes.images[0].norm.vmax) for axes in panels}) == 1
+
+
+@pytest.mark.parametrize("draw", [space_figure, slice_figure])
+@pytest.mark.parametrize("num_panels", [1, 3])
+def test_nothing_is_cut_off(field, draw, num_panels):
+    wide = (AxisField(35, 1, -1), AxisField(427, 32, -210), AxisField(427, 32, -210))
+    figure = draw(dict.fromkeys("abc"[:num_panels], field), wide, (2, 1, 1))
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    width, height = canvas.get_width_height()
+    texts = [
+        figure._suptitle,
+        *(each for axes in figure.axes for each in (axes.xaxis.label, axes.yaxis.label)),
+    ]
+    for text in texts:
+        box = text.get_window_extent()
+        assert box.x0 >= 0 and box.y0 >= 0, text
+        assert box.x1 <= width and box.y1 <= height, text
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 4, 16])
+def test_frames_are_whole_numbers(num_frames):
+    fields = {"a": np.ones((3, num_frames, 9, 9), np.float32)}
+    across = slice_figure(fields, THEORY, (0, 1, 1)).axes[0].get_yticks()
+    assert (across == across.round()).all()
+    along = time_figure(fields, THEORY, (0, 1, 1)).axes[0].get_xticks()
+    assert (along == along.round()).all()

@@ -8,6 +8,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from tests.analysis.runs import run_of_taps
 from tests.analysis.test_filters import random_kernel, separable, weight_file
 from vidprep.analysis.filter_figures import (
     PLANES,
@@ -150,3 +151,23 @@ def test_command_refuses_a_2d_network_and_writes_nothing(tmp_path):
     with pytest.raises(CheckpointError, match="a 2D network"):
         run("--checkpoint", tmp_path / "2d.pth", "--out", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_what_an_earlier_command_told_of_other_networks_is_gone(checkpoints, tmp_path):
+    out = tmp_path / "out"
+    made = run_of_taps(tmp_path / "made", {0: [1, 1, 1], 1: [1, 2, 1]})
+    assert run("--run", made, "--out", out).exit_code == 0
+    both = {"growth.parquet", "growth.json", "growth.png", "versus.png", "filters-versus.parquet"}
+    assert both <= {path.name for path in out.iterdir()}
+    assert run("--checkpoint", checkpoints[0], "--out", out).exit_code == 0
+    assert not both & {path.name for path in out.iterdir()}
+    (out / "growth.json").write_text("{}")  # of `vidprep erf` in the same folder
+    assert run("--checkpoint", checkpoints[0], "--out", out).exit_code == 0
+    assert (out / "growth.json").exists()
+
+
+def test_names_are_no_markup(tmp_path):
+    folder = tmp_path / "[" / "red]"
+    folder.mkdir(parents=True)
+    torch.save({"[/a].weight": torch.ones(2, 2, 3, 3, 3)}, folder / "a.pth")
+    assert run("--checkpoint", folder / "a.pth", "--out", tmp_path / "out").exit_code == 0

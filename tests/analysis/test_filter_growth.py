@@ -104,6 +104,13 @@ def test_a_run_before_its_first_epoch_has_nothing_to_compare(tmp_path):
     assert (tmp_path / "out" / "growth.png").exists()
 
 
+def test_a_network_of_zeros_is_counted_at_every_epoch(tmp_path):
+    made = run_of_taps(tmp_path / "made", {0: [0, 0, 0], 1: [0, 0, 0]})
+    assert run("--run", made, "--out", tmp_path / "out").exit_code == 0
+    rows = pd.read_parquet(tmp_path / "out" / "growth.parquet")
+    assert (rows["num_zero"] == rows["num_filters"]).all()
+
+
 def test_movement_is_that_of_each_filter():
     first = torch.cat([separable([1, 1, 1], 1), separable([0, 1, 0], 1), separable([0, 0, 1], 1)])
     now = torch.cat([-5 * separable([1, 1, 1], 1), separable([1, 1, 1], 1), separable([-1, 0, 1], 1)])
@@ -168,3 +175,6 @@ def test_one_of_file_and_run(command, tmp_path):
         done = attempt(*words)
         assert done.exit_code == 2, words
         assert "Invalid value" in done.output
+    done = attempt("--checkpoint", str(tmp_path))
+    assert done.exit_code == 2
+    assert "is a folder; pass a run's with --run" in " ".join(done.output.replace("│", " ").split())

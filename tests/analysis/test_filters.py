@@ -199,7 +199,10 @@ def test_inflated_kernel_has_share_one():
     ("tensors", "message"),
     [
         ({"conv1.weight": torch.zeros(4, 3, 7, 7)}, "a 2D network, which has no temporal filters"),
-        ({"conv1.weight": torch.zeros(4, 3, 5, 7, 7)}, "no convolution with three taps"),
+        (
+            {"conv1.weight": torch.zeros(4, 3, 1, 7, 7)},
+            r"no convolution with three taps, like .*temporal_taps=1\. Pass .* three taps\.",
+        ),
         (
             {"conv1.weight": torch.full((4, 3, 3, 7, 7), torch.nan)},
             "'conv1' holds weights that are not finite",

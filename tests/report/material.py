@@ -122,7 +122,7 @@ def write_evaluation(root, shards, *, wrong=(), **changes):
         "class_list_hash": "",
         "views": {"num_clips": 3},
         "protocol": None,
-        "recipe": {},
+        "recipe": None,
         "seconds": 3.0,
         "views_per_second": 9.0,
         "environment": {"torch": "2"},

@@ -43,6 +43,11 @@ def test_the_table_of_temporal_filters(tmp_path):
     assert seen.table.rows[2][:4] == ["layer1", "3", "3", "–"]
     assert seen.table.rows[3][0] == "all layers"
     assert seen.notes == ["There are no figures in this folder."]
+    versus = {"checkpoint": "y.pt", "all": STAGE | {"num_filters": 65}}
+    (tmp_path / "summary.json").write_text(json.dumps(summary | {"versus": versus}))
+    seen = view(tmp_path)
+    assert seen.table.rows[4][:2] == ["all, versus", "65"]
+    assert ("versus", "y.pt") in seen.facts
 
 
 def test_figures_that_nobody_knows_get_their_name(folder):
@@ -66,6 +71,8 @@ def test_a_growth_is_shown_whatever_it_holds(folder):
 def test_damaged_summaries_and_figures_are_notes(folder):
     (folder / "erf.json").write_text('{"sigma_frames": "wide"}')
     assert view(folder).notes[0].startswith("The summary is not one of this version")
+    (folder / "erf.json").write_text("[]")
+    assert view(folder).notes[0].startswith("erf.json is not one of this version: it holds no object")
     (folder / "erf.json").write_text("{")
     (folder / "time.png").write_bytes(b"no image")
     notes = view(folder).notes

@@ -13,6 +13,7 @@ from vidprep.errors import ReportError
 from vidprep.report.confusion import confusion_chart, confusion_matrix, most_confused
 from vidprep.report.evaluations import view_evaluation
 from vidprep.report.find import find_subjects
+from vidprep.shards.shard_set import ShardSet
 
 WRONG = (0, 3, 4)  # of nine: two of the first class, one of the second
 
@@ -68,9 +69,11 @@ def test_the_surest_videos_with_their_frames(folder):
 def test_shards_that_moved_or_changed_are_said(folder, work, tmp_path):
     results = json.loads((folder / "results.json").read_text())
     for facts, problem in (
-        ({"root": "nowhere", "split": "validation"}, "No frames: No shard set at nowhere"),
+        (
+            {"root": "nowhere", "fingerprint": "x", "split": "validation"},
+            "No frames: No shard set at nowhere",
+        ),
         ({"root": str(work / "shards"), "fingerprint": "x", "split": "validation"}, "is another shard set"),
-        (None, "No frames: No shard set at None"),
     ):
         (folder / "results.json").write_text(json.dumps(results | {"shards": facts}))
         videos = view(folder).videos
@@ -102,15 +105,9 @@ def test_without_predictions_the_headline_is_left(folder):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", r"results\.json cannot be read: Expecting"),
-        ("[]", r"its format is 'list'; this version of vidprep reads 'vidprep evaluation 1'"),
-        (
-            '{"format": "vidprep evaluation 1", "complete": true, "top1": "x", "top5": 1, '
-            '"mean_per_class": 1, "coverage": {}, "classes": ["a"]}',
-            "is damaged: top1: Input should be a valid number",
-        ),
-        ('{"format": "vidprep evaluation 9"}', "its format is 'vidprep evaluation 9'"),
-        ('{"format": "vidprep evaluation 1", "top1": 0.5}', "is damaged: complete: Field required"),
+        ("{", r"results\.json holds no results of this version: not JSON: Invalid JSON"),
+        ("[]", "no results of this version"),
+        ('{"format": "vidprep evaluation 1", "top1": 0.5}', r"Field required\. Run the evaluation again\."),
     ],
 )
 def test_damaged_results_are_errors(folder, text, message):
@@ -119,12 +116,42 @@ def test_damaged_results_are_errors(folder, text, message):
         view(folder)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": "vidprep evaluation 9"}, "version: format: Input should be 'vidprep evaluation 1'"),
+        ({"classes": []}, "classes: Tuple should have at least 1 item"),
+    ],
+)
+def test_results_of_another_version_or_without_classes_are_errors(folder, change, message):
+    results = json.loads((folder / "results.json").read_text())
+    (folder / "results.json").write_text(json.dumps(results | change))
+    with pytest.raises(ReportError, match=message):
+        view(folder)
+
+
+def test_predictions_of_another_evaluation_are_not_shown(folder, work, tmp_path):
+    other = write_evaluation(tmp_path / "other", work / "shards", wrong=(1,))
+    shutil.copy(other / "predictions.parquet", folder)
+    seen = view(folder)
+    assert (
+        "of another evaluation than results.json: 9 videos with top-1 88.89%, not 9 with 66.67%"
+        in seen.notes[0]
+    )
+    assert seen.class_bars == []
+
+
+def test_labels_of_the_confusion_matrix_are_named(folder):
+    assert view(folder).labels == [(str(label), name) for label, name in enumerate(NAMES)]
+
+
 def test_an_incomplete_evaluation_names_what_failed(work, tmp_path):
     failed = [{"key": f"validation-v{number}", "error": SCRIPT} for number in range(50)]
-    coverage = {"expected": 60, "seen": 10, "missing": 50, "duplicates": 0, "failed": failed}
+    coverage = {"expected": 60, "seen": 9, "missing": 51, "duplicates": 0, "failed": failed}
     folder = write_evaluation(tmp_path / "eval", work / "shards", complete=False, coverage=coverage)
     seen = view(folder)
     assert not seen.is_complete
+    assert seen.basis == "validation, 9 videos, 3 × 3 views, not complete"
     assert seen.failed[0] == ("validation-v0", SCRIPT)
     assert seen.pairs == []
 
@@ -132,6 +159,18 @@ def test_an_incomplete_evaluation_names_what_failed(work, tmp_path):
 def test_little_room_leaves_the_frames_out(folder):
     videos = view(folder, 1000).videos
     assert all(video.frames == [] for video in (*videos.worst, *videos.best))
+    assert videos.worst[0].problem == "No room in this page for its frames."
+
+
+def test_a_judged_video_that_does_not_decode_says_so(work, tmp_path):
+    root = shutil.copytree(work / "shards", tmp_path / "set")
+    video = ShardSet.open(root).split("validation").video(0)
+    with (root / video.shard).open("r+b") as tar:
+        tar.seek(video.offset + video.size // 2)
+        tar.write(b"\0" * 100)
+    videos = view(write_evaluation(tmp_path / "eval", root, wrong=(0,))).videos
+    assert video.key in videos.worst[0].problem
+    assert [one.problem for one in videos.best] == [""] * len(videos.best)
 
 
 def test_a_matrix_of_400_classes_keeps_every_class_and_shows_those_that_occur():

@@ -1,5 +1,7 @@
 """What a folder is, and what lies in it."""
 
+from pathlib import Path
+
 import pytest
 
 from vidprep.errors import ReportError
@@ -63,4 +65,17 @@ def test_a_tree_too_large_to_look_through_is_an_error(tmp_path):
     for number in range(MAX_FOLDERS):
         (tmp_path / str(number)).mkdir()
     with pytest.raises(ReportError, match=r"holds more than 5,000 folders\. Name the ones to report on"):
+        find_subjects([tmp_path])
+
+
+def test_one_folder_by_two_names_stands_once(work, tmp_path, monkeypatch):
+    monkeypatch.chdir(work)
+    (tmp_path / "link").symlink_to(work / "runs" / "second")
+    names = [Path("runs/second"), work / "runs" / "second", Path("runs/first/../second"), tmp_path / "link"]
+    assert kinds(find_subjects(names)) == [("run", "second")]
+
+
+def test_links_to_folders_are_not_followed_and_that_is_said(work, tmp_path):
+    (tmp_path / "link").symlink_to(work / "runs" / "second")
+    with pytest.raises(ReportError, match="links to folders left out"):
         find_subjects([tmp_path])

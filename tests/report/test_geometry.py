@@ -1,12 +1,15 @@
 """What the page shows of clips and crops is what the loaders give."""
 
+import xml.etree.ElementTree as ET
+
 import pytest
 
 from tests.report.material import write_shards
 from vidprep.load import ClipLoader, LoaderOptions, ViewLoader
+from vidprep.load.views import Box
 from vidprep.recipe import EvalViews, TrainClip
 from vidprep.report.geometry import NUM_EPOCHS, choose, clip_geometry, train_draws
-from vidprep.report.geometry_drawing import ClipRow, time_axis
+from vidprep.report.geometry_drawing import ClipRow, crops_overlay, time_axis
 from vidprep.report.videos import VideoReader
 from vidprep.shards.shard_set import ShardSet
 
@@ -80,6 +83,25 @@ def test_a_looped_clip_is_a_bar_for_each_pass():
     drawn = time_axis([row], 20)
     assert drawn.count('class="f0"') == 2
     assert "frame (of 20)" in drawn
+
+
+@pytest.mark.parametrize("size", [(128, 72), (340, 256), (72, 128), (1920, 1080)])
+def test_names_and_outlines_of_crops_fit_into_frames_of_any_size(size):
+    width, height = size
+    side = min(size)
+    boxes = [Box(0, 0, side, side), Box(height - side, width - side, side, side)] * 3
+    drawn = ET.fromstring(crops_overlay(boxes, [str(number) for number in range(6)], *size))
+    _, _, across, down = map(float, drawn.get("viewBox").split())
+    assert across / down == pytest.approx(width / height, rel=1e-3)
+    for rect in drawn.iter("rect"):
+        x, y, w, h = (float(rect.get(name)) for name in ("x", "y", "width", "height"))
+        assert min(x, y) >= 0
+        assert x + w <= across + 0.1
+        assert y + h <= down + 0.1
+    outlines = [rect for rect in drawn.iter("rect") if rect.get("class") == "box l1"]
+    assert [float(outlines[0].get(name)) / across for name in ("x", "width")] == pytest.approx(
+        [(width - side) / width, side / width], abs=1e-3
+    )
 
 
 def test_a_single_frame_is_looped_and_uniform_repeats_are_not():

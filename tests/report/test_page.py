@@ -12,6 +12,7 @@ import pytest
 
 from tests.load.numbered import write_manifest
 from tests.report.material import SCRIPT, write_evaluation, write_run, write_shards
+from vidprep.cli.report import _progress
 from vidprep.errors import ReportError
 from vidprep.report.find import find_subjects
 from vidprep.report.page import image_chars, write_page
@@ -149,10 +150,10 @@ def test_damaged_subjects_are_notes_beside_others_and_errors_alone(work, tmp_pat
     damaged = write_evaluation(tmp_path / "eval", work / "shards")
     (damaged / "results.json").write_text('{"format": 7}')
     text = Elements(write_page(find_subjects([tmp_path]))).text
-    assert "eval/results.json: its format is 7; this version of vidprep reads" in text
+    assert "eval/results.json holds no results of this version: " in text
     done = report(damaged, "--out", tmp_path / "report.html")
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith(f"Error: {damaged / 'results.json'}: its format is 7")
+    assert done.stderr.splitlines()[-1].startswith(f"Error: {damaged / 'results.json'} holds no results")
     assert not (tmp_path / "report.html").exists()
 
 
@@ -171,6 +172,9 @@ def test_wrong_usage(work, tmp_path):
     wrong = report(work, "--out", tmp_path / "report.txt")
     assert wrong.returncode == 2
     assert "does not end" in wrong.stderr
+    endless = report(work, "--out", tmp_path / "report.html", "--max-mb", "inf")
+    assert endless.returncode == 2
+    assert "--max-mb" in endless.stderr
     nothing = report(tmp_path, "--out", tmp_path / "report.html")
     assert nothing.returncode == 1
     assert "nothing to report on" in nothing.stderr
@@ -202,8 +206,8 @@ def test_evaluations_are_compared(work, tmp_path):
     for name, wrong in (("a", (0,)), ("b", (0, 1, 2))):
         write_evaluation(tmp_path / name, work / "shards", wrong=wrong)
     text = Elements(write_page(find_subjects([tmp_path]))).text
-    assert "a 88.89 % 100.00 % 88.89 %" in text
-    assert "b 66.67 % 100.00 % 66.67 %" in text
+    assert "a: validation, 9 videos, 3 × 3 views 88.89 % 100.00 % 88.89 %" in text
+    assert "b: validation, 9 videos, 3 × 3 views 66.67 % 100.00 % 66.67 %" in text
 
 
 def test_a_damaged_class_list_is_an_error(work, tmp_path):
@@ -211,3 +215,22 @@ def test_a_damaged_class_list_is_an_error(work, tmp_path):
     (root / CLASSES).write_text('["no object"]')
     with pytest.raises(ReportError, match=r"classes\.json is damaged: TypeError"):
         write_page(find_subjects([root]))
+
+
+def test_names_on_a_terminal_are_no_markup(monkeypatch, capsys):
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    with _progress() as (on_stage, on_clip):
+        on_stage("shards [/a]")
+        on_clip(1, 2)
+    assert "shards [/a]" in capsys.readouterr().err
+
+
+def test_a_stage_without_clips_has_not_the_number_of_those_before(monkeypatch, capsys):
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    with _progress() as (on_stage, on_clip):
+        on_stage("shards")
+        on_clip(3, 3)
+        on_stage("evaluation")
+    last = capsys.readouterr().err.rpartition("evaluation")[2]
+    assert "/?" in last
+    assert "/3" not in last

@@ -70,9 +70,10 @@ def test_a_loss_that_is_no_number_is_said_and_not_drawn(tmp_path):
     with (run / "metrics.jsonl").open("a") as file:
         file.write(json.dumps({"epoch": 3.0, "step": 30, "loss": float("nan")}) + "\n")
         file.write(json.dumps({"epoch": "four"}) + "\n")
+        file.write(json.dumps({"epoch": float("nan"), "loss": 1.0}) + "\n")
     seen = view(run)
     assert "Lines of metrics.jsonl whose loss is not a finite number: 1." in seen.runs[0].notes
-    assert any("no 'epoch': 1 lines" in note for note in seen.runs[0].notes)
+    assert any("no 'epoch': 2 lines" in note for note in seen.runs[0].notes)
     (points,) = re.findall(r'points="([^"]*)"', seen.curves[0].chart)
     assert len(points.split()) == 2
 

@@ -8,11 +8,12 @@ Tensors are (B, C, T, H, W); a neuron is (t, h, w), counted from 0.
 
 import copy
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
+
+from vidprep.analysis.erf_files import Kept
 
 Neuron = tuple[int, int, int]
 Progress = Callable[[int, int], None]
@@ -71,7 +72,7 @@ def measure_erf(
     *,
     num_draws: int = 10,
     seed: int = 0,
-    kept: "Kept | None" = None,
+    kept: Kept | None = None,
     on_draw: Progress | None = None,
 ) -> np.ndarray:
     """Return the effective receptive field (3, T, H, W), float32.
@@ -116,37 +117,5 @@ class FeatureMap(nn.Module):
         return self.network.features(clips)  # type: ignore[no-any-return, operator]
 
 
-class Kept:
-    """Finished draws on disk: the sum of squared gradients, and how many they are.
-
-    Args:
-        path: Of the file.
-        identity: What the draws depend on; draws of anything else are not taken up.
-    """
-
-    def __init__(self, path: Path, identity: str) -> None:
-        self.path = path
-        self.identity = identity
-
-    def read(self, most: int) -> tuple[np.ndarray, int]:
-        """Return sum and number; zeros if there is nothing that fits, or more draws than `most`."""
-        if self.path.is_file():
-            with np.load(self.path, allow_pickle=False) as content:
-                if str(content["identity"]) == self.identity and content["num_draws"] <= most:
-                    return content["squares"], int(content["num_draws"])
-        return np.zeros(()), 0
-
-    def write(self, squares: np.ndarray, num_draws: int) -> None:
-        """Replace the file at once: a kill leaves the old one or the new one."""
-        new = self.path.with_suffix(".new.npz")
-        np.savez(new, squares=squares, num_draws=num_draws, identity=self.identity)
-        new.replace(self.path)
-
-    def remove(self) -> None:
-        """Delete the file; the measurement is complete."""
-        self.path.unlink(missing_ok=True)
-
-
 def _on_meta(model: nn.Module) -> nn.Module:
-
     return copy.deepcopy(model).to("meta").eval()

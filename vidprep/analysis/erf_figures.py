@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from vidprep.analysis.erf import Neuron
 from vidprep.analysis.erf_summary import THRESHOLD, frame_maps, slice_tx, spatial_map, time_profile
@@ -33,13 +34,14 @@ def time_figure(fields: Mapping[str, np.ndarray], theory: Field, neuron: Neuron)
         axes.plot(100 * time_profile(erf), style, color=colour, marker="o", markersize=3, label=name)
     num_frames = next(iter(fields.values())).shape[1]
     axes.set(xlim=(-0.5, num_frames - 0.5), ylim=(0, None), xlabel="frame", ylabel="share of energy (%)")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.legend(fontsize=8, framealpha=1)
     return figure
 
 
 def space_figure(fields: Mapping[str, np.ndarray], theory: Field, neuron: Neuron) -> Figure:
     """Draw where in the frame the neuron looks: a panel per network, with a contour at 4.55 % of the peak."""
-    figure, panels = _panels(len(fields), width=4.0, height=4.3)
+    figure, panels = _panels(len(fields), width=4.0, height=4.7)
     for axes, (name, erf) in zip(panels, fields.items(), strict=True):
         shown = spatial_map(erf)
         axes.imshow(shown, cmap=COLOURS, norm=SCALE)
@@ -61,6 +63,7 @@ def slice_figure(fields: Mapping[str, np.ndarray], theory: Field, neuron: Neuron
         _outline(axes, shown, theory[2].interval(neuron[2]), theory[0].interval(neuron[0]))
         _cross(axes, theory[2].centre(neuron[2]), theory[0].centre(neuron[0]))
         axes.set(xlabel="x (pixels)", ylabel="frame")
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))  # there is no half of a frame
         axes.set_title(name, fontsize=9)
     _scale_bar(figure)
     figure.suptitle(_caption(theory, neuron), fontsize=8)
@@ -93,14 +96,16 @@ def _panels(count: int, *, width: float, height: float) -> tuple[Figure, list[Ax
 def _caption(theory: Field, neuron: Neuron) -> str:
     t, y, x = (axis.interval(index) for axis, index in zip(theory, neuron, strict=True))
     return (
-        "white: 4.55 % of the peak; cyan: the theoretical field's centre, and its edges where they show\n"
+        "white: 4.55 % of the peak\n"
+        "cyan: the theoretical field's centre, and its edges where they show\n"
         f"(frames {t[0]} to {t[1]}, rows {y[0]} to {y[1]}, columns {x[0]} to {x[1]})"
     )
 
 
 def _outline(axes: Axes, shown: np.ndarray, across: tuple[int, int], down: tuple[int, int]) -> None:
     """Draw the contour at the threshold, and the edges of the theoretical field that lie inside."""
-    axes.contour(shown, levels=[THRESHOLD], colors="white", linewidths=0.8)
+    if min(shown.shape) > 1:  # a single frame has no contour
+        axes.contour(shown, levels=[THRESHOLD], colors="white", linewidths=0.8)
     height, width = shown.shape
     for edge in (across[0] - 0.5, across[1] + 0.5):
         if -0.5 < edge < width - 0.5:

@@ -75,9 +75,11 @@ def temporal_layers(file: WeightFile) -> Tensors:
     }
     if not layers:
         kind = (
-            "a 2D network, which has no temporal filters" if file.is_2d else "no convolution with three taps"
+            "a 2D network, which has no temporal filters"
+            if file.is_2d
+            else "no convolution with three taps, like a network trained with model.temporal_taps=1"
         )
-        raise CheckpointError(f"{file.source}: holds {kind}. Pass the weights of a 3D network.")
+        raise CheckpointError(f"{file.source}: holds {kind}. Pass the weights of a network with three taps.")
     return layers
 
 

@@ -75,7 +75,8 @@ def erf_growth_figure(epochs: Sequence[int], facts: Sequence[dict[str, Any]], ti
 def _draw_shares(axes: Axes, rows: pd.DataFrame) -> None:
     axes.axhline(RANDOM, color="0.5", linewidth=0.8, linestyle=":", label="random filters")
     for axis, name, (colour, style, marker) in zip(AXES, NAMES, LINES, strict=True):
-        share = rows[f"mean_squared_{axis}"]
+        if (share := rows.get(f"mean_squared_{axis}")) is None:
+            continue  # every filter of every epoch is zero
         axes.plot(
             rows["epoch"], share, style, color=colour, marker=marker, markersize=2.2, linewidth=1, label=name
         )

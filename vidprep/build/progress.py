@@ -7,11 +7,11 @@ from typing import Any, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from vidprep.durations import format_seconds
+from vidprep.progress_bar import bar_over_line
 
 _PLAIN_LINE_SECONDS = 10.0
 _MESSAGES = {
@@ -107,6 +107,4 @@ class BuildProgress:
                 table.add_row(
                     Text(f"worker {worker}", style="dim"), Text(state, overflow="ellipsis", no_wrap=True)
                 )
-            bar = Table.grid()
-            bar.add_row(ProgressBar(total=max(self._num_videos, 1), completed=finished, width=60))
-            return Group(bar, Text(self.line()), table)
+            return Group(bar_over_line(self.line(), completed=finished, total=self._num_videos), table)

@@ -1,11 +1,11 @@
 """`vidprep erf`: which part of a clip a neuron really looks at."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vidprep.cli.analysis_files import remove_earlier, write_figure, write_json
 from vidprep.cli.erf_measure import Settings, Target
 from vidprep.cli.runs import check_one_source, read_epochs
 
@@ -32,7 +32,7 @@ def erf(
     num_frames: Annotated[int, typer.Option("--frames", min=1, help="Frames of a clip.")] = 32,
     size: Annotated[int, typer.Option(min=1, help="Side of a clip in pixels.")] = 224,
     neuron: Annotated[str | None, _NEURON] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the noise.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the noise.")] = 0,
     temporal_stride: Annotated[
         bool, typer.Option("--temporal-stride", help="The network has it, and the file does not say so.")
     ] = False,
@@ -59,6 +59,7 @@ def erf(
     # Of a run, figures compare the two ends; fields of all epochs would be gigabytes in memory.
     shown = [targets[-1], *targets[:-1][:1]] if run else targets
     fields, facts = _measure(targets, shown, settings, theory)
+    _remove_earlier(run, out_dir)
     if run:
         _write_growth(run, facts, settings, out_dir)
     _write(fields, [facts[target.name] for target in shown], theory, where, out_dir)
@@ -170,14 +171,21 @@ def _facts(target: Target, field: "np.ndarray", settings: Settings, theory: "Fie
     )
 
 
+def _remove_earlier(run: Path | None, out_dir: Path) -> None:
+    """Delete what an earlier command told; fields stay, each takes minutes and knows what it is of."""
+    remove_earlier(out_dir, ["erf.json", "frames-*.png"])
+    if not run and not (out_dir / "growth.parquet").exists():  # which only `vidprep filters` writes
+        remove_earlier(out_dir, ["growth.json", "growth.png"])
+
+
 def _write_growth(run: Path, facts: dict[str, dict[str, Any]], settings: Settings, out_dir: Path) -> None:
     from vidprep.analysis.growth_figures import erf_growth_figure
 
     epochs = list(facts.values())
     growth = {"run": str(run), "num_draws": settings.num_draws, "seed": settings.seed, "epochs": epochs}
-    (out_dir / "growth.json").write_text(json.dumps(growth, indent=2) + "\n", encoding="utf-8")
+    write_json(growth, out_dir / "growth.json")
     figure = erf_growth_figure([each["epoch"] for each in epochs], epochs, run.resolve().name)
-    figure.savefig(out_dir / "growth.png", dpi=300)
+    write_figure(figure, out_dir / "growth.png", dpi=300)
 
 
 def _write(
@@ -191,12 +199,11 @@ def _write(
 
     for number, (name, field) in enumerate(fields.items(), start=1):
         ending = "" if number == 1 else f"-{number}"
-        frames_figure(name, field, theory, neuron).savefig(out_dir / f"frames{ending}.png", dpi=200)
+        write_figure(frames_figure(name, field, theory, neuron), out_dir / f"frames{ending}.png")
     drawings = {"time": time_figure, "space": space_figure, "slice": slice_figure}
     for stem, draw in drawings.items():
-        draw(fields, theory, neuron).savefig(out_dir / f"{stem}.png", dpi=200)
-    content = facts[0] | {"versus": facts[1:]}
-    (out_dir / "erf.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        write_figure(draw(fields, theory, neuron), out_dir / f"{stem}.png")
+    write_json(facts[0] | {"versus": facts[1:]}, out_dir / "erf.json")
 
 
 def _print(facts: list[dict[str, Any]], out_dir: Path) -> None:

@@ -4,7 +4,6 @@ A finished field lies in a file of its own with what it depends on; the same com
 """
 
 import hashlib
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,14 +97,14 @@ def measure_field(target: Target, settings: Settings, before: int, progress: "St
     Args:
         before: Draws of other targets that are finished.
     """
-    from vidprep.analysis.erf import FeatureMap, Kept, measure_erf
+    from vidprep.analysis.erf import FeatureMap, measure_erf
+    from vidprep.analysis.erf_files import Kept, read_arrays, write_arrays
     from vidprep.model.weights import load_network
 
     draws = settings.draw_identity(target.checkpoint)
     identity = f"{draws}-{settings.num_draws}"
-    if (found := _read_field(target.field_path, identity)) is not None:
-        return found
-    target.field_path.parent.mkdir(parents=True, exist_ok=True)
+    if found := read_arrays(target.field_path, identity):
+        return found["erf"]
     kept = Kept(target.draws_path, draws)
     field = measure_erf(
         FeatureMap(load_network(target.checkpoint, temporal_stride=settings.temporal_stride)),
@@ -116,26 +115,6 @@ def measure_field(target: Target, settings: Settings, before: int, progress: "St
         kept=kept,
         on_draw=lambda done, total: progress.step(before + done, f"{target.name}, draw {done} of {total}"),
     )
-    _write_field(target.field_path, field, identity)
+    write_arrays(target.field_path, identity, compress=True, erf=field)
     kept.remove()
     return field
-
-
-def _read_field(path: Path, identity: str) -> "np.ndarray | None":
-    import numpy as np
-
-    if not path.is_file():
-        return None
-    with np.load(path, allow_pickle=False) as content:
-        same = "identity" in content and str(content["identity"]) == identity
-        return np.asarray(content["erf"]) if same else None
-
-
-def _write_field(path: Path, field: "np.ndarray", identity: str) -> None:
-    import numpy as np
-
-    from vidprep.files import write_whole
-
-    content = io.BytesIO()
-    np.savez_compressed(content, erf=field, identity=identity)
-    write_whole(path, content.getvalue())

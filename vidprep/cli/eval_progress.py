@@ -4,12 +4,11 @@ import time
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.text import Text
 
 from vidprep.durations import format_seconds
+from vidprep.progress_bar import bar_over_line
 
 _PLAIN_LINE_SECONDS = 10.0
 
@@ -61,5 +60,4 @@ class EvalProgress:
         return f"{self._done:,} / {self._total:,} videos{self._whose}, {rate:.2f} videos/s, {when}"
 
     def _render(self) -> RenderableType:
-        bar = ProgressBar(total=max(self._total, 1), completed=self._done, width=60)
-        return Group(bar, Text(self.line()))
+        return bar_over_line(self.line(), completed=self._done, total=self._total)

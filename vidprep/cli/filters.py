@@ -1,6 +1,5 @@
 """`vidprep filters`: which temporal filters a network has learned."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from vidprep.cli.analysis_files import remove_earlier, write_figure, write_json, write_table
 from vidprep.cli.runs import check_one_source, read_epochs
 
 if TYPE_CHECKING:
@@ -69,14 +69,17 @@ def filters(
         analysed = _analyse_run(run, matrix, out_dir)
     else:
         analysed = [_analyse_file(path, matrix) for path in (checkpoint, versus) if path]
+        if (out_dir / "growth.parquet").exists():  # else growth.json is of `vidprep erf`
+            remove_earlier(out_dir, ["growth.*"])
     _write(analysed, matrix, out_dir)
 
 
 def _analyse_file(path: Path, matrix: Matrix) -> Analysed:
     from rich.console import Console
+    from rich.text import Text  # names are not markup
 
-    with Console(stderr=True).status(f"reading {path}") as status:
-        return _analyse(path.name, path, matrix, on_layer=status.update)
+    with Console(stderr=True).status(Text(f"reading {path}")) as status:
+        return _analyse(path.name, path, matrix, on_layer=lambda layer: status.update(Text(layer)))
 
 
 def _analyse_run(run: Path, matrix: Matrix, out_dir: Path) -> list[Analysed]:
@@ -121,26 +124,24 @@ def _write_growth(
 
     rows = pd.DataFrame([row for epoch, summary in summaries.items() for row in growth_rows(epoch, summary)])
     epochs = [{"epoch": epoch} | summary for epoch, summary in summaries.items()]
-    out_dir.mkdir(parents=True, exist_ok=True)
-    rows.to_parquet(out_dir / "growth.parquet", index=False)
-    filter_growth_figure(rows, title).savefig(out_dir / "growth.png", dpi=300)
-    growth = json.dumps(facts | {"epochs": epochs}, indent=2)
-    (out_dir / "growth.json").write_text(growth + "\n", encoding="utf-8")
+    write_table(rows, out_dir / "growth.parquet")
+    write_figure(filter_growth_figure(rows, title), out_dir / "growth.png", dpi=300)
+    write_json(facts | {"epochs": epochs}, out_dir / "growth.json")
 
 
 def _write(analysed: list[Analysed], matrix: Matrix, out_dir: Path) -> None:
     from rich.console import Console
 
     one, *others = analysed
-    out_dir.mkdir(parents=True, exist_ok=True)
-    one.table.to_parquet(out_dir / "filters.parquet", index=False)
+    remove_earlier(out_dir, ["summary.json", "versus.png", "filters-versus.parquet"])
+    write_table(one.table, out_dir / "filters.parquet")
     _draw(one.table, out_dir, one.name)
     summary = {"matrix": matrix} | one.summarise()
     for other in others:
-        other.table.to_parquet(out_dir / "filters-versus.parquet", index=False)
+        write_table(other.table, out_dir / "filters-versus.parquet")
         _draw_versus(one, other, out_dir)
         summary["versus"] = other.summarise()
-    (out_dir / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    write_json(summary, out_dir / "summary.json")
     _print(summary, out_dir, Console(highlight=False))
 
 
@@ -148,11 +149,11 @@ def _draw(table: "pd.DataFrame", out_dir: Path, title: str) -> None:
     from vidprep.analysis.filter_figures import PLANES, layers_figure, sphere_figure, stages_figure
 
     names = ("average", "first", "second")
-    sphere_figure(table, title).savefig(out_dir / "sphere.png", dpi=200)
-    stages_figure(table, title).savefig(out_dir / "stages.png", dpi=200)
+    write_figure(sphere_figure(table, title), out_dir / "sphere.png")
+    write_figure(stages_figure(table, title), out_dir / "stages.png")
     for across, up in PLANES:
         figure = layers_figure(table, (across, up), title)
-        figure.savefig(out_dir / f"layers-{names[across]}-{names[up]}.png", dpi=200)
+        write_figure(figure, out_dir / f"layers-{names[across]}-{names[up]}.png")
 
 
 def _draw_versus(one: Analysed, other: Analysed, out_dir: Path) -> None:
@@ -160,17 +161,18 @@ def _draw_versus(one: Analysed, other: Analysed, out_dir: Path) -> None:
 
     names = [one.name, other.name]
     figure = versus_figure([one.table, other.table], names, " and ".join(names))
-    figure.savefig(out_dir / "versus.png", dpi=200)
+    write_figure(figure, out_dir / "versus.png")
 
 
 def _print(summary: dict[str, Any], out_dir: Path, console: "Console") -> None:
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("", box=None)
     for heading in ("filters", "zero", "average²", "1st²", "2nd²", "median angle", "first's share"):
         table.add_column(heading, justify="right")
     for stage in summary["stages"]:
-        table.add_row(stage["stage"], *_row(stage))
+        table.add_row(Text(stage["stage"]), *_row(stage))  # a name is not markup
     table.add_row("all layers", *_row(summary["all"]))
     if "versus" in summary:
         table.add_row("all, versus", *_row(summary["versus"]["all"]))

@@ -4,12 +4,11 @@ import time
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.text import Text
 
 from vidprep.durations import format_seconds
+from vidprep.progress_bar import bar_over_line
 
 _PLAIN_LINE_SECONDS = 10.0
 
@@ -71,5 +70,4 @@ class StepProgress:
         return f"{line}, {shown}, {end}"
 
     def _render(self) -> RenderableType:
-        bar = ProgressBar(total=max(self._num_steps, 1), completed=self._finished, width=60)
-        return Group(bar, Text(self.line()))
+        return bar_over_line(self.line(), completed=self._finished, total=self._num_steps)

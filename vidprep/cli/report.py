@@ -18,7 +18,8 @@ def report(
     ],
     out: Annotated[Path, typer.Option(metavar="FILE.html", help="The page.")] = Path("report.html"),
     max_mb: Annotated[
-        float, typer.Option(min=0.5, help="Of the page; clips and figures are made smaller to fit.")
+        float,
+        typer.Option(min=0.5, max=10_000, help="Of the page; clips and figures are made smaller to fit."),
     ] = 10.0,
 ) -> None:
     """Write one self-contained HTML page that works offline: accounting, clips, curves, accuracies."""
@@ -62,13 +63,16 @@ def _progress() -> Iterator[tuple[Callable[[str], None], Callable[[int, int], No
         lines = _Lines()
         yield lines.stage, lines.clip
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    names = TextColumn("{task.description}", markup=False)  # a folder may be called "[/a]"
+    columns = (names, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield (
-            lambda name: bar.reset(task, description=name, total=None),
-            lambda done, total: bar.update(task, completed=done, total=total),
-        )
+
+        def stage(name: str) -> None:
+            for task in bar.task_ids:  # a new one: rich cannot take back a total
+                bar.remove_task(task)
+            bar.add_task(name, total=None)
+
+        yield stage, lambda done, total: bar.update(bar.task_ids[-1], completed=done, total=total)
 
 
 class _Lines:

@@ -12,6 +12,10 @@ def check_one_source(checkpoint: Path | None, run: Path | None) -> None:
         raise typer.BadParameter(
             f"give one of the two, got {given}.", param_hint="'--checkpoint FILE' / '--run RUN'"
         )
+    if checkpoint and checkpoint.is_dir():
+        raise typer.BadParameter(
+            f"{checkpoint} is a folder; pass a run's with --run.", param_hint="--checkpoint"
+        )
 
 
 def read_epochs(run: Path) -> dict[int, Path]:

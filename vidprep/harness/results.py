@@ -1,13 +1,13 @@
 """results.json and predictions.parquet: what an evaluation leaves behind. `docs/harness.md` explains them."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from vidprep.errors import HarnessError
 from vidprep.files import replace_durably, write_whole
@@ -96,7 +96,7 @@ class Results(Figures):
     coverage: Coverage
     checkpoint: EvaluatedCheckpoint
     shards: EvaluatedShards
-    classes: tuple[str, ...]
+    classes: Annotated[tuple[str, ...], Field(min_length=1)]
     class_list_hash: str
     views: EvalViews
     protocol: Literal["ibm"] | None
@@ -189,5 +189,5 @@ def read_results(out_dir: Path) -> Results:
         return Results.model_validate_json(path.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
+        where = ".".join(map(str, first["loc"])) or "not JSON"
         raise HarnessError(f"{path} holds no results of this version: {where}: {first['msg']}.") from error

@@ -4,13 +4,12 @@ import time
 from types import TracebackType
 from typing import Any, Self
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.text import Text
 
 from vidprep.durations import format_seconds
 from vidprep.harness.checkpoints import Position
+from vidprep.progress_bar import bar_over_line
 
 _PLAIN_LINE_SECONDS = 10.0
 
@@ -77,5 +76,4 @@ class TrainProgress:
 
     def _render(self) -> RenderableType:
         total = self._epochs * self._now.per_epoch
-        bar = ProgressBar(total=total, completed=self._now.total_steps, width=60)
-        return Group(bar, Text(self.text()))
+        return bar_over_line(self.text(), completed=self._now.total_steps, total=total)

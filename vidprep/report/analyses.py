@@ -96,7 +96,7 @@ def _told(
 ) -> tuple[list[tuple[str, str]], Numbers | None]:
     """Return what the summaries say, as far as they are what this version's commands write."""
     try:
-        return _erf_facts(erf) if erf else _filter_facts(filters), _filter_table(filters)
+        return _filter_facts(filters) + _erf_facts(erf), _filter_table(filters)
     except (TypeError, ValueError) as error:
         notes.append(f"The summary is not one of this version ({error}). Run the analysis again.")
         return [], None
@@ -111,7 +111,10 @@ def _read(subject: Subject, name: str, notes: list[str]) -> dict[str, Any]:
     except ValueError as error:
         notes.append(f"{name} cannot be read: {error}. Run the analysis again.")
         return {}
-    return content if isinstance(content, dict) else {}
+    if not isinstance(content, dict):
+        notes.append(f"{name} is not one of this version: it holds no object. Run the analysis again.")
+        return {}
+    return content
 
 
 def _figures(subject: Subject, max_chars: int, notes: list[str]) -> list[Figure]:
@@ -136,7 +139,10 @@ def _caption(stem: str) -> str:
 
 
 def _filter_facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(key, str(summary[key])) for key in ("checkpoint", "matrix") if key in summary]
+    facts: dict[str, str] = {key: str(summary[key]) for key in ("checkpoint", "matrix") if key in summary}
+    if isinstance(versus := summary.get("versus"), dict):
+        facts["versus"] = str(versus.get("checkpoint"))
+    return list(facts.items())
 
 
 def _filter_table(summary: dict[str, Any]) -> Numbers | None:
@@ -146,6 +152,9 @@ def _filter_table(summary: dict[str, Any]) -> Numbers | None:
         return None
     headings = ["", "filters", "zero", "average²", "1st²", "2nd²", "median angle", "first's share"]
     rows = [*parts, summary["all"] | {"stage": "all layers"}]
+    versus = summary.get("versus")
+    if isinstance(versus, dict) and isinstance(versus.get("all"), dict):
+        rows.append(versus["all"] | {"stage": "all, versus"})
     return Numbers([headings, *(_filter_row(row) for row in rows if isinstance(row, dict))])
 
 

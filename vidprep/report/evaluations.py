@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from markupsafe import Markup
 
-from vidprep.errors import ReportError
+from vidprep.errors import HarnessError, ReportError
+from vidprep.harness.results import PREDICTIONS, Results, read_results
 from vidprep.report import words
 from vidprep.report.charts import rank_columns
 from vidprep.report.confusion import Pair, confusion_chart, confusion_matrix, most_confused
-from vidprep.report.evaluation_files import PREDICTIONS, read_predictions, read_results
+from vidprep.report.evaluation_files import read_predictions
 from vidprep.report.find import Subject
 from vidprep.report.judged_videos import JudgedVideos, judged_videos
 from vidprep.report.shards import MAX_NAMED
@@ -20,7 +20,7 @@ from vidprep.report.spreads import Bar
 from vidprep.report.svg import Axis, Drawing
 
 # Long facts that have a place of their own, or none.
-_NOT_FACTS = ("classes", "recipe", "coverage", "interval")
+_NOT_FACTS = {"classes", "recipe", "coverage", "interval"}
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class EvaluationView:
     """All that the page shows of an evaluation; without predictions, only its headline."""
 
     subject: Subject
+    basis: str
     top1: str
     interval: str
     interval_drawing: Markup
@@ -40,6 +41,7 @@ class EvaluationView:
     class_bars: list[Bar]
     pairs: list[Pair]
     confusion: Markup | None
+    labels: list[tuple[str, str]]
     videos: JudgedVideos | None
     notes: list[str]
 
@@ -53,46 +55,56 @@ def view_evaluation(subject: Subject, max_chars: int) -> EvaluationView:
     Raises:
         ReportError: If results.json is damaged or of another version.
     """
-    results = read_results(subject)
+    results = _read_results(subject)
     notes: list[str] = []
     table: pa.Table | None = None
     try:
-        table = read_predictions(subject, len(results["classes"]))
+        table = read_predictions(subject, results)
     except (ReportError, OSError, pa.ArrowException) as error:
         notes.append(f"Only the headline can be shown. {PREDICTIONS}: {error}")
-    rows = _Rows(table, results["classes"]) if table is not None and len(table) else None
-    interval = results.get("interval")
-    span = interval["top1"] if interval else None
+    rows = _Rows(table, results.classes) if table is not None and len(table) else None
     return EvaluationView(
         subject=subject,
-        top1=words.percent(results["top1"], 2),
-        interval=_interval_text(interval["level"], interval["top1"]) if interval else "",
-        interval_drawing=_interval_drawing(results["top1"], span, 1 / len(results["classes"])),
+        basis=_basis(results),
+        top1=words.percent(results.top1, 2),
+        interval=_interval_text(results.interval.level, results.interval.top1),
+        interval_drawing=_interval_drawing(results.top1, results.interval.top1, 1 / len(results.classes)),
         headline=_headline(results),
-        is_complete=results["complete"],
-        coverage=words.flat({k: v for k, v in results["coverage"].items() if k != "failed"}),
-        failed=[(one["key"], one["error"]) for one in results["coverage"].get("failed", [])],
-        facts=words.flat({key: value for key, value in results.items() if key not in _NOT_FACTS}),
+        is_complete=results.complete,
+        coverage=words.flat(results.coverage.model_dump(exclude={"failed"})),
+        failed=[(one.key, one.error) for one in results.coverage.failed],
+        facts=words.flat(results.model_dump(mode="json", exclude=_NOT_FACTS)),
         class_chart=rows.class_chart() if rows and len(rows.accuracies) > MAX_NAMED else None,
         class_bars=rows.class_bars() if rows else [],
-        pairs=most_confused(rows.matrix, results["classes"]) if rows else [],
+        pairs=most_confused(rows.matrix, results.classes) if rows else [],
         confusion=confusion_chart(rows.matrix) if rows else None,
+        labels=[(str(label), name) for label, name in enumerate(results.classes)] if rows else [],
         videos=judged_videos(table, results, max_chars) if rows and table is not None else None,
         notes=notes,
     )
 
 
-def _headline(results: dict[str, Any]) -> list[tuple[str, str]]:
-    num_classes = len(results["classes"])
-    others = [
-        (title, words.percent(results[key]["top1"], 2))
-        for key, title in (("softmax_sum", "top-1 of softmax sum"), ("centre_view", "top-1 of centre view"))
-        if "top1" in results.get(key, {})
-    ]
+def _read_results(subject: Subject) -> Results:
+    try:
+        return read_results(subject.path)
+    except HarnessError as error:
+        raise ReportError(f"{error} Run the evaluation again.") from error
+
+
+def _basis(results: Results) -> str:
+    """Say what the figures are about, so that nobody compares what cannot be compared."""
+    views = f"{results.views.num_crops} × {results.views.num_clips} views"
+    basis = f"{results.shards.split}, {results.coverage.seen:,} videos, {views}"
+    return basis if results.complete else f"{basis}, not complete"
+
+
+def _headline(results: Results) -> list[tuple[str, str]]:
+    num_classes = len(results.classes)
     return [
-        ("top-5", words.percent(results["top5"], 2)),
-        ("mean per class", words.percent(results["mean_per_class"], 2)),
-        *others,
+        ("top-5", words.percent(results.top5, 2)),
+        ("mean per class", words.percent(results.mean_per_class, 2)),
+        ("top-1 of softmax sum", words.percent(results.softmax_sum.top1, 2)),
+        ("top-1 of centre view", words.percent(results.centre_view.top1, 2)),
         (f"chance, {num_classes} classes", words.percent(1 / num_classes, 2)),
     ]
 
@@ -108,13 +120,17 @@ def compare(evaluations: Sequence[EvaluationView]) -> list[list[str]]:
         return []
     names = list(dict.fromkeys(name for view in evaluations for name, _ in view.headline))
     rows = [
-        [view.subject.name, view.top1, *(dict(view.headline).get(name, "–") for name in names)]
+        [
+            f"{view.subject.name}: {view.basis}",
+            view.top1,
+            *(dict(view.headline).get(name, "–") for name in names),
+        ]
         for view in evaluations
     ]
     return [["", "top-1", *names], *rows]
 
 
-def _interval_drawing(top1: float, interval: Sequence[float] | None, chance: float) -> Markup:
+def _interval_drawing(top1: float, interval: Sequence[float], chance: float) -> Markup:
     """Draw top-1 with its interval and chance on a line from 0 to 100 %."""
     drawing = Drawing(340, 38, f"top-1 {words.percent(top1)}, chance {words.percent(chance)}")
     across = Axis(0, 1, 16, 324)
@@ -123,10 +139,8 @@ def _interval_drawing(top1: float, interval: Sequence[float] | None, chance: flo
         drawing.line(across(value), 14, across(value), 18, "axis")
         drawing.text(across(value), 32, words.percent(value, 0), "tick", anchor="middle")
     drawing.line(across(chance), 6, across(chance), 22, "chance")
-    if interval:
-        drawing.rect(
-            across(interval[0]), 10, max(across(interval[1]) - across(interval[0]), 1), 8, "band", rx=3
-        )
+    low, high = map(across, interval)
+    drawing.rect(low, 10, max(high - low, 1), 8, "band", rx=3)
     drawing.rect(across(top1) - 1.5, 6, 3, 16, "f0", rx=1)
     return drawing.markup()
 

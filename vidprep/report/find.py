@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from vidprep.errors import ReportError
+from vidprep.harness.results import RESULTS
 from vidprep.harness.run_folder import FACTS, METRICS, RECIPE
 from vidprep.shards.layout import INDEX
 
 Kind = Literal["shards", "run", "evaluation", "analysis"]
 
-RESULTS = "results.json"
 ANALYSIS_SUMMARIES = ("summary.json", "erf.json", "growth.json")
 
 # What makes a folder one of a kind; a folder may be of several kinds at once, e.g. a run with its evaluation.
@@ -36,19 +36,26 @@ class Subject(NamedTuple):
 def find_subjects(paths: Sequence[Path]) -> list[Subject]:
     """Return what the given folders are, or what lies in them, at most `MAX_DEPTH` levels down.
 
-    A folder that is something is looked through, too: an evaluation may lie in its run's folder.
+    A folder that is something is looked through, too: an evaluation may lie in its run's folder. Links to
+    folders are not followed: they may lead round in a circle, or to all of a disk.
 
     Raises:
         ReportError: If a folder does not exist, holds too many folders, or has nothing to report on.
     """
-    found: dict[tuple[Kind, Path], None] = {}
+    found: dict[tuple[Kind, Path], Path] = {}
     for path in paths:
         here = list(_look_through(path))
         if not here:
             raise ReportError(_nothing_in(path))
-        found |= dict.fromkeys(here)
-    names = _short_names([path for _, path in found])
-    return [Subject(kind, path, names[path]) for kind in SIGNS for each, path in found if each == kind]
+        for kind, folder in here:  # that two arguments may name, each in its way
+            found.setdefault((kind, folder.resolve()), folder)
+    names = _short_names(list(found.values()))
+    return [
+        Subject(kind, path, names[path])
+        for kind in SIGNS
+        for (each, _), path in found.items()
+        if each == kind
+    ]
 
 
 def _look_through(root: Path) -> Iterator[tuple[Kind, Path]]:
@@ -74,9 +81,9 @@ def _nothing_in(path: Path) -> str:
         f" It holds {RECIPE} but no {FACTS}: the run has not begun." if (path / RECIPE).is_file() else ""
     )
     return (
-        f"{path}: nothing to report on.{recipe_only} Looked, down to {MAX_DEPTH} folders deep, for "
-        f"a shard set ({INDEX}), a run ({FACTS} or {METRICS}), an evaluation ({RESULTS}) and an analysis "
-        f"({', '.join(ANALYSIS_SUMMARIES)})."
+        f"{path}: nothing to report on.{recipe_only} Looked, down to {MAX_DEPTH} folders deep, links to "
+        f"folders left out, for a shard set ({INDEX}), a run ({FACTS} or {METRICS}), an evaluation "
+        f"({RESULTS}) and an analysis ({', '.join(ANALYSIS_SUMMARIES)})."
     )
 
 

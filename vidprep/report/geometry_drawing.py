@@ -10,6 +10,7 @@ from vidprep.load.views import Box
 from vidprep.report.svg import WIDTH, Axis, Drawing, ticks
 
 _LEFT, _RIGHT, _ROW, _TOP, _GAP = 54, 72, 15, 5, 10
+_SHORT_SIDE = 256
 
 
 class ClipRow(NamedTuple):
@@ -105,22 +106,31 @@ def _stretches(frames: Sequence[int]) -> list[tuple[int, int]]:
 
 def crops_overlay(boxes: Sequence[Box], names: Sequence[str], width: int, height: int) -> Markup:
     """Draw boxes over a frame of `width` x `height`: an outline each, its name at its left side."""
-    drawing = Drawing(width, height, f"{len(boxes)} crops of a {width} x {height} frame")
+    scale = _scale(width, height)
+    drawing = Drawing(width * scale, height * scale, f"{len(boxes)} crops of a {width} x {height} frame")
     for number, box in enumerate(boxes):
-        drawing.rect(box.left, box.top, box.width, box.height, "halo")
-        drawing.rect(box.left, box.top, box.width, box.height, f"box l{number % 6}")
+        for css in ("halo", f"box l{number % 6}"):
+            drawing.rect(scale * box.left, scale * box.top, scale * box.width, scale * box.height, css)
     for number, (box, name) in enumerate(zip(boxes, names, strict=True)):
         row = 6 + 27 * number  # of its own, so that no name covers another
-        drawing.rect(box.left, row, 22, 22, f"chip f{number % 6}", rx=3)
-        drawing.text(box.left + 11, row + 16, name, "chip-text", anchor="middle")
+        drawing.rect(scale * box.left, row, 22, 22, f"chip f{number % 6}", rx=3)
+        drawing.text(scale * box.left + 11, row + 16, name, "chip-text", anchor="middle")
     return drawing.markup()
 
 
 def crop_overlay(box: Box, width: int, height: int) -> Markup:
     """Draw one box over a frame of `width` x `height`; what lies outside is veiled."""
-    drawing = Drawing(width, height, f"Crop of {box.width} x {box.height} at x {box.left}, y {box.top}")
-    right, bottom = box.left + box.width, box.top + box.height
-    outside = f"M0 0H{width}V{height}H0ZM{box.left} {box.top}V{bottom}H{right}V{box.top}Z"
-    drawing.path(outside, "veil")
-    drawing.rect(box.left + 2, box.top + 2, box.width - 4, box.height - 4, "box l1")
+    scale = _scale(width, height)
+    label = f"Crop of {box.width} x {box.height} at x {box.left}, y {box.top}"
+    drawing = Drawing(width * scale, height * scale, label)
+    left, top, across, down = (scale * side for side in (box.left, box.top, box.width, box.height))
+    right, bottom = left + across, top + down
+    outside = f"M0 0H{width * scale:g}V{height * scale:g}H0Z"
+    drawing.path(f"{outside}M{left:g} {top:g}V{bottom:g}H{right:g}V{top:g}Z", "veil")
+    drawing.rect(left + 2, top + 2, across - 4, down - 4, "box l1")
     return drawing.markup()
+
+
+def _scale(width: int, height: int) -> float:
+    """Return what makes the short side `_SHORT_SIDE`: outlines and names are as large on any frame."""
+    return _SHORT_SIDE / min(width, height)

@@ -1,12 +1,12 @@
 """The videos of which a network is surest: rightly, and wrongly."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from vidprep.errors import DecodeError, ShardError
+from vidprep.harness.results import EvaluatedShards, Results
 from vidprep.report.images import Embedded, webp
 from vidprep.report.videos import VideoReader
 from vidprep.shards.shard_set import ShardSet
@@ -17,13 +17,17 @@ _NUM_SHOWN, _NUM_FRAMES, _HEIGHT = 6, 3, 96
 
 @dataclass(frozen=True)
 class Judged:
-    """A video with what it is and what it was taken for; `confidence` from 0 to 1."""
+    """A video with what it is and what it was taken for; `confidence` from 0 to 1.
+
+    `problem` says why it has no frames, where its shards were found.
+    """
 
     key: str
     true: str
     predicted: str
     confidence: float
     frames: list[Embedded]
+    problem: str
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class JudgedVideos:
     problem: str
 
 
-def judged_videos(table: pa.Table, results: dict[str, Any], max_chars: int) -> JudgedVideos:
+def judged_videos(table: pa.Table, results: Results, max_chars: int) -> JudgedVideos:
     """Choose videos and fetch frames of them from the shards that were evaluated.
 
     Args:
@@ -46,13 +50,13 @@ def judged_videos(table: pa.Table, results: dict[str, Any], max_chars: int) -> J
     confidence = _confidences(table)
     right = table["label"].to_numpy() == table["predicted"].to_numpy()
     order = np.argsort(-confidence, kind="stable")
-    videos, problem = _evaluated_videos(results)
+    videos, problem = _evaluated_videos(results.shards)
     max_each = max_chars // (2 * _NUM_SHOWN * _NUM_FRAMES)
 
     def judge(row: int) -> Judged:
         key = table["key"][row].as_py()
-        true, predicted = (results["classes"][table[name][row].as_py()] for name in ("label", "predicted"))
-        return Judged(key, true, predicted, float(confidence[row]), videos.frames(key, max_each))
+        true, predicted = (results.classes[table[name][row].as_py()] for name in ("label", "predicted"))
+        return Judged(key, true, predicted, float(confidence[row]), *videos.frames(key, max_each))
 
     return JudgedVideos(
         best=[judge(int(row)) for row in order[right[order]][:_NUM_SHOWN]],
@@ -80,17 +84,18 @@ class _Videos:
         keys = self._split.index["key"].to_pylist() if self._split else []
         self._rows = {key: row for row, key in enumerate(keys)}
 
-    def frames(self, key: str, max_chars: int) -> list[Embedded]:
-        """Return a few frames of a video, none where it does not decode or they are too large."""
+    def frames(self, key: str, max_chars: int) -> tuple[list[Embedded], str]:
+        """Return a few frames of a video, or none and why it does not decode or they are too large."""
         if self._reader is None or self._split is None or key not in self._rows:
-            return []
+            return [], ""
         video = self._split.video(self._rows[key])
         try:
             images = self._reader.images(video, _spread_frames(video), _HEIGHT)
-        except (ShardError, DecodeError):
-            return []
+        except (ShardError, DecodeError) as error:
+            return [], str(error)
         made = [webp(image, 45) for image in images]
-        return made if sum(len(each.uri) for each in made) <= max_chars * _NUM_FRAMES else []
+        fits = sum(len(each.uri) for each in made) <= max_chars * _NUM_FRAMES
+        return (made, "") if fits else ([], "No room in this page for its frames.")
 
 
 def _spread_frames(video: StoredVideo) -> list[int]:
@@ -98,14 +103,11 @@ def _spread_frames(video: StoredVideo) -> list[int]:
     return sorted(set(places))
 
 
-def _evaluated_videos(results: dict[str, Any]) -> tuple[_Videos, str]:
-    recorded = results.get("shards")
-    facts = recorded if isinstance(recorded, dict) else {}
-    root, split = str(facts.get("root")), str(facts.get("split"))
+def _evaluated_videos(recorded: EvaluatedShards) -> tuple[_Videos, str]:
     try:
-        shards = ShardSet.open(root)
-        if facts.get("fingerprint") != shards.fingerprint:
-            raise ShardError(f"{root} is another shard set than the one that was evaluated.")
-        return _Videos(shards, split), ""
+        shards = ShardSet.open(recorded.root)
+        if recorded.fingerprint != shards.fingerprint:
+            raise ShardError(f"{recorded.root} is another shard set than the one that was evaluated.")
+        return _Videos(shards, recorded.split), ""
     except ShardError as error:
-        return _Videos(None, split), f"No frames: {error}"
+        return _Videos(None, recorded.split), f"No frames: {error}"

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from markupsafe import Markup
@@ -97,7 +97,7 @@ def _metrics(subject: Subject) -> tuple[Metrics, list[str]]:
         lines = read_metrics(subject.path)
     except (ValueError, OSError) as error:
         return [], [f"metrics.jsonl cannot be read: {error}."]
-    good = [line for line in lines if isinstance(line, dict) and _is_number(line.get("epoch"))]
+    good = [line for line in lines if isinstance(line, dict) and _is_finite(line.get("epoch"))]
     notes = [] if lines else ["No metrics yet: the run has not come to its first line of metrics.jsonl."]
     if len(good) < len(lines):
         notes.append(
@@ -106,8 +106,12 @@ def _metrics(subject: Subject) -> tuple[Metrics, list[str]]:
     return good, notes
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_finite(value: object) -> bool:
+    return _is_number(value) and math.isfinite(value)
 
 
 def _curve(

@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any
 
+from vidprep.durations import format_seconds
+
 
 def count(value: float) -> str:
     """Return a whole number with its thousands apart."""
@@ -24,13 +26,8 @@ def size(num_bytes: float) -> str:
 
 
 def seconds(value: float) -> str:
-    """Return a duration: "42 s", "3 min 20 s", "5 h 7 min"."""
-    whole = round(value)
-    if whole < 60:
-        return f"{value:.3g} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+    """Return a duration: "4.17 s", "3 min 20 s", "5 h 7 min"."""
+    return f"{value:.3g} s" if round(value) < 60 else format_seconds(value)
 
 
 def number(value: float | None, digits: int = 4) -> str:

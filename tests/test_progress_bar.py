@@ -1,0 +1,31 @@
+"""Every live display has its text under the bar, where a terminal of 80 columns has room for it."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from vidprep.build.progress import BuildProgress
+from vidprep.cli.eval_progress import EvalProgress
+from vidprep.cli.progress import StepProgress
+from vidprep.harness.checkpoints import Position
+from vidprep.harness.train_progress import TrainProgress
+
+
+def display(kind, console):
+    if kind == "build":
+        return BuildProgress("a", num_videos=9, num_finished=3, num_rejected=0, console=console)
+    if kind == "train":
+        return TrainProgress(Position(epoch=1, step=0, per_epoch=9), 2, console)
+    shown = {"eval": EvalProgress(1, console), "steps": StepProgress(9, "draws", console)}[kind]
+    (shown.update if kind == "eval" else shown.step)(3, 9 if kind == "eval" else "a")
+    return shown
+
+
+@pytest.mark.parametrize("kind", ["build", "train", "eval", "steps"])
+def test_the_text_stands_under_the_bar(kind):
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, color_system=None)
+    console.print(display(kind, console)._render())
+    bar, text, *_ = console.file.getvalue().splitlines()
+    assert set(bar.strip()) <= set("━╸╺")
+    assert "/ 9" in text or "epoch 1/2" in text
