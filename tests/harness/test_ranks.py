@@ -2,8 +2,13 @@
 
 import shutil
 
+import torch
+import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+
 from tests.harness.tiny import free_port, options, run, start
 from vidprep.harness.run_folder import epoch_checkpoints
+from vidprep.harness.step import gradients_stay_here
 
 
 def start_ranks(shards, *words_by_rank):
@@ -36,3 +41,16 @@ def test_a_process_that_ends_is_named_as_the_reason_by_the_others(tiny_shards, t
     assert codes == [1, 1] and "Traceback" not in "".join(said)
     assert f"No file of weights at {tmp_path}/none.pt" in said[1]
     assert "Process 0 stops because another of the 2 ended; that one's message says why" in said[0]
+
+
+def test_gradients_are_summed_over_ranks_once_a_step_also_when_compiled():
+    """Compiling wraps the network once more."""
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    try:
+        net = DistributedDataParallel(torch.nn.Linear(2, 2))
+        for called in (net, torch.compile(net, backend="eager")):
+            for is_last in (False, True):
+                with gradients_stay_here(called, is_last):
+                    assert net.require_backward_grad_sync is is_last
+    finally:
+        dist.destroy_process_group()

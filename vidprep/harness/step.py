@@ -82,7 +82,7 @@ def train_step(
         batch = next(batches)
         waited += time.perf_counter() - asked
         is_last = micro == settings.split.num_micro_batches - 1
-        with _memory_is_the_users_matter(settings), _gradients_stay_here(net, is_last):
+        with _memory_is_the_users_matter(settings), gradients_stay_here(net, is_last):
             loss, correct = _forward_backward(net, batch, settings, epoch)
         losses.append(loss)
         corrects.append(correct)
@@ -111,11 +111,12 @@ def _forward_backward(
     return loss.detach(), (logits.detach().argmax(1) == batch.label).sum()
 
 
-def _gradients_stay_here(net: nn.Module, is_last: bool) -> AbstractContextManager[None]:
+def gradients_stay_here(net: nn.Module, is_last: bool) -> AbstractContextManager[None]:
     """Sum gradients over ranks once a step, not once a micro-batch."""
-    if is_last or not isinstance(net, DistributedDataParallel):
+    ranks_net = getattr(net, "_orig_mod", net)  # what torch.compile wrapped
+    if is_last or not isinstance(ranks_net, DistributedDataParallel):
         return nullcontext()
-    return net.no_sync()
+    return ranks_net.no_sync()
 
 
 @contextmanager
