@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import torch
+from rich.console import Console
 
 from tests.harness.tiny import options, run
 from tests.load.numbered import encode, sample, write_shard_set
@@ -13,7 +14,7 @@ from vidprep.harness.checkpoints import Keep, Position, prune_checkpoints, save_
 from vidprep.harness.ranks import joined_ranks
 from vidprep.harness.run_folder import epoch_checkpoints, step_checkpoints
 from vidprep.harness.step import BatchSplit, train_step
-from vidprep.harness.train import check_run_folder
+from vidprep.harness.train import check_run_folder, train
 from vidprep.harness.training import TrainRequest, set_up_training, split_batch
 from vidprep.harness.training_recipe import training_recipe
 from vidprep.model import i3d_resnet
@@ -173,6 +174,38 @@ def test_a_video_that_does_not_decode_stops_the_training_or_is_left_out(tiny_sha
     assert index["key"] in said and "Traceback" not in said
 
 
+def test_weights_that_are_no_numbers_are_not_saved(tiny_shards, tmp_path):
+    """The loss of a step is that before it; the step itself may overflow."""
+    training = set_up(tiny_shards, tmp_path / "run")
+    training.bare.fc.bias.data[1] = float("inf")
+    with pytest.raises(HarnessError, match=r"After 0 steps fc.bias holds numbers that are not finite"):
+        train(training, Console(quiet=True))
+    assert not epoch_checkpoints(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("run.json", "{", r"run.json is damaged \(.*Delete it and --resume"),
+        ("run.json", "[]", r"run.json is damaged \(.*Delete it and --resume"),
+        (
+            "metrics.jsonl",
+            '{"step": 1}\n{"st\n',
+            r"metrics.jsonl holds a line .*\(line 2: .*Delete that",
+        ),
+    ],
+)
+def test_a_damaged_record_is_named_and_not_overwritten(tiny_shards, tmp_path, name, content, message):
+    training = set_up(tiny_shards, tmp_path / "run")
+    training.position = Position(1, 0, training.position.per_epoch)
+    path = tmp_path / "run" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(content)
+    with pytest.raises(HarnessError, match=message):
+        train(training, Console(quiet=True))
+    assert path.read_text() == content
+
+
 def test_which_checkpoints_are_kept(tmp_path):
     net = i3d_resnet(18, 2, width=1)
     for epoch, step in [
@@ -188,10 +221,19 @@ def test_which_checkpoints_are_kept(tmp_path):
         (7, 0),
         (7, 1),
     ]:
-        save_checkpoint({"model": net.state_dict()}, Position(epoch, step, 5), tmp_path)
-        prune_checkpoints(tmp_path, Keep(last=2, every=3), per_epoch=5, epochs=8)
+        save_checkpoint({"model": net.state_dict()}, now := Position(epoch, step, 5), tmp_path)
+        prune_checkpoints(tmp_path, Keep(last=2, every=3), now, epochs=8)
     assert list(epoch_checkpoints(tmp_path)) == [0, 3, 6, 7]
     assert list(step_checkpoints(tmp_path)) == [36]
     save_checkpoint({"model": net.state_dict()}, Position(8, 0, 5), tmp_path)
-    prune_checkpoints(tmp_path, Keep(last=2, every=3), per_epoch=5, epochs=8)
+    prune_checkpoints(tmp_path, Keep(last=2, every=3), Position(8, 0, 5), epochs=8)
     assert list(epoch_checkpoints(tmp_path)) == [0, 3, 6, 8] and list(step_checkpoints(tmp_path)) == [36]
+
+
+def test_a_damaged_checkpoint_does_not_push_out_the_good_ones_before_it(tmp_path):
+    for position in (Position(1, 0, 5), Position(1, 2, 5), Position(2, 0, 5)):
+        save_checkpoint({}, position, tmp_path)
+    # The one after 2 epochs cannot be read: the run went on from step 7, and is at step 8 now.
+    save_checkpoint({}, Position(1, 3, 5), tmp_path)
+    prune_checkpoints(tmp_path, Keep(last=1, every=5), Position(1, 3, 5), epochs=8)
+    assert list(step_checkpoints(tmp_path)) == [8] and list(epoch_checkpoints(tmp_path)) == [2]

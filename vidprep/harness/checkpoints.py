@@ -87,16 +87,18 @@ def save_checkpoint(content: dict[str, Any], position: Position, run_dir: Path) 
     return path
 
 
-def prune_checkpoints(run_dir: Path, keep: Keep, *, per_epoch: int, epochs: int) -> None:
+def prune_checkpoints(run_dir: Path, keep: Keep, newest: Position, *, epochs: int) -> None:
     """Delete the checkpoints that are not to be kept.
 
     Args:
-        per_epoch: Steps of an epoch.
+        newest: Position of the newest good one. Those beyond it could not be read when the run went on; they
+            do not count, or the good ones would be deleted in their favour.
         epochs: Of the whole run.
     """
-    by_step = _by_total_steps(run_dir, per_epoch)
-    for total_steps in list(by_step)[: -keep.last]:
-        epoch, step = divmod(total_steps, per_epoch)
+    by_step = _by_total_steps(run_dir, newest.per_epoch)
+    known = [total_steps for total_steps in by_step if total_steps <= newest.total_steps]
+    for total_steps in known[: -keep.last]:
+        epoch, step = divmod(total_steps, newest.per_epoch)
         if step or (epoch % keep.every and epoch != epochs):
             by_step[total_steps].unlink()
 

@@ -93,6 +93,7 @@ def _agree(ranks: Ranks, stop: bool, save: bool) -> tuple[bool, bool]:
 
 def _save(training: Training) -> None:
     """Write a checkpoint, then delete those that are not to be kept."""
+    _check_weights(training)
     if not training.ranks.is_first:
         return
     request, position = training.request, training.position
@@ -103,8 +104,18 @@ def _save(training: Training) -> None:
             f"The checkpoint of {position.path(request.run_dir)} could not be written: {error.strerror}. "
             "Earlier ones are kept: free some space, or keep fewer (--keep-last, --keep-every), and --resume."
         ) from error
-    epochs = request.recipe.optimisation.epochs
-    prune_checkpoints(request.run_dir, request.keep, per_epoch=position.per_epoch, epochs=epochs)
+    prune_checkpoints(request.run_dir, request.keep, position, epochs=request.recipe.optimisation.epochs)
+
+
+def _check_weights(training: Training) -> None:
+    """Refuse to save what cannot be trained on: a step whose loss was finite may still have ruined them."""
+    for name, weights in training.bare.state_dict().items():
+        if not weights.isfinite().all():
+            raise HarnessError(
+                f"After {training.position.total_steps} steps {name} holds numbers that are not finite, so "
+                "no checkpoint is written. Earlier ones are kept: lower the learning rate "
+                "(--set optimisation.lr=...), or train with --precision fp32."
+            )
 
 
 def _stopped(training: Training, signals: StopSignals) -> HarnessStopped:
@@ -136,9 +147,7 @@ def _write_facts(training: Training) -> None:
     """Write recipe.toml, and note this start in run.json."""
     request = training.request
     run_dir = request.run_dir
-    starts: list[Any] = []
-    if training.position.total_steps and (run_dir / FACTS).is_file():
-        starts = read_facts(run_dir)["starts"]
+    starts = _earlier_starts(run_dir) if training.position.total_steps else []
     facts = {
         "shards": training.shards.root,
         "fingerprint": training.shards.fingerprint,
@@ -149,8 +158,21 @@ def _write_facts(training: Training) -> None:
         "seed": request.seed,
         "starts": [*starts, _start(training)],
     }
-    write_whole(run_dir / RECIPE, format_recipe(request.recipe).encode())
+    # run.json first: it is what tells a run that was cut off here from a stranger's folder.
     write_whole(run_dir / FACTS, (json.dumps(facts, indent=2) + "\n").encode())
+    write_whole(run_dir / RECIPE, format_recipe(request.recipe).encode())
+
+
+def _earlier_starts(run_dir: Path) -> list[Any]:
+    if not (run_dir / FACTS).is_file():
+        return []
+    try:
+        return list(read_facts(run_dir)["starts"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise HarnessError(
+            f"{run_dir / FACTS} is damaged ({error}). Delete it and --resume: only what it says of the "
+            "earlier starts is lost."
+        ) from error
 
 
 def _start(training: Training) -> dict[str, Any]:
