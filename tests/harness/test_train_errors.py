@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import torch
+from filelock import FileLock
 from rich.console import Console
 
 from tests.harness.tiny import options, run
@@ -204,6 +205,22 @@ def test_a_damaged_record_is_named_and_not_overwritten(tiny_shards, tmp_path, na
     with pytest.raises(HarnessError, match=message):
         train(training, Console(quiet=True))
     assert path.read_text() == content
+
+
+def test_two_trainings_at_once_in_one_folder(tiny_shards, tmp_path):
+    training = set_up(tiny_shards, tmp_path / "run")
+    (tmp_path / "run").mkdir()
+    busy = pytest.raises(HarnessError, match=r"Another training is at work in .*run\. Wait for it")
+    with FileLock(tmp_path / "run" / "lock"), busy:
+        train(training, Console(quiet=True))
+    assert [path.name for path in (tmp_path / "run").iterdir()] in ([], ["lock"])
+    check_run_folder(tmp_path / "run", resume=True)  # a lock alone is no reason to refuse
+
+
+def test_a_file_in_the_place_of_the_run(tmp_path):
+    (tmp_path / "run").touch()
+    with pytest.raises(HarnessError, match="run is a file, and a run is a folder"):
+        check_run_folder(tmp_path / "run", resume=True)
 
 
 def test_which_checkpoints_are_kept(tmp_path):

@@ -7,6 +7,7 @@
       tensorboard/                    the same numbers for TensorBoard
       checkpoints/epoch-0005.pt       after 5 epochs; epoch-0000.pt is the network before training
       checkpoints/step-00001234.pt    within an epoch, after 1,234 optimiser steps in all
+      lock                            held by the training that is at work
 
 A file under `checkpoints/` has its name only when all of its bytes are on the disk.
 """
@@ -21,6 +22,7 @@ FACTS = "run.json"
 METRICS = "metrics.jsonl"
 TENSORBOARD = "tensorboard"
 CHECKPOINTS = "checkpoints"
+LOCK = "lock"
 
 _EPOCH_NAME = re.compile(r"epoch-(\d{4,})\.pt")
 _STEP_NAME = re.compile(r"step-(\d{8,})\.pt")
