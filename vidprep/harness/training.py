@@ -43,7 +43,7 @@ class TrainRequest:
         device: None: a GPU where there is one.
         precision: Convolutions in bfloat16 or float32; None: bfloat16 on a GPU.
         compile: Have PyTorch compile the network first.
-        deterministic: The same numbers on every run of a GPU, too; slower.
+        deterministic: Take kernels that give the same numbers on every run of a GPU, where PyTorch has them.
         micro_batch: Clips of one rank in one pass; None: its whole share of the batch.
         num_workers: Processes that decode, for each rank; None: from the cores.
         max_decode_errors: Videos that may fail to decode before the training gives up.
