@@ -10,7 +10,7 @@ from rich.console import Console
 
 from tests.harness.tiny import options, run
 from tests.load.numbered import encode, sample, write_shard_set
-from vidprep.errors import HarnessError
+from vidprep.errors import CheckpointError, HarnessError
 from vidprep.harness.checkpoints import Keep, Position, prune_checkpoints, save_checkpoint
 from vidprep.harness.ranks import joined_ranks
 from vidprep.harness.run_folder import epoch_checkpoints, step_checkpoints
@@ -131,6 +131,18 @@ def test_a_run_with_other_classes_is_not_resumed(tiny_shards, tmp_path):
     content["classes"][2] = "juggling"
     save_checkpoint(content, training.position, tmp_path / "run")
     with pytest.raises(Exception, match="first difference at index 2: 'juggling' / 'class 2'"):
+        set_up(tiny_shards, tmp_path / "run")
+
+
+def test_weights_in_the_place_of_a_checkpoint_are_passed_over(tiny_shards, tmp_path, caplog):
+    training = set_up(tiny_shards, tmp_path / "run")
+    save_checkpoint(training.checkpoint(), training.position, tmp_path / "run")
+    bare = checkpoint(training.bare, training.request.recipe, training.classes)
+    save_checkpoint(bare, Position(1, 0, training.position.per_epoch), tmp_path / "run")
+    assert set_up(tiny_shards, tmp_path / "run").position.total_steps == 0
+    assert "epoch-0001.pt: no checkpoint that a training wrote: it has no position" in caplog.text
+    (tmp_path / "run/checkpoints/epoch-0000.pt").unlink()
+    with pytest.raises(CheckpointError, match=r"it has no position, tally.*--init"):
         set_up(tiny_shards, tmp_path / "run")
 
 

@@ -24,6 +24,8 @@ from vidprep.model.weight_files import read_checkpoint
 
 _log = logging.getLogger(__name__)
 
+_NEEDED = ("model", "recipe", "classes", "position", "tally", "optimiser", "seed", "fingerprint")
+
 
 @dataclass(frozen=True)
 class Position:
@@ -112,13 +114,24 @@ def newest_checkpoint(run_dir: Path, per_epoch: int) -> tuple[Path, dict[str, An
     problem: CheckpointError | None = None
     for path in reversed(_by_total_steps(run_dir, per_epoch).values()):
         try:
-            return path, read_checkpoint(path)
+            return path, _read_whole(path)
         except CheckpointError as error:
             problem = problem or error
             _log.warning("%s The one before it is used.", error)
     if problem is None:
         return None
     raise problem
+
+
+def _read_whole(path: Path) -> dict[str, Any]:
+    content = read_checkpoint(path)
+    missing = [name for name in _NEEDED if name not in content]
+    if missing:
+        raise CheckpointError(
+            f"{path}: no checkpoint that a training wrote: it has no {', '.join(missing)}. To begin with its "
+            "weights, pass it with --init."
+        )
+    return content
 
 
 def _by_total_steps(run_dir: Path, per_epoch: int) -> dict[int, Path]:
