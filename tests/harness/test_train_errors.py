@@ -93,6 +93,15 @@ def test_batches_that_cannot_be_spread():
     assert split_batch(24, 4, 2).num_micro_batches == 3 and split_batch(24, 100, 2).per_pass == 12
 
 
+@pytest.mark.parametrize(
+    ("batch", "micro_batch", "ranks", "smaller"),
+    [(24, None, 1, 12), (36, None, 4, 3), (20, None, 4, 1), (24, 8, 1, 4), (2, 1, 1, 1)],
+)
+def test_the_smaller_pass_that_is_advised_is_one_that_can_be_had(batch, micro_batch, ranks, smaller):
+    assert split_batch(batch, micro_batch, ranks).smaller_pass() == smaller
+    assert split_batch(batch, smaller, ranks).per_pass == smaller
+
+
 def test_a_batch_larger_than_the_split(tiny_shards, tmp_path):
     with pytest.raises(HarnessError, match="has 24 training videos, less than a batch of 32"):
         set_up(tiny_shards, tmp_path, "optimisation.batch_size=32")
@@ -174,6 +183,26 @@ def test_a_pass_that_does_not_fit_into_memory_says_what_to_lower(tiny_shards, tm
     training = set_up(tiny_shards, tmp_path / "run")
     with pytest.raises(HarnessError, match=r"No memory on cpu for a pass of 8 clips: --micro-batch 4 gives"):
         train_step(Greedy(), training.optimiser, iter(training.loader), training.settings, epoch=0)
+
+
+class NoCompiler(RuntimeError):
+    """As PyTorch's own, whose import takes seconds."""
+
+    __module__ = "torch._inductor.exc"
+
+
+class Uncompiled(torch.nn.Module):
+    """Fails as a compiled network does on a machine without a C++ compiler."""
+
+    def forward(self, clips, _):
+        raise NoCompiler("InvalidCxxCompiler: No working C++ compiler found\n\nSet TORCHDYNAMO_VERBOSE=1")
+
+
+def test_a_machine_that_cannot_compile(tiny_shards, tmp_path):
+    training = set_up(tiny_shards, tmp_path / "run")
+    message = r"No working C\+\+ compiler found\. Leave --compile out"
+    with pytest.raises(HarnessError, match=message):
+        train_step(Uncompiled(), training.optimiser, iter(training.loader), training.settings, epoch=0)
 
 
 def test_a_video_that_does_not_decode_stops_the_training_or_is_left_out(tiny_shards, tmp_path):
