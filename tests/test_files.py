@@ -1,31 +1,28 @@
-"""Files that are whole or not there."""
+"""Files that are there whole or not at all."""
 
-import errno
-from pathlib import Path
+import resource
+from contextlib import contextmanager
 
 import pytest
 
 from vidprep.files import write_whole
 
 
-def test_a_full_disk_is_named_and_leaves_the_old_file(tmp_path, monkeypatch):
-    path = tmp_path / "page.html"
-    write_whole(path, b"old")
-
-    def full(self, data):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OSError, match=r"No space left on device: '.*page\.html'"):
-        write_whole(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
+@contextmanager
+def no_room_for(size: int):
+    """Let no file grow beyond `size` bytes, as if the disk were full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_file_that_cannot_be_written_is_named_as_the_user_knows_it(tmp_path, monkeypatch):
-    def denied(self, data):
-        raise OSError(errno.EROFS, "Read-only file system", str(self))
-
-    monkeypatch.setattr(Path, "write_bytes", denied)
-    with pytest.raises(OSError, match=r"Read-only file system: '.*page\.html'$"):
-        write_whole(tmp_path / "page.html", b"")
+def test_a_disk_that_fills_up_leaves_the_old_file_and_an_error_with_the_path(tmp_path):
+    write_whole(tmp_path / "run.json", b"old")
+    with no_room_for(100), pytest.raises(OSError, match="File too large") as caught:
+        write_whole(tmp_path / "run.json", bytes(10_000))
+    assert caught.value.filename == str(tmp_path / "run.json")  # what the command line's message needs
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+    assert (tmp_path / "run.json").read_bytes() == b"old"

@@ -195,7 +195,7 @@ def test_sgd_is_the_formula_in_float64():
 
 
 def test_a_learning_rate_for_another_batch_is_said_aloud(tiny_shards, tmp_path):
-    words = ["train", "--shards", tiny_shards, "--workers", 1]
+    words = ["train", "--shards", tiny_shards, "--workers", 1, "--log-every", 1]
     kept = [word for word in options()[1::2] if "optimisation.lr" not in word and "epochs" not in word]
     said = run(
         *words,

@@ -5,15 +5,17 @@ import shutil
 
 import pytest
 import torch
+from filelock import FileLock
+from rich.console import Console
 
 from tests.harness.tiny import options, run
 from tests.load.numbered import encode, sample, write_shard_set
-from vidprep.errors import HarnessError
+from vidprep.errors import CheckpointError, HarnessError
 from vidprep.harness.checkpoints import Keep, Position, prune_checkpoints, save_checkpoint
 from vidprep.harness.ranks import joined_ranks
 from vidprep.harness.run_folder import epoch_checkpoints, step_checkpoints
 from vidprep.harness.step import BatchSplit, train_step
-from vidprep.harness.train import check_run_folder
+from vidprep.harness.train import check_run_folder, train
 from vidprep.harness.training import TrainRequest, set_up_training, split_batch
 from vidprep.harness.training_recipe import training_recipe
 from vidprep.model import i3d_resnet
@@ -91,6 +93,15 @@ def test_batches_that_cannot_be_spread():
     assert split_batch(24, 4, 2).num_micro_batches == 3 and split_batch(24, 100, 2).per_pass == 12
 
 
+@pytest.mark.parametrize(
+    ("batch", "micro_batch", "ranks", "smaller"),
+    [(24, None, 1, 12), (36, None, 4, 3), (20, None, 4, 1), (24, 8, 1, 4), (2, 1, 1, 1)],
+)
+def test_the_smaller_pass_that_is_advised_is_one_that_can_be_had(batch, micro_batch, ranks, smaller):
+    assert split_batch(batch, micro_batch, ranks).smaller_pass() == smaller
+    assert split_batch(batch, smaller, ranks).per_pass == smaller
+
+
 def test_a_batch_larger_than_the_split(tiny_shards, tmp_path):
     with pytest.raises(HarnessError, match="has 24 training videos, less than a batch of 32"):
         set_up(tiny_shards, tmp_path, "optimisation.batch_size=32")
@@ -132,6 +143,18 @@ def test_a_run_with_other_classes_is_not_resumed(tiny_shards, tmp_path):
         set_up(tiny_shards, tmp_path / "run")
 
 
+def test_weights_in_the_place_of_a_checkpoint_are_passed_over(tiny_shards, tmp_path, caplog):
+    training = set_up(tiny_shards, tmp_path / "run")
+    save_checkpoint(training.checkpoint(), training.position, tmp_path / "run")
+    bare = checkpoint(training.bare, training.request.recipe, training.classes)
+    save_checkpoint(bare, Position(1, 0, training.position.per_epoch), tmp_path / "run")
+    assert set_up(tiny_shards, tmp_path / "run").position.total_steps == 0
+    assert "epoch-0001.pt: no checkpoint that a training wrote: it has no position" in caplog.text
+    (tmp_path / "run/checkpoints/epoch-0000.pt").unlink()
+    with pytest.raises(CheckpointError, match=r"it has no position, tally.*--init"):
+        set_up(tiny_shards, tmp_path / "run")
+
+
 def test_weights_of_another_depth(tiny_shards, tmp_path):
     recipe = recipe_of(tiny_shards)
     deeper = override_recipe(recipe, ["model.depth=34"], origin="test")
@@ -162,6 +185,26 @@ def test_a_pass_that_does_not_fit_into_memory_says_what_to_lower(tiny_shards, tm
         train_step(Greedy(), training.optimiser, iter(training.loader), training.settings, epoch=0)
 
 
+class NoCompiler(RuntimeError):
+    """As PyTorch's own, whose import takes seconds."""
+
+    __module__ = "torch._inductor.exc"
+
+
+class Uncompiled(torch.nn.Module):
+    """Fails as a compiled network does on a machine without a C++ compiler."""
+
+    def forward(self, clips, _):
+        raise NoCompiler("InvalidCxxCompiler: No working C++ compiler found\n\nSet TORCHDYNAMO_VERBOSE=1")
+
+
+def test_a_machine_that_cannot_compile(tiny_shards, tmp_path):
+    training = set_up(tiny_shards, tmp_path / "run")
+    message = r"No working C\+\+ compiler found\. Leave --compile out"
+    with pytest.raises(HarnessError, match=message):
+        train_step(Uncompiled(), training.optimiser, iter(training.loader), training.settings, epoch=0)
+
+
 def test_a_video_that_does_not_decode_stops_the_training_or_is_left_out(tiny_shards, tmp_path):
     shards = shutil.copytree(tiny_shards, tmp_path / "shards")
     index = ShardSet.open(shards).split("train").index.to_pylist()[3]
@@ -171,6 +214,54 @@ def test_a_video_that_does_not_decode_stops_the_training_or_is_left_out(tiny_sha
     words = ["train", "--shards", shards, "--log-every", 1, "--workers", 1]
     said = run(*words, "--out", tmp_path / "a", *options(), expect=1)
     assert index["key"] in said and "Traceback" not in said
+
+
+def test_weights_that_are_no_numbers_are_not_saved(tiny_shards, tmp_path):
+    """The loss of a step is that before it; the step itself may overflow."""
+    training = set_up(tiny_shards, tmp_path / "run")
+    training.bare.fc.bias.data[1] = float("inf")
+    with pytest.raises(HarnessError, match=r"After 0 steps fc.bias holds numbers that are not finite"):
+        train(training, Console(quiet=True))
+    assert not epoch_checkpoints(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("run.json", "{", r"run.json is damaged \(.*Delete it and --resume"),
+        ("run.json", "[]", r"run.json is damaged \(.*Delete it and --resume"),
+        (
+            "metrics.jsonl",
+            '{"step": 1}\n{"st\n',
+            r"metrics.jsonl holds a line .*\(line 2: .*Delete that",
+        ),
+    ],
+)
+def test_a_damaged_record_is_named_and_not_overwritten(tiny_shards, tmp_path, name, content, message):
+    training = set_up(tiny_shards, tmp_path / "run")
+    training.position = Position(1, 0, training.position.per_epoch)
+    path = tmp_path / "run" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(content)
+    with pytest.raises(HarnessError, match=message):
+        train(training, Console(quiet=True))
+    assert path.read_text() == content
+
+
+def test_two_trainings_at_once_in_one_folder(tiny_shards, tmp_path):
+    training = set_up(tiny_shards, tmp_path / "run")
+    (tmp_path / "run").mkdir()
+    busy = pytest.raises(HarnessError, match=r"Another training is at work in .*run\. Wait for it")
+    with FileLock(tmp_path / "run" / "lock"), busy:
+        train(training, Console(quiet=True))
+    assert [path.name for path in (tmp_path / "run").iterdir()] in ([], ["lock"])
+    check_run_folder(tmp_path / "run", resume=True)  # a lock alone is no reason to refuse
+
+
+def test_a_file_in_the_place_of_the_run(tmp_path):
+    (tmp_path / "run").touch()
+    with pytest.raises(HarnessError, match="run is a file, and a run is a folder"):
+        check_run_folder(tmp_path / "run", resume=True)
 
 
 def test_which_checkpoints_are_kept(tmp_path):
@@ -188,10 +279,19 @@ def test_which_checkpoints_are_kept(tmp_path):
         (7, 0),
         (7, 1),
     ]:
-        save_checkpoint({"model": net.state_dict()}, Position(epoch, step, 5), tmp_path)
-        prune_checkpoints(tmp_path, Keep(last=2, every=3), per_epoch=5, epochs=8)
+        save_checkpoint({"model": net.state_dict()}, now := Position(epoch, step, 5), tmp_path)
+        prune_checkpoints(tmp_path, Keep(last=2, every=3), now, epochs=8)
     assert list(epoch_checkpoints(tmp_path)) == [0, 3, 6, 7]
     assert list(step_checkpoints(tmp_path)) == [36]
     save_checkpoint({"model": net.state_dict()}, Position(8, 0, 5), tmp_path)
-    prune_checkpoints(tmp_path, Keep(last=2, every=3), per_epoch=5, epochs=8)
+    prune_checkpoints(tmp_path, Keep(last=2, every=3), Position(8, 0, 5), epochs=8)
     assert list(epoch_checkpoints(tmp_path)) == [0, 3, 6, 8] and list(step_checkpoints(tmp_path)) == [36]
+
+
+def test_a_damaged_checkpoint_does_not_push_out_the_good_ones_before_it(tmp_path):
+    for position in (Position(1, 0, 5), Position(1, 2, 5), Position(2, 0, 5)):
+        save_checkpoint({}, position, tmp_path)
+    # The one after 2 epochs cannot be read: the run went on from step 7, and is at step 8 now.
+    save_checkpoint({}, Position(1, 3, 5), tmp_path)
+    prune_checkpoints(tmp_path, Keep(last=1, every=5), Position(1, 3, 5), epochs=8)
+    assert list(step_checkpoints(tmp_path)) == [8] and list(epoch_checkpoints(tmp_path)) == [2]

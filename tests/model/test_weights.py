@@ -49,8 +49,8 @@ def same(net, other):
     return all(name == twin and torch.equal(t, u) for (name, t), (twin, u) in pairs)
 
 
-def fresh(depth=50, num_classes=3, width=4):
-    return i3d_resnet(depth, num_classes, width=width)
+def fresh(depth=50, num_classes=3, width=4, **options):
+    return i3d_resnet(depth, num_classes, width=width, **options)
 
 
 # --- forms ---
@@ -210,6 +210,13 @@ def test_another_width(net, save):
     message = r"'conv1.weight' has shape \(4, 3, 3, 7, 7\), the network needs \(8, .*Set model.width"
     with pytest.raises(CheckpointError, match=message):
         load_weights(fresh(width=8), save(net.state_dict()))
+
+
+@pytest.mark.parametrize(("held", "needed"), [(3, 1), (1, 3)])
+def test_another_number_of_taps(save, held, needed):
+    message = rf"'conv1.weight' has shape .*Set model.temporal_taps={held}\.$"
+    with pytest.raises(CheckpointError, match=message):
+        load_weights(fresh(temporal_taps=needed), save(fresh(temporal_taps=held).state_dict()))
 
 
 def test_another_shape(net, save):

@@ -59,7 +59,7 @@ def test_damaged_files_are_notes(tmp_path):
     (run / "run.json").write_text("{")
     (run / "metrics.jsonl").write_text("no json\n")
     (notes,) = (each.notes for each in view(run).runs)
-    assert any(note.startswith("metrics.jsonl cannot be read: Expecting value") for note in notes)
+    assert any(note.startswith("metrics.jsonl cannot be read: line 1: Expecting value") for note in notes)
     assert any(note.startswith("run.json cannot be read") for note in notes)
     (run / "run.json").unlink()
     assert any("run.json is missing" in note for note in view(run).runs[0].notes)

@@ -82,7 +82,7 @@ def train(
         bool,
         typer.Option(
             "--deterministic",
-            help="The same numbers on every run of a GPU, too; slower.",
+            help="Kernels that give the same numbers on every run of a GPU, where there are any; slower.",
             rich_help_panel=_MACHINE,
         ),
     ] = False,
@@ -147,7 +147,8 @@ def train(
         last = run_training(training, console)
         if ranks.is_first:
             typer.echo(
-                f"Trained. The last checkpoint is {last}; vidprep eval --checkpoint {run_dir} judges it."
+                f"Trained. The last checkpoint is {last}; this judges it: vidprep eval --shards {shards} "
+                f"--checkpoint {run_dir} --out DIR"
             )
 
 

@@ -24,6 +24,8 @@ from vidprep.model.weight_files import read_checkpoint
 
 _log = logging.getLogger(__name__)
 
+_NEEDED = ("model", "recipe", "classes", "position", "tally", "optimiser", "seed", "fingerprint")
+
 
 @dataclass(frozen=True)
 class Position:
@@ -87,16 +89,18 @@ def save_checkpoint(content: dict[str, Any], position: Position, run_dir: Path) 
     return path
 
 
-def prune_checkpoints(run_dir: Path, keep: Keep, *, per_epoch: int, epochs: int) -> None:
+def prune_checkpoints(run_dir: Path, keep: Keep, newest: Position, *, epochs: int) -> None:
     """Delete the checkpoints that are not to be kept.
 
     Args:
-        per_epoch: Steps of an epoch.
+        newest: Position of the newest good one. Those beyond it could not be read when the run went on; they
+            do not count, or the good ones would be deleted in their favour.
         epochs: Of the whole run.
     """
-    by_step = _by_total_steps(run_dir, per_epoch)
-    for total_steps in list(by_step)[: -keep.last]:
-        epoch, step = divmod(total_steps, per_epoch)
+    by_step = _by_total_steps(run_dir, newest.per_epoch)
+    known = [total_steps for total_steps in by_step if total_steps <= newest.total_steps]
+    for total_steps in known[: -keep.last]:
+        epoch, step = divmod(total_steps, newest.per_epoch)
         if step or (epoch % keep.every and epoch != epochs):
             by_step[total_steps].unlink()
 
@@ -110,13 +114,24 @@ def newest_checkpoint(run_dir: Path, per_epoch: int) -> tuple[Path, dict[str, An
     problem: CheckpointError | None = None
     for path in reversed(_by_total_steps(run_dir, per_epoch).values()):
         try:
-            return path, read_checkpoint(path)
+            return path, _read_whole(path)
         except CheckpointError as error:
             problem = problem or error
             _log.warning("%s The one before it is used.", error)
     if problem is None:
         return None
     raise problem
+
+
+def _read_whole(path: Path) -> dict[str, Any]:
+    content = read_checkpoint(path)
+    missing = [name for name in _NEEDED if name not in content]
+    if missing:
+        raise CheckpointError(
+            f"{path}: no checkpoint that a training wrote: it has no {', '.join(missing)}. To begin with its "
+            "weights, pass it with --init."
+        )
+    return content
 
 
 def _by_total_steps(run_dir: Path, per_epoch: int) -> dict[int, Path]:

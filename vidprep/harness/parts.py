@@ -9,8 +9,7 @@ lock                     one evaluation at a time
 import io
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
-from filelock import FileLock, Timeout
 
 from vidprep.errors import HarnessError
 from vidprep.files import write_whole
+from vidprep.harness.one_at_a_time import one_at_a_time
 from vidprep.harness.scores import VideoScores
 
 PARTS = "parts"
@@ -144,18 +143,13 @@ def read_failures(parts_dir: Path) -> dict[str, str]:
     return failures
 
 
-@contextmanager
-def only_evaluation(parts_dir: Path) -> Iterator[None]:
+def only_evaluation(parts_dir: Path) -> AbstractContextManager[None]:
     """Keep other evaluations out of a folder for the length of a `with` block.
 
     Raises:
         HarnessError: If one is at work in it.
     """
-    parts_dir.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(parts_dir / "lock", timeout=0):
-            yield
-    except Timeout as error:
-        raise HarnessError(
-            f"Another evaluation is at work in {parts_dir.parent}. Wait for it, or give another --out."
-        ) from error
+    return one_at_a_time(
+        parts_dir / "lock",
+        f"Another evaluation is at work in {parts_dir.parent}. Wait for it, or give another --out.",
+    )

@@ -52,6 +52,11 @@ class Ranks:
         dist.all_reduce(total)
         return total
 
+    def all_same(self, number: int) -> bool:
+        """Tell whether all processes have the same number; every process has to ask."""
+        firsts = self.sum(torch.tensor([number if self.is_first else 0])).item()
+        return not self.any(number != firsts)
+
     def barrier(self) -> None:
         """Wait for all processes."""
         self.any(False)
@@ -65,7 +70,7 @@ def joined_ranks(device: Device | None = None) -> Iterator[Ranks]:
         device: "cuda" gives each process of a machine a GPU of its own; None means that where there is one.
 
     Raises:
-        HarnessError: If there is no GPU, or none for this process.
+        HarnessError: If there is no GPU, or none for this process, or another process ended too early.
     """
     rank, world_size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     place = _device(device, int(os.environ.get("LOCAL_RANK", "0")))
@@ -76,9 +81,21 @@ def joined_ranks(device: Device | None = None) -> Iterator[Ranks]:
         dist.init_process_group("cpu:gloo,cuda:nccl" if place.type == "cuda" else "gloo", timeout=_TIMEOUT)
     try:
         yield Ranks(rank, world_size, place)
+    except RuntimeError as error:
+        if world_size == 1 or not _is_lost_peer(error):
+            raise
+        raise HarnessError(
+            f"Process {rank} stops because another of the {world_size} ended; that one's message says why. "
+            "Mend that and start all of them again; what is saved is kept."
+        ) from error
     finally:
         if world_size > 1:
             dist.destroy_process_group()
+
+
+def _is_lost_peer(error: RuntimeError) -> bool:
+    # Gloo has no exception of its own; its messages begin with the place in its source.
+    return isinstance(error, dist.DistError) or "/gloo/transport/" in str(error)
 
 
 def _device(name: Device | None, local_rank: int) -> torch.device:

@@ -7,6 +7,7 @@
       tensorboard/                    the same numbers for TensorBoard
       checkpoints/epoch-0005.pt       after 5 epochs; epoch-0000.pt is the network before training
       checkpoints/step-00001234.pt    within an epoch, after 1,234 optimiser steps in all
+      lock                            held by the training that is at work
 
 A file under `checkpoints/` has its name only when all of its bytes are on the disk.
 """
@@ -21,6 +22,7 @@ FACTS = "run.json"
 METRICS = "metrics.jsonl"
 TENSORBOARD = "tensorboard"
 CHECKPOINTS = "checkpoints"
+LOCK = "lock"
 
 _EPOCH_NAME = re.compile(r"epoch-(\d{4,})\.pt")
 _STEP_NAME = re.compile(r"step-(\d{8,})\.pt")
@@ -64,12 +66,23 @@ def read_metrics(run_dir: Path) -> list[dict[str, Any]]:
         clips_per_second   over all ranks together
         data_wait          share of the time, 0 to 1, in which rank 0 waited for clips
         seconds            of training so far, interruptions left out
+
+    Raises:
+        ValueError: If another line than the last is no JSON; the message has its number.
     """
     path = run_dir / METRICS
     if not path.is_file():
         return []
     lines = path.read_text(encoding="utf-8").split("\n")[:-1]  # a whole line ends with a line break
-    return [json.loads(line) for line in lines]
+    return [_metrics_line(line, number) for number, line in enumerate(lines, start=1)]
+
+
+def _metrics_line(text: str, number: int) -> dict[str, Any]:
+    try:
+        line: dict[str, Any] = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"line {number}: {error}") from error
+    return line
 
 
 def _numbered(run_dir: Path, pattern: re.Pattern[str]) -> dict[int, Path]:

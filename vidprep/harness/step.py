@@ -36,6 +36,11 @@ class BatchSplit:
         """Return the clips of one rank in one pass."""
         return self.batch_size // (self.num_micro_batches * self.num_ranks)
 
+    def smaller_pass(self) -> int:
+        """Return the clips of the next smaller pass that a rank's share divides into; 1 at least."""
+        share = self.batch_size // self.num_ranks
+        return next((n for n in range(self.per_pass // 2, 1, -1) if share % n == 0), 1)
+
 
 @dataclass(frozen=True)
 class StepSettings:
@@ -72,7 +77,7 @@ def train_step(
     divided by its share, and `DistributedDataParallel` averages over ranks.
 
     Raises:
-        HarnessError: If the device has no memory for it.
+        HarnessError: If the device has no memory for it, or the network cannot be compiled.
     """
     losses, corrects, waited = [], [], 0.0
     keys: list[str] = []
@@ -82,7 +87,7 @@ def train_step(
         batch = next(batches)
         waited += time.perf_counter() - asked
         is_last = micro == settings.split.num_micro_batches - 1
-        with _memory_is_the_users_matter(settings), _gradients_stay_here(net, is_last):
+        with _machine_is_the_users_matter(settings), gradients_stay_here(net, is_last):
             loss, correct = _forward_backward(net, batch, settings, epoch)
         losses.append(loss)
         corrects.append(correct)
@@ -111,31 +116,43 @@ def _forward_backward(
     return loss.detach(), (logits.detach().argmax(1) == batch.label).sum()
 
 
-def _gradients_stay_here(net: nn.Module, is_last: bool) -> AbstractContextManager[None]:
+def gradients_stay_here(net: nn.Module, is_last: bool) -> AbstractContextManager[None]:
     """Sum gradients over ranks once a step, not once a micro-batch."""
-    if is_last or not isinstance(net, DistributedDataParallel):
+    ranks_net = getattr(net, "_orig_mod", net)  # what torch.compile wrapped
+    if is_last or not isinstance(ranks_net, DistributedDataParallel):
         return nullcontext()
-    return net.no_sync()
+    return ranks_net.no_sync()
 
 
 @contextmanager
-def _memory_is_the_users_matter(settings: StepSettings) -> Iterator[None]:
-    """Turn a device that is out of memory into the error that says what to lower."""
+def _machine_is_the_users_matter(settings: StepSettings) -> Iterator[None]:
+    """Turn a device that is out of memory, or has no compiler, into the error that says what to do."""
     try:
         yield
     except RuntimeError as error:
+        if _is_failed_compilation(error):
+            reason = str(error).partition("\n")[0]
+            raise HarnessError(
+                f"PyTorch could not compile the network: {reason}. Leave --compile out, or install what is "
+                "missing."
+            ) from error
         if not is_out_of_memory(error):
             raise
         now = settings.split.per_pass
         remedy = (
-            f"--micro-batch {now // 2} gives the same batch in smaller passes"
+            f"--micro-batch {settings.split.smaller_pass()} gives the same batch in smaller passes"
             if now > 1
-            else ("the pass is one clip already: take a smaller crop_size or clip_len")
+            else "the pass is one clip already: take a smaller crop_size or clip_len"
         )
         raise HarnessError(
             f"No memory on {settings.device} for a pass of {now} clips: {remedy}. "
             "The last checkpoint is kept; --resume goes on from it."
         ) from error
+
+
+def _is_failed_compilation(error: RuntimeError) -> bool:
+    # By the name of its module: importing that takes seconds, and only --compile needs it.
+    return type(error).__module__.startswith(("torch._dynamo", "torch._inductor"))
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:

@@ -1,29 +1,24 @@
 """Train: one loop from the first step to the last."""
 
-import json
 import time
-from contextlib import ExitStack, closing
-from datetime import UTC, datetime
+from contextlib import AbstractContextManager, ExitStack, closing
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
 
 from vidprep.errors import HarnessError, HarnessStopped
-from vidprep.files import write_whole
 from vidprep.harness.checkpoints import prune_checkpoints, save_checkpoint
-from vidprep.harness.environment import describe_environment
 from vidprep.harness.metrics_log import MetricsLog
+from vidprep.harness.one_at_a_time import one_at_a_time
 from vidprep.harness.ranks import Ranks
-from vidprep.harness.run_folder import FACTS, RECIPE, epoch_checkpoints, read_facts, step_checkpoints
+from vidprep.harness.run_facts import write_facts
+from vidprep.harness.run_folder import FACTS, LOCK, epoch_checkpoints, step_checkpoints
 from vidprep.harness.schedule import learning_rate
 from vidprep.harness.step import train_step
 from vidprep.harness.stop_signals import StopSignals
 from vidprep.harness.train_progress import TrainProgress
 from vidprep.harness.training import Training
-from vidprep.manifests import class_list_hash
-from vidprep.pipelines import format_recipe
 
 
 def train(training: Training, console: Console) -> Path:
@@ -33,7 +28,8 @@ def train(training: Training, console: Console) -> Path:
         The last checkpoint.
 
     Raises:
-        HarnessError: If the loss is no finite number, or memory runs out; saved checkpoints are kept.
+        HarnessError: If the loss or a weight is no finite number, memory runs out, or another training is at
+            work in the folder; saved checkpoints are kept.
         HarnessStopped: If a signal asked for it; the position is saved.
         DecodeError: If more videos than allowed do not decode.
     """
@@ -42,7 +38,8 @@ def train(training: Training, console: Console) -> Path:
     with ExitStack() as stack:
         signals = stack.enter_context(StopSignals())
         if ranks.is_first:
-            _write_facts(training)
+            stack.enter_context(_only_training(request.run_dir))
+            write_facts(training)
             log = stack.enter_context(MetricsLog(request.run_dir, training.position.total_steps))
             progress = stack.enter_context(TrainProgress(training.position, stage.epochs, console))
         if training.position.total_steps == 0:
@@ -93,6 +90,7 @@ def _agree(ranks: Ranks, stop: bool, save: bool) -> tuple[bool, bool]:
 
 def _save(training: Training) -> None:
     """Write a checkpoint, then delete those that are not to be kept."""
+    _check_weights(training)
     if not training.ranks.is_first:
         return
     request, position = training.request, training.position
@@ -103,8 +101,18 @@ def _save(training: Training) -> None:
             f"The checkpoint of {position.path(request.run_dir)} could not be written: {error.strerror}. "
             "Earlier ones are kept: free some space, or keep fewer (--keep-last, --keep-every), and --resume."
         ) from error
-    epochs = request.recipe.optimisation.epochs
-    prune_checkpoints(request.run_dir, request.keep, per_epoch=position.per_epoch, epochs=epochs)
+    prune_checkpoints(request.run_dir, request.keep, position, epochs=request.recipe.optimisation.epochs)
+
+
+def _check_weights(training: Training) -> None:
+    """Refuse to save what cannot be trained on: a step whose loss was finite may still have ruined them."""
+    for name, weights in training.bare.state_dict().items():
+        if not weights.isfinite().all():
+            raise HarnessError(
+                f"After {training.position.total_steps} steps {name} holds numbers that are not finite, so "
+                "no checkpoint is written. Earlier ones are kept: lower the learning rate "
+                "(--set optimisation.lr=...), or train with --precision fp32."
+            )
 
 
 def _stopped(training: Training, signals: StopSignals) -> HarnessStopped:
@@ -128,40 +136,18 @@ def check_run_folder(run_dir: Path, *, resume: bool) -> None:
         raise HarnessError(
             f"{run_dir} holds a run already. Add --resume to go on with it, or choose another --out."
         )
-    if not has_run and run_dir.is_dir() and any(run_dir.iterdir()) and not (run_dir / FACTS).exists():
+    if run_dir.exists() and not run_dir.is_dir():
+        raise HarnessError(f"{run_dir} is a file, and a run is a folder. Choose another --out.")
+    if not has_run and not (run_dir / FACTS).exists() and _holds_something(run_dir):
         raise HarnessError(f"{run_dir} is not empty and holds no run. Choose another --out.")
 
 
-def _write_facts(training: Training) -> None:
-    """Write recipe.toml, and note this start in run.json."""
-    request = training.request
-    run_dir = request.run_dir
-    starts: list[Any] = []
-    if training.position.total_steps and (run_dir / FACTS).is_file():
-        starts = read_facts(run_dir)["starts"]
-    facts = {
-        "shards": training.shards.root,
-        "fingerprint": training.shards.fingerprint,
-        "num_videos": training.position.per_epoch * request.recipe.optimisation.batch_size,
-        "steps_per_epoch": training.position.per_epoch,
-        "classes": list(training.classes),
-        "class_list_hash": class_list_hash(training.classes),
-        "seed": request.seed,
-        "starts": [*starts, _start(training)],
-    }
-    write_whole(run_dir / RECIPE, format_recipe(request.recipe).encode())
-    write_whole(run_dir / FACTS, (json.dumps(facts, indent=2) + "\n").encode())
+def _holds_something(run_dir: Path) -> bool:
+    return run_dir.is_dir() and any(path.name != LOCK for path in run_dir.iterdir())
 
 
-def _start(training: Training) -> dict[str, Any]:
-    settings = training.settings
-    return {
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "total_steps": training.position.total_steps,
-        "weights": training.began_with,
-        "clips_per_pass": settings.split.per_pass,
-        "micro_batches": settings.split.num_micro_batches,
-        "precision": "fp32" if settings.autocast is None else "bf16",
-        "compiled": training.request.compile,
-        "environment": describe_environment(training.ranks),
-    }
+def _only_training(run_dir: Path) -> AbstractContextManager[None]:
+    return one_at_a_time(
+        run_dir / LOCK,
+        f"Another training is at work in {run_dir}. Wait for it, stop it, or choose another --out.",
+    )

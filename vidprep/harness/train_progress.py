@@ -41,7 +41,7 @@ class TrainProgress:
     ) -> None:
         if self._console.is_terminal:
             self._live.stop()
-        self._console.print(self.text(), highlight=False)
+        self._console.print(self.text(), highlight=False, soft_wrap=True)
 
     def step(self, position: Position) -> None:
         """Note that a step is done."""
@@ -52,7 +52,7 @@ class TrainProgress:
         self._line = line
         if not self._console.is_terminal and time.monotonic() - self._last_line > _PLAIN_LINE_SECONDS:
             self._last_line = time.monotonic()
-            self._console.print(self.text(), highlight=False)
+            self._console.print(self.text(), highlight=False, soft_wrap=True)
 
     def text(self) -> str:
         """Return the state as one line."""

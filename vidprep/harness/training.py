@@ -43,7 +43,7 @@ class TrainRequest:
         device: None: a GPU where there is one.
         precision: Convolutions in bfloat16 or float32; None: bfloat16 on a GPU.
         compile: Have PyTorch compile the network first.
-        deterministic: The same numbers on every run of a GPU, too; slower.
+        deterministic: Take kernels that give the same numbers on every run of a GPU, where PyTorch has them.
         micro_batch: Clips of one rank in one pass; None: its whole share of the batch.
         num_workers: Processes that decode, for each rank; None: from the cores.
         max_decode_errors: Videos that may fail to decode before the training gives up.
@@ -110,7 +110,8 @@ def set_up_training(request: TrainRequest, ranks: Ranks) -> Training:
     Raises:
         ShardError: If the shards are not complete, or lack the training split.
         CheckpointError: If weights cannot be used, or are of a run with other classes.
-        HarnessError: If the run in the folder is another one, or the batch cannot be spread over the ranks.
+        HarnessError: If the run in the folder is another one or not the same for all ranks, or the batch
+            cannot be spread over the ranks.
     """
     shards = ShardSet.open(request.shards)
     classes = class_list(shards)
@@ -140,6 +141,7 @@ def set_up_training(request: TrainRequest, ranks: Ranks) -> Training:
     )
     if newest:
         _restore(training, *newest)
+    _check_same_position(training)
     return training
 
 
@@ -267,6 +269,16 @@ def _restore(training: Training, path: Path, content: dict[str, Any]) -> None:
         training.loader.state_dict() | {"epoch": where["epoch"], "step": where["step"] * passes}
     )
     _log.debug("%s restored into %s", path, request.run_dir)
+
+
+def _check_same_position(training: Training) -> None:
+    """Refuse a run that looks different to some ranks: each would train other weights, and nobody notice."""
+    if not training.ranks.all_same(training.position.total_steps):
+        raise HarnessError(
+            f"Not all processes go on from the same step: process {training.ranks.rank} sees a run of "
+            f"{training.position.total_steps} steps in {training.request.run_dir}. Use an --out that is the "
+            "same folder for all of them, on every machine."
+        )
 
 
 def _check_same_run(path: Path, content: dict[str, Any], training: Training) -> None:

@@ -145,7 +145,7 @@ def _check_fits(chosen: Tensors, places: Tensors, source: str, new_fc: bool) -> 
     if wrong:
         name = wrong[0]
         found, needed = tuple(chosen[name].shape), tuple(places[name].shape)
-        hint = " Set model.width to its number of channels." if name == "conv1.weight" else ""
+        hint = _hint(found, needed) if name == "conv1.weight" else ""
         raise CheckpointError(
             f"{source}: '{name}' has shape {found}, the network needs {needed}; {len(wrong)} such.{hint}"
         )
@@ -154,6 +154,13 @@ def _check_fits(chosen: Tensors, places: Tensors, source: str, new_fc: bool) -> 
     ]
     if missing:
         raise CheckpointError(f"{source}: weights are missing: {_some(tuple(missing))}.")
+
+
+def _hint(found: tuple[int, ...], needed: tuple[int, ...]) -> str:
+    """Say which setting would make the network take a first kernel (O, I, T, H, W)."""
+    if found[:1] != needed[:1]:
+        return " Set model.width to its number of channels."
+    return f" Set model.temporal_taps={found[2]}." if len(found) == 5 and found[2] in (1, 3) else ""
 
 
 def _report(file: WeightFile, chosen: Tensors, model: I3DResNet, inflation: Inflation) -> LoadReport:

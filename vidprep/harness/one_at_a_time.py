@@ -1,0 +1,28 @@
+"""Two processes must not write into the same folder."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from vidprep.errors import HarnessError
+
+
+@contextmanager
+def one_at_a_time(lock_path: Path, busy: str) -> Iterator[None]:
+    """Hold a lock for the length of a `with` block; it ends with the process, too, however that ends.
+
+    Args:
+        lock_path: Of a file, which may stay behind.
+        busy: What to say if somebody else holds it.
+
+    Raises:
+        HarnessError: If somebody else does.
+    """
+    lock_path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(lock_path, timeout=0):
+            yield
+    except Timeout as error:
+        raise HarnessError(busy) from error
