@@ -23,8 +23,8 @@ demo: $(VENV)/installed   ## raw videos to a trained network and a page on it al
 	$(BIN)/vidprep synth ssv2 --out $(DEMO)/raw/ssv2 --classes 12 --videos-per-class 48 --validation-per-class 10 --broken 0.02
 	$(BIN)/vidprep build demo --source $(DEMO)/raw/ssv2 --out $(DEMO)/shards/motion
 	$(BIN)/vidprep train --shards $(DEMO)/shards/motion --out $(DEMO)/runs/motion --resume
-	$(BIN)/vidprep train --shards $(DEMO)/shards/motion --out $(DEMO)/runs/blind --resume --set model.temporal_taps=1
-	$(BIN)/vidprep eval --shards $(DEMO)/shards/motion --checkpoint $(DEMO)/runs/blind --out $(DEMO)/evals/blind
+	$(BIN)/vidprep eval --shards $(DEMO)/shards/motion --checkpoint $(DEMO)/runs/motion --out $(DEMO)/evals/blind \
+	    --centre-tap
 	$(BIN)/vidprep eval --shards $(DEMO)/shards/motion --checkpoint $(DEMO)/runs/motion --out $(DEMO)/evals/motion \
 	    --versus $(DEMO)/evals/blind
 	$(BIN)/vidprep filters --run $(DEMO)/runs/motion --out $(DEMO)/analyses/filters

@@ -60,6 +60,13 @@ def evaluate(
     workers: Annotated[
         int | None, typer.Option(min=0, help="Processes that decode.", show_default="from the cores")
     ] = None,
+    centre_tap: Annotated[
+        bool,
+        typer.Option(
+            "--centre-tap",
+            help="Cut temporal kernels to their centre tap first: what the network knows without motion.",
+        ),
+    ] = False,
     versus: Annotated[
         list[Path] | None,
         typer.Option(metavar="DIR", help="An earlier evaluation to print beside this one; repeatable."),
@@ -90,6 +97,7 @@ def evaluate(
             ranks=ranks,
             split=split,
             protocol=protocol,
+            centre_tap=centre_tap,
             overrides=settings,
             micro_batch=micro_batch,
             options=LoaderOptions(num_workers=workers),
@@ -128,7 +136,8 @@ def _print(results: "Results", out_dir: Path, others: dict[str, "Results"]) -> N
     console = Console(highlight=False)
     console.print(
         f"{results.shards.root}, {results.shards.split}: crops x clips = {views.num_crops} x "
-        f"{views.num_clips}, {views.clip_len} frames each, {views.temporal}",
+        f"{views.num_clips}, {views.clip_len} frames each, {views.temporal}"
+        + ("; cut to the centre tap, blind to motion" if results.centre_tap else ""),
         markup=False,
         soft_wrap=True,
     )

@@ -60,6 +60,7 @@ def evaluate(
     split: str = "validation",
     protocol: Protocol | None = None,
     overrides: Sequence[str] = (),
+    centre_tap: bool = False,
     micro_batch: int | None = None,
     options: LoaderOptions = LoaderOptions(),  # noqa: B008  (frozen)
     on_video: Callable[[int, int], object] = lambda done, total: None,
@@ -80,6 +81,7 @@ def evaluate(
         split: E.g. "validation".
         protocol: "ibm" takes the views and the head of that code, see `pipelines/ibm_*.toml`.
         overrides: `eval_views.KEY=VALUE` settings.
+        centre_tap: Cut the temporal kernels to their centre tap first: what the network knows without motion.
         micro_batch: Views that the network takes at a time; None: 8 on a GPU, 2 on a CPU.
         options: How to read and decode.
         on_video: Called after each video with how many of this rank are done, and how many it has.
@@ -100,7 +102,13 @@ def evaluate(
     if micro_batch is not None and micro_batch < 1:
         raise ValueError(f"micro_batch must be at least 1, got {micro_batch}.")
     evaluation = prepare(
-        checkpoint, shards, split, protocol=protocol, overrides=overrides, device=ranks.device
+        checkpoint,
+        shards,
+        split,
+        protocol=protocol,
+        overrides=overrides,
+        centre_tap=centre_tap,
+        device=ranks.device,
     )
     if (finished := _finished(evaluation, out_dir, ranks)) is not None:
         _log.warning("%s holds this evaluation, complete: nothing is done again.", out_dir)
@@ -248,6 +256,7 @@ def _results(evaluation: Evaluation, ranks: Ranks, parts: pa.Table, failures: di
         class_list_hash=class_list_hash(evaluation.classes),
         views=views,
         protocol=evaluation.protocol,
+        centre_tap=evaluation.centre_tap,
         recipe=checkpoint.weights.recipe,
         seconds=seconds,
         views_per_second=len(parts) * views.num_clips * views.num_crops / seconds,

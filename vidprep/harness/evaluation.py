@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from vidprep.errors import RecipeError
+from vidprep.errors import CheckpointError, RecipeError
 from vidprep.harness.chosen_checkpoint import ChosenCheckpoint, choose_checkpoint
 from vidprep.harness.chosen_views import Protocol, choose_head, choose_views
 from vidprep.harness.class_lists import network_classes
@@ -15,6 +15,7 @@ from vidprep.harness.results import Results
 from vidprep.harness.view_logits import precision_of
 from vidprep.load.crops import eval_boxes
 from vidprep.model import I3DResNet
+from vidprep.model.centre_tap import cut_to_centre_tap
 from vidprep.model.weights import load_network
 from vidprep.recipe import EvalViews
 from vidprep.shards.shard_set import ShardSet, Split
@@ -32,6 +33,7 @@ class Evaluation:
         split: ... and the part of it that is evaluated.
         views: Of each video.
         protocol: Whose views and head these are; None for the recipe's own.
+        centre_tap: Whether the temporal kernels were cut to their centre tap, see `model.centre_tap`.
     """
 
     checkpoint: ChosenCheckpoint
@@ -41,6 +43,7 @@ class Evaluation:
     split: Split
     views: EvalViews
     protocol: Protocol | None
+    centre_tap: bool
 
     def identity(self, device: torch.device) -> dict[str, Any]:
         """Return what another start, or its results, must have in common with this one."""
@@ -49,6 +52,7 @@ class Evaluation:
             "shards.fingerprint": self.shards.fingerprint,
             "shards.split": self.split.name,
             "protocol": self.protocol,
+            "centre_tap": self.centre_tap,
             "precision": precision_of(device),
         } | _by_name(self.views)
 
@@ -60,6 +64,7 @@ def prepare(
     *,
     protocol: Protocol | None,
     overrides: Sequence[str],
+    centre_tap: bool,
     device: torch.device,
 ) -> Evaluation:
     """Read what is to be evaluated and make sure that it fits together; see `vidprep.harness.evaluate`."""
@@ -68,12 +73,14 @@ def prepare(
     chosen = choose_checkpoint(Path(checkpoint))
     weights = chosen.weights
     network = load_network(weights)
+    if centre_tap and not cut_to_centre_tap(network):
+        raise CheckpointError(f"{chosen.path}: its kernels have one temporal tap only: nothing to cut.")
     classes = network_classes(weights, shards)
     views = choose_views(weights, shards, protocol=protocol, overrides=overrides)
     _check_crops(views, part)
     network.head = choose_head(weights, shards, protocol=protocol)
     network.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-    return Evaluation(chosen, network, classes, shards, part, views, protocol)
+    return Evaluation(chosen, network, classes, shards, part, views, protocol, centre_tap)
 
 
 def _check_crops(views: EvalViews, split: Split) -> None:
@@ -91,6 +98,7 @@ def identity_of(results: Results) -> dict[str, Any]:
         "shards.fingerprint": results.shards.fingerprint,
         "shards.split": results.shards.split,
         "protocol": results.protocol,
+        "centre_tap": results.centre_tap,
         "precision": results.environment["precision"],
     } | _by_name(results.views)
 

@@ -100,6 +100,7 @@ class Results(Figures):
     class_list_hash: str
     views: EvalViews
     protocol: Literal["ibm"] | None
+    centre_tap: bool = False
     recipe: Recipe | None
     seconds: float
     views_per_second: float

@@ -3,6 +3,7 @@
 import resource
 import subprocess
 
+import pyarrow.parquet as pq
 import pytest
 import torch
 from rich.console import Console
@@ -11,8 +12,9 @@ from typer.testing import CliRunner
 from tests.harness.evaluation.small import command, environment
 from vidprep.cli.eval_progress import EvalProgress
 from vidprep.cli.main import app
-from vidprep.errors import HarnessError
+from vidprep.errors import CheckpointError, HarnessError
 from vidprep.harness.results import read_results
+from vidprep.model import i3d_resnet
 
 
 def run(shards, network, out_dir, *words):
@@ -94,3 +96,21 @@ def test_progress_in_plain_lines(capsys):
         progress.update(40, 40)
     assert "40 / 40 videos of rank 0 of 3" in capsys.readouterr().out.splitlines()[-1]
     assert " in " in progress.line()
+
+
+def test_a_network_cut_to_the_centre_tap_scores_frames_and_not_their_order(shards, network, tmp_path):
+    done = run(shards, network, tmp_path / "cut", "--views", "1x1", "--centre-tap")
+    assert "cut to the centre tap, blind to motion" in " ".join(done.output.split())
+    run(shards, network, tmp_path / "whole", "--views", "1x1")
+    cut, whole = (pq.read_table(tmp_path / name / "predictions.parquet") for name in ("cut", "whole"))
+    assert read_results(tmp_path / "cut").centre_tap and not read_results(tmp_path / "whole").centre_tap
+    assert cut["logit_sum"] != whole["logit_sum"]
+    with pytest.raises(HarnessError, match="centre_tap"):
+        run(shards, network, tmp_path / "cut", "--views", "1x1")
+
+
+def test_a_network_of_one_tap_has_nothing_to_cut(shards, tmp_path):
+    net = i3d_resnet(18, 6, width=2, temporal_taps=1)
+    torch.save(net.state_dict(), tmp_path / "blind.pt")
+    with pytest.raises(CheckpointError, match="one temporal tap only: nothing to cut"):
+        run(shards, tmp_path / "blind.pt", tmp_path / "out", "--centre-tap", "--views", "1x1")
