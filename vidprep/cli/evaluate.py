@@ -54,7 +54,7 @@ def evaluate(
             min=1,
             metavar="N",
             help="Views that the network takes at a time; changes memory and speed only.",
-            show_default="8 on a GPU, 2 on a CPU",
+            show_default="8 of 32x256x256 on a GPU, 2 on a CPU",
         ),
     ] = None,
     workers: Annotated[

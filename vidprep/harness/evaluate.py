@@ -82,7 +82,7 @@ def evaluate(
         protocol: "ibm" takes the views and the head of that code, see `pipelines/ibm_*.toml`.
         overrides: `eval_views.KEY=VALUE` settings.
         centre_tap: Cut the temporal kernels to their centre tap first: what the network knows without motion.
-        micro_batch: Views that the network takes at a time; None: 8 on a GPU, 2 on a CPU.
+        micro_batch: Views that the network takes at a time; None: 8 of 32x256x256 on a GPU, 2 on a CPU.
         options: How to read and decode.
         on_video: Called after each video with how many of this rank are done, and how many it has.
 
@@ -117,7 +117,7 @@ def evaluate(
         if ranks.is_first:
             open_parts(out_dir / PARTS, evaluation.identity(ranks.device))
         ranks.barrier()
-        micro_batch = micro_batch or default_micro_batch(ranks.device)
+        micro_batch = micro_batch or default_micro_batch(ranks.device, evaluation.views)
         _score_share(evaluation, out_dir, ranks, micro_batch, options, on_video)
         ranks.barrier()
         if ranks.is_first:

@@ -9,14 +9,16 @@ from vidprep.errors import HarnessError
 from vidprep.load.batch import Batch
 from vidprep.load.transforms import to_network_input
 from vidprep.model import I3DResNet
+from vidprep.recipe import EvalViews
 
 # A view of 32 x 256 x 256 takes about half a GB of ResNet-50's maps in float32, half of that in bfloat16.
-_MICRO_BATCH = {"cpu": 2, "cuda": 8}
+_FULL_VIEWS = {"cpu": 2, "cuda": 8}
 
 
-def default_micro_batch(device: torch.device) -> int:
-    """Return how many views a device takes at a time."""
-    return _MICRO_BATCH[device.type]
+def default_micro_batch(device: torch.device, views: EvalViews) -> int:
+    """Return how many views a device takes at a time: as many pixels as in so many full-sized views."""
+    full = 32 * 256 * 256
+    return max(1, _FULL_VIEWS[device.type] * full // (views.clip_len * views.crop_size**2))
 
 
 def precision_of(device: torch.device) -> str:

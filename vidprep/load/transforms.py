@@ -3,13 +3,19 @@
 N = clips or views, T = frames, S = side of the batch's buffer, see `vidprep.load.pixels`.
 """
 
+from collections.abc import Iterator
+
 import torch
 from torch.nn.functional import interpolate
 
 from vidprep.load.batch import Batch
+from vidprep.load.pixels import Pixels
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+# Bytes of frame buffers that are converted at a time; in float32 RGB eight times as many.
+_VALUES_AT_ONCE = 1 << 20
 
 # BT.601, limited range: 219 levels of Y from 16 on, 224 of U and V around 128.
 _KR, _KB = 0.299, 0.114
@@ -40,29 +46,46 @@ def to_network_input(
     out = torch.empty(shape, dtype=dtype, device=device, memory_format=torch.channels_last_3d)
     scale = 1 / (255 * torch.tensor(std, device=device).view(1, 3, 1, 1))
     offset = torch.tensor(mean, device=device).view(1, 3, 1, 1) * 255
-    # Clip by clip: boxes differ, and float32 copies of a whole batch would take gigabytes.
-    for i, (box, flip) in enumerate(zip(batch.box.tolist(), batch.flip.tolist(), strict=True)):
-        clip = resize(crop_to_rgb(batch, i, box), batch.crop_size)
-        clip = clip.flip(-1) if flip else clip
+    for i, clip in enumerate(_crops_in_rgb(batch)):
         out[i] = ((clip - offset) * scale).transpose(0, 1)
     return out
 
 
 def to_rgb(batch: Batch) -> torch.Tensor:
     """Return the crops as they would be shown: (N, T, 3, crop_size, crop_size) uint8."""
-    clips = [resize(crop_to_rgb(batch, i, box), batch.crop_size) for i, box in enumerate(batch.box.tolist())]
-    clips = [clip.flip(-1) if flip else clip for clip, flip in zip(clips, batch.flip.tolist(), strict=True)]
-    return torch.stack(clips).round().to(torch.uint8)
+    return torch.stack([clip.round().to(torch.uint8) for clip in _crops_in_rgb(batch)])
 
 
-def crop_to_rgb(batch: Batch, i: int, box: list[int]) -> torch.Tensor:
-    """Return clip `i` of a batch: (T, 3, height, width) float32 of whole levels 0 to 255."""
-    top, left, height, width = box
+def _crops_in_rgb(batch: Batch) -> Iterator[torch.Tensor]:
+    """Yield each clip of a batch, cut, resized and mirrored: (T, 3, crop_size, crop_size) float32 levels.
+
+    Small clips are converted several at a time, which takes fewer and larger operations; large ones one by
+    one, for float32 copies of a whole batch would take gigabytes.
+    """
+    at_once = max(1, _VALUES_AT_ONCE // batch.video[0].numel()) if len(batch) else 1
+    views = zip(batch.box.tolist(), batch.flip.tolist(), strict=True)
+    for start in range(0, len(batch), at_once):
+        for buffer, (box, flip) in zip(_buffers_in_rgb(batch, start, start + at_once), views, strict=False):
+            clip = resize(_cut(buffer, box, batch.pixels), batch.crop_size)
+            yield clip.flip(-1) if flip else clip
+
+
+def _buffers_in_rgb(batch: Batch, start: int, stop: int) -> torch.Tensor:
+    """Return the buffers of clips `start` to `stop - 1`: (n, T, 3, S, S) float32 of whole levels 0 to 255."""
+    video = batch.video[start:stop]
     if batch.pixels == "rgb":
-        return batch.video[i, :, :height, :width].permute(0, 3, 1, 2).float()
+        return video.permute(0, 1, 4, 2, 3).float()
+    rgb = yuv420_to_rgb(video.flatten(0, 1))
+    return rgb.view(*video.shape[:2], *rgb.shape[1:])
+
+
+def _cut(buffer: torch.Tensor, box: list[int], pixels: Pixels) -> torch.Tensor:
+    """Return the box of a frame buffer (T, 3, S, S)."""
+    top, left, height, width = box
+    if pixels == "rgb":
+        return buffer[:, :, :height, :width]
     # The buffer begins at the even pixel at or before the box.
-    rgb = yuv420_to_rgb(batch.video[i])
-    return rgb[:, :, top % 2 : top % 2 + height, left % 2 : left % 2 + width]
+    return buffer[:, :, top % 2 : top % 2 + height, left % 2 : left % 2 + width]
 
 
 def yuv420_to_rgb(planes: torch.Tensor) -> torch.Tensor:
