@@ -8,10 +8,11 @@ DEMO := demo
 help:   ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1|/' | column -t -s '|'
 
-# The environment is made anew whenever the list of dependencies changes.
+# The environment is made anew whenever the list of dependencies changes. Python compiles what it imports; compiling
+# all of it here would double the time.
 $(VENV)/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
 demo: $(VENV)/installed   ## raw videos to a trained network and a page on it all, in six minutes (demo/)
