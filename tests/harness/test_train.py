@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy
 
 from tests.harness.tiny import losses, options, run, start, write_tiny_shards
 from vidprep.harness.run_folder import epoch_checkpoints, read_facts, read_metrics, step_checkpoints
-from vidprep.harness.training import sgd
+from vidprep.harness.set_up import sgd
 from vidprep.model import build_model
 from vidprep.model.weight_files import read_checkpoint
 from vidprep.pipelines import override_recipe

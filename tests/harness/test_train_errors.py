@@ -14,9 +14,10 @@ from vidprep.errors import CheckpointError, HarnessError
 from vidprep.harness.checkpoints import Keep, Position, prune_checkpoints, save_checkpoint
 from vidprep.harness.ranks import joined_ranks
 from vidprep.harness.run_folder import epoch_checkpoints, step_checkpoints
+from vidprep.harness.set_up import set_up_training, split_batch
 from vidprep.harness.step import BatchSplit, train_step
 from vidprep.harness.train import check_run_folder, train
-from vidprep.harness.training import TrainRequest, set_up_training, split_batch
+from vidprep.harness.training import TrainRequest
 from vidprep.harness.training_recipe import training_recipe
 from vidprep.model import i3d_resnet
 from vidprep.model.weight_files import checkpoint

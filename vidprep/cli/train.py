@@ -115,9 +115,10 @@ def train(
 
     from vidprep.harness.checkpoints import Keep
     from vidprep.harness.ranks import joined_ranks
+    from vidprep.harness.set_up import set_up_training
     from vidprep.harness.train import check_run_folder
     from vidprep.harness.train import train as run_training
-    from vidprep.harness.training import TrainRequest, set_up_training
+    from vidprep.harness.training import TrainRequest
     from vidprep.harness.training_recipe import training_recipe
     from vidprep.shards.shard_set import ShardSet
 
