@@ -13,7 +13,7 @@ from tests.load.numbered import encode, sample, write_shard_set
 from vidprep.errors import CheckpointError, HarnessError
 from vidprep.harness.checkpoints import Keep, Position, prune_checkpoints, save_checkpoint
 from vidprep.harness.ranks import joined_ranks
-from vidprep.harness.run_folder import epoch_checkpoints, step_checkpoints
+from vidprep.harness.run_folder import epoch_checkpoints, read_metrics, step_checkpoints
 from vidprep.harness.set_up import set_up_training, split_batch
 from vidprep.harness.step import BatchSplit, train_step
 from vidprep.harness.train import check_run_folder, train
@@ -206,7 +206,19 @@ def test_a_machine_that_cannot_compile(tiny_shards, tmp_path):
         train_step(Uncompiled(), training.optimiser, iter(training.loader), training.settings, epoch=0)
 
 
-def test_a_video_that_does_not_decode_stops_the_training_or_is_left_out(tiny_shards, tmp_path):
+def test_a_video_that_does_not_decode_stops_the_training_or_is_left_out_by_leave(tmp_path):
+    videos = [encode(8, video, width=64, height=64, path=tmp_path) for video in range(8)]
+    videos[3] = videos[3][:400]
+    samples = [sample("train", f"v{n}", n % 2, data, 8, 64, 64) for n, data in enumerate(videos)]
+    shards = write_shard_set(tmp_path / "shards", samples, per_shard=8)
+    words = ["train", "--shards", shards, "--log-every", 1, "--workers", 1, *options(optimisation__epochs=2)]
+    said = run(*words, "--out", tmp_path / "a", expect=1)
+    assert "train-v3" in said and "max_decode_errors is 0" in said and "Traceback" not in said
+    said = run(*words, "--out", tmp_path / "b", "--max-decode-errors", 2)
+    assert said.count("It is missing from its batch") == 2 and len(read_metrics(tmp_path / "b")) == 2
+
+
+def test_a_video_whose_bytes_changed_stops_the_training(tiny_shards, tmp_path):
     shards = shutil.copytree(tiny_shards, tmp_path / "shards")
     index = ShardSet.open(shards).split("train").index.to_pylist()[3]
     with (shards / index["shard"]).open("r+b") as tar:

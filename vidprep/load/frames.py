@@ -96,6 +96,9 @@ def open_video(video: bytes) -> InputContainer:
         container.close()
         raise FrameMissingError("there is no video stream")
     context = container.streams.video[0].codec_context
+    if context is None:  # a header that was cut short, against what PyAV's types promise
+        container.close()
+        raise FrameMissingError("the header does not say how the video is encoded")
     context.thread_type = "NONE"
     context.thread_count = 1
     return container
