@@ -21,7 +21,7 @@ def vidprep(*words: object) -> None:
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("demo")
-    sizes = ["--classes", NUM_CLASSES, "--videos-per-class", 40, "--validation-per-class", 10]
+    sizes = ["--classes", NUM_CLASSES, "--videos-per-class", 48, "--validation-per-class", 10]
     vidprep("synth", "ssv2", "--out", root / "raw", *sizes, "--broken", 0.02)
     vidprep("build", "demo", "--source", root / "raw", "--out", root / "shards")
     return root / "shards"
@@ -29,7 +29,7 @@ def shards(tmp_path_factory) -> Path:
 
 def top1(shards: Path, folder: Path, seed: int, *settings: str) -> float:
     options = [word for setting in settings for word in ("--set", setting)]
-    vidprep("train", "--shards", shards, "--out", folder / "run", "--seed", seed, *options)
+    vidprep("train", "--shards", shards, "--out", folder / "run", "--seed", seed, "--workers", 1, *options)
     vidprep("eval", "--shards", shards, "--checkpoint", folder / "run", "--out", folder / "eval")
     return read_results(folder / "eval").top1
 

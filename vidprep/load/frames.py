@@ -91,6 +91,7 @@ def open_video(video: bytes) -> InputContainer:
         mode="r",
         format="mov" if video[4:8] == b"ftyp" else None,
         options={"format_whitelist": _CONTAINERS},
+        metadata_errors="replace",  # titles and the like may be any bytes
     )
     if not container.streams.video:
         container.close()
