@@ -155,6 +155,27 @@ def test_a_video_that_does_not_decode(videos, video, num_frames, message):
         PyavDecoder("rgb", 200).decode(data, [view], out, num_frames=num_frames)
 
 
+def test_whatever_is_damaged_is_a_decode_error_or_decodes(tmp_path):
+    whole = encode(8, width=64, height=64, path=tmp_path)
+    rng = np.random.default_rng(0)
+    damaged = [whole[:size] for size in range(1, len(whole), 29)]
+    for _ in range(300):
+        changed = bytearray(whole)
+        for place in rng.integers(0, min(len(whole), 1400), rng.integers(1, 9)):
+            changed[place] = rng.integers(256)
+        damaged.append(bytes(changed))
+    decoder, side = PyavDecoder("yuv420", buffer_side("yuv420", 32)), buffer_side("yuv420", 32)
+    out = np.empty((1, 4, *frame_shape("yuv420", side)), np.uint8)
+    outcomes = set()
+    for video in damaged:
+        try:
+            decoder.decode(video, [View((0, 2, 4, 6), Box(3, 5, 32, 32))], out, num_frames=8)
+            outcomes.add("decoded")
+        except DecodeError:
+            outcomes.add("refused")
+    assert outcomes == {"decoded", "refused"}
+
+
 def test_a_playlist_opens_nothing(tmp_path, videos):
     """A video of a stranger must not make FFmpeg read other files."""
     target = tmp_path / "secret.mp4"
