@@ -2,25 +2,22 @@
 
 import threading
 import time
-from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from vidprep.durations import format_seconds
-from vidprep.progress_bar import bar_over_line
+from vidprep.live_display import LiveDisplay
 
-_PLAIN_LINE_SECONDS = 10.0
 _MESSAGES = {
     "stopping": "Stopping when the videos in hand are done; Ctrl-C again: at once.",
     "no workers": "The scheduler has no workers yet; waiting for them.",
 }
 
 
-class BuildProgress:
+class BuildProgress(LiveDisplay):
     """Counts the events of a build and shows them.
 
     Args:
@@ -33,47 +30,34 @@ class BuildProgress:
     def __init__(
         self, title: str, *, num_videos: int, num_finished: int, num_rejected: int, console: Console
     ) -> None:
+        super().__init__(console)
         self._title = title
         self._num_videos = num_videos
         self._before = num_finished
         self._rejected_before = num_rejected
-        self._console = console
-        self._started = self._last_line = time.monotonic()
         self._videos: dict[int, int] = {}  # by shard, so that a shard begun again counts once
         self._rejected: dict[int, int] = {}
         self._workers: dict[str, str] = {}
         self._lock = threading.Lock()
-        self._live = Live(get_renderable=self._render, console=console, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal:
-            self._live.start()
-        else:
-            self._console.print(f"{self._title}: {self._num_videos - self._before:,} videos to transcode.")
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._console.is_terminal:
-            self._live.stop()
-        self._console.print(self.line())
+        if not self.console.is_terminal:
+            self.print(f"{self._title}: {self._num_videos - self._before:,} videos to transcode.")
+        return super().__enter__()
 
     def update(self, event: dict[str, Any]) -> None:
         """Take in one event of a build."""
         if event["event"] in _MESSAGES:
-            self._console.print(_MESSAGES[event["event"]], soft_wrap=True)
+            self.print(_MESSAGES[event["event"]])
             return
         with self._lock:
             self._count(event)
-        if not self._console.is_terminal and time.monotonic() - self._last_line > _PLAIN_LINE_SECONDS:
-            self._last_line = time.monotonic()
-            self._console.print(self.line())
+        self.say()
 
     def line(self) -> str:
         """Return the state as one line of text."""
-        finished = self._before + sum(self._videos.values())
-        seconds = time.monotonic() - self._started
+        finished, _ = self.done_and_total()
+        seconds = time.monotonic() - self.started
         rate = sum(self._videos.values()) / seconds if seconds > 0 else 0.0
         parts = [
             f"{self._title}: {finished:,} / {self._num_videos:,} videos",
@@ -99,12 +83,16 @@ class BuildProgress:
                 f"shard {shard}, video {self._videos[shard]}: {event['source']} ({event['seconds']:.1f} s)"
             )
 
-    def _render(self) -> RenderableType:
+    def done_and_total(self) -> tuple[int, int]:
+        """Return the videos that are finished, and all."""
+        return self._before + sum(self._videos.values()), self._num_videos
+
+    def render(self) -> RenderableType:
+        """Return bar, line, and what each worker is at."""
         with self._lock:
-            finished = self._before + sum(self._videos.values())
             table = Table.grid(padding=(0, 1))
             for worker, state in sorted(self._workers.items()):
                 table.add_row(
                     Text(f"worker {worker}", style="dim"), Text(state, overflow="ellipsis", no_wrap=True)
                 )
-            return Group(bar_over_line(self.line(), completed=finished, total=self._num_videos), table)
+            return Group(super().render(), table)

@@ -7,6 +7,7 @@ import typer
 
 from vidprep.cli.analysis_files import remove_earlier, write_figure, write_json
 from vidprep.cli.erf_measure import Settings, Target
+from vidprep.cli.options import OutDir, RunDir, Weights3D
 from vidprep.cli.runs import check_one_source, read_epochs
 
 if TYPE_CHECKING:
@@ -20,13 +21,9 @@ _EVERY = typer.Option(min=1, metavar="N", help="Of a run's checkpoints each N-th
 
 
 def erf(
-    out_dir: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where results go.")],
-    checkpoint: Annotated[
-        Path | None, typer.Option("--checkpoint", metavar="FILE", help="A file of 3D weights.")
-    ] = None,
-    run: Annotated[
-        Path | None, typer.Option("--run", metavar="RUN", help="Or a training: every epoch's checkpoint.")
-    ] = None,
+    out_dir: OutDir,
+    checkpoint: Weights3D = None,
+    run: RunDir = None,
     every: Annotated[int | None, _EVERY] = None,
     num_draws: Annotated[int, typer.Option("--draws", min=1, help="Noise clips to average over.")] = 10,
     num_frames: Annotated[int, typer.Option("--frames", min=1, help="Frames of a clip.")] = 32,

@@ -2,13 +2,19 @@
 
 import logging
 import re
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from vidprep.cli.options import threads_sleep_while_they_wait
+from vidprep.cli.options import (
+    MACHINE,
+    ComputeDevice,
+    DecodeWorkers,
+    OutDir,
+    Shards,
+    threads_sleep_while_they_wait,
+)
 from vidprep.durations import format_seconds
 from vidprep.errors import HarnessError
 
@@ -23,54 +29,58 @@ _MAX_NAMED = 10  # failed videos in a message
 _VIEWS = re.compile(r"(\d+)x(\d+)")
 
 
+Checkpoint = Annotated[
+    Path, typer.Option(metavar="FILE|RUN", help="A file of 3D weights, or a run's folder: its last epoch.")
+]
+Split = Annotated[str, typer.Option(help="Which split to evaluate.")]
+Views = Annotated[
+    str | None,
+    typer.Option(metavar="CROPSxCLIPS", help="Views of a video, e.g. 3x10.", show_default="the recipe's"),
+]
+ProtocolName = Annotated[
+    Literal["ibm"] | None,
+    typer.Option(help="Views and head of IBM's action-recognition-pytorch, by dataset."),
+]
+ViewOverrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="eval_views.KEY=VALUE", help="Override a key of the views; repeatable."),
+]
+CentreTap = Annotated[
+    bool,
+    typer.Option(
+        "--centre-tap",
+        help="Cut temporal kernels to their centre tap first: what the network knows without motion.",
+    ),
+]
+Versus = Annotated[
+    list[Path] | None,
+    typer.Option(metavar="DIR", help="An earlier evaluation to print beside this one; repeatable."),
+]
+MicroBatch = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Views that the network takes at a time; changes memory and speed only.",
+        show_default="8 of 32x256x256 on a GPU, 2 on a CPU",
+        rich_help_panel=MACHINE,
+    ),
+]
+
+
 def evaluate(
-    shards: Annotated[str, typer.Option(metavar="DIR", help="A shard set: its folder or its URL.")],
-    checkpoint: Annotated[
-        Path,
-        typer.Option(metavar="FILE|RUN", help="A file of 3D weights, or a run's folder: its last epoch."),
-    ],
-    out_dir: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where results go.")],
-    split: Annotated[str, typer.Option(help="Which split to evaluate.")] = "validation",
-    views: Annotated[
-        str | None,
-        typer.Option(metavar="CROPSxCLIPS", help="Views of a video, e.g. 3x10.", show_default="the recipe's"),
-    ] = None,
-    protocol: Annotated[
-        Literal["ibm"] | None,
-        typer.Option(help="Views and head of IBM's action-recognition-pytorch, by dataset."),
-    ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="eval_views.KEY=VALUE", help="Override a key of the views; repeatable."
-        ),
-    ] = None,
-    device: Annotated[
-        Literal["cpu", "cuda"] | None, typer.Option(help="Where to compute.", show_default="cuda if there is")
-    ] = None,
-    micro_batch: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Views that the network takes at a time; changes memory and speed only.",
-            show_default="8 of 32x256x256 on a GPU, 2 on a CPU",
-        ),
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=0, help="Processes that decode.", show_default="from the cores")
-    ] = None,
-    centre_tap: Annotated[
-        bool,
-        typer.Option(
-            "--centre-tap",
-            help="Cut temporal kernels to their centre tap first: what the network knows without motion.",
-        ),
-    ] = False,
-    versus: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="DIR", help="An earlier evaluation to print beside this one; repeatable."),
-    ] = None,
+    shards: Shards,
+    checkpoint: Checkpoint,
+    out_dir: OutDir,
+    split: Split = "validation",
+    views: Views = None,
+    protocol: ProtocolName = None,
+    overrides: ViewOverrides = None,
+    centre_tap: CentreTap = False,
+    versus: Versus = None,
+    device: ComputeDevice = None,
+    micro_batch: MicroBatch = None,
+    workers: DecodeWorkers = None,
 ) -> None:
     """Score every video of a split once; write results.json and predictions.parquet.
 
@@ -79,30 +89,28 @@ def evaluate(
     """
     threads_sleep_while_they_wait()
     from vidprep.harness.evaluate import evaluate as score
+    from vidprep.harness.evaluation import EvalRequest
     from vidprep.harness.ranks import joined_ranks
     from vidprep.harness.results import read_results
     from vidprep.load import LoaderOptions
 
-    settings = [*_counts(views), *(overrides or [])]
+    request = EvalRequest(
+        checkpoint,
+        shards,
+        out_dir,
+        split=split,
+        protocol=protocol,
+        overrides=[*_counts(views), *(overrides or [])],
+        centre_tap=centre_tap,
+        micro_batch=micro_batch,
+        options=LoaderOptions(num_workers=workers),
+    )
     others = {path.name: read_results(path) for path in versus or ()}
-    with ExitStack() as stack:
-        ranks = stack.enter_context(joined_ranks(device))
+    with joined_ranks(device) as ranks:
         if not ranks.is_first:
             logging.getLogger("vidprep").setLevel(logging.ERROR)  # one voice for what all of them would say
-        progress = stack.enter_context(_progress(ranks))
-        results = score(
-            checkpoint,
-            shards,
-            out_dir,
-            ranks=ranks,
-            split=split,
-            protocol=protocol,
-            centre_tap=centre_tap,
-            overrides=settings,
-            micro_batch=micro_batch,
-            options=LoaderOptions(num_workers=workers),
-            on_video=progress.update,
-        )
+        with _progress(ranks) as progress:
+            results = score(request, ranks, on_video=progress.update)
     if ranks.is_first:
         _print(results, out_dir, others)
     if not results.complete:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from vidprep.cli.analysis_files import remove_earlier, write_figure, write_json, write_table
+from vidprep.cli.options import OutDir, RunDir, Weights3D
 from vidprep.cli.runs import check_one_source, read_epochs
 
 if TYPE_CHECKING:
@@ -41,13 +42,9 @@ class Analysed:
 
 
 def filters(
-    out_dir: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where results go.")],
-    checkpoint: Annotated[
-        Path | None, typer.Option("--checkpoint", metavar="FILE", help="A file of 3D weights.")
-    ] = None,
-    run: Annotated[
-        Path | None, typer.Option("--run", metavar="RUN", help="Or a training: every epoch's checkpoint.")
-    ] = None,
+    out_dir: OutDir,
+    checkpoint: Weights3D = None,
+    run: RunDir = None,
     matrix: Annotated[
         Matrix,
         typer.Option(help="One filter per output channel, or per pair of output and input channel."),

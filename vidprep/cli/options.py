@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -30,6 +30,29 @@ Annotations = Annotated[
 ClassList = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Classes of one's own: a text file, one class name a line."),
+]
+Shards = Annotated[str, typer.Option(metavar="DIR", help="A shard set: its folder or its URL.")]
+OutDir = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where results go.")]
+Weights3D = Annotated[Path | None, typer.Option("--checkpoint", metavar="FILE", help="A file of 3D weights.")]
+RunDir = Annotated[
+    Path | None, typer.Option("--run", metavar="RUN", help="Or a training: every epoch's checkpoint.")
+]
+MACHINE = "How to use the machine"
+ComputeDevice = Annotated[
+    Literal["cpu", "cuda"] | None,
+    typer.Option(
+        "--device", help="Where to compute.", show_default="cuda if there is", rich_help_panel=MACHINE
+    ),
+]
+DecodeWorkers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=0,
+        help="Processes that decode, for each GPU.",
+        show_default="from the cores",
+        rich_help_panel=MACHINE,
+    ),
 ]
 ShardsDir = Annotated[Path, typer.Argument(metavar="DIR", help="A shard set.")]
 

@@ -5,119 +5,118 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from vidprep.cli.options import Overrides, threads_sleep_while_they_wait
+from vidprep.cli.options import (
+    MACHINE,
+    ComputeDevice,
+    DecodeWorkers,
+    Overrides,
+    Shards,
+    threads_sleep_while_they_wait,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from vidprep.harness.training import Training, TrainRequest
 
-Device = Literal["cpu", "cuda"]
-Precision = Literal["bf16", "fp32"]
-
 _RESULT = "What decides the result"
-_MACHINE = "How to use the machine"
 _FILES = "What is written"
 
 
+RunDir = Annotated[Path, typer.Option("--out", metavar="RUN", help="Folder of the run.")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on at the newest checkpoint; begin if there is none.")
+]
+RecipeName = Annotated[
+    str | None,
+    typer.Option(
+        "--recipe",
+        metavar="NAME",
+        help="A pipeline, or the path of a TOML file.",
+        show_default="the shards' own",
+        rich_help_panel=_RESULT,
+    ),
+]
+Init = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|imagenet",
+        help="Weights to begin with: 2D or 3D, torchvision's, IBM's, ours, safetensors. 'imagenet' "
+        "downloads torchvision's.",
+        show_default="drawn",
+        rich_help_panel=_RESULT,
+    ),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Of weights, order, clips, dropout.", rich_help_panel=_RESULT)]
+PrecisionName = Annotated[
+    Literal["bf16", "fp32"] | None,
+    typer.Option(help="Of convolutions.", show_default="bf16 on a GPU", rich_help_panel=MACHINE),
+]
+MicroBatch = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Clips of a GPU in one pass; gradients of several passes are added up to the same batch.",
+        show_default="all",
+        rich_help_panel=MACHINE,
+    ),
+]
+Compile = Annotated[
+    bool, typer.Option("--compile", help="Compile the network first.", rich_help_panel=MACHINE)
+]
+Deterministic = Annotated[
+    bool,
+    typer.Option(
+        "--deterministic",
+        help="Kernels that give the same numbers on every run of a GPU, where there are any; slower.",
+        rich_help_panel=MACHINE,
+    ),
+]
+MaxDecodeErrors = Annotated[
+    int,
+    typer.Option(min=0, help="Videos that may fail to decode before it gives up.", rich_help_panel=MACHINE),
+]
+LogEvery = Annotated[int, typer.Option(min=1, help="Steps a line of metrics.jsonl.", rich_help_panel=_FILES)]
+CheckpointMinutes = Annotated[
+    float, typer.Option(min=0, help="Between checkpoints within an epoch.", rich_help_panel=_FILES)
+]
+KeepLast = Annotated[int, typer.Option(min=1, help="Newest checkpoints.", rich_help_panel=_FILES)]
+KeepEvery = Annotated[
+    int, typer.Option(min=1, help="Keep the checkpoint of every so many epochs.", rich_help_panel=_FILES)
+]
+
+
 def train(
-    shards: Annotated[str, typer.Option(metavar="DIR", help="A shard set: its folder or its URL.")],
-    run_dir: Annotated[Path, typer.Option("--out", metavar="RUN", help="Folder of the run.")],
-    pipeline: Annotated[
-        str | None,
-        typer.Option(
-            "--recipe",
-            metavar="NAME",
-            help="A pipeline, or the path of a TOML file.",
-            show_default="the shards' own",
-            rich_help_panel=_RESULT,
-        ),
-    ] = None,
+    shards: Shards,
+    run_dir: RunDir,
+    resume: Resume = False,
+    pipeline: RecipeName = None,
     overrides: Overrides = None,
-    init: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE|imagenet",
-            help="Weights to begin with: 2D or 3D, torchvision's, IBM's, ours, safetensors. 'imagenet' "
-            "downloads torchvision's.",
-            show_default="drawn",
-            rich_help_panel=_RESULT,
-        ),
-    ] = None,
-    seed: Annotated[
-        int, typer.Option(min=0, help="Of weights, order, clips, dropout.", rich_help_panel=_RESULT)
-    ] = 0,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on at the newest checkpoint; begin if there is none.")
-    ] = False,
-    device: Annotated[
-        Device | None, typer.Option(show_default="a GPU if there is one", rich_help_panel=_MACHINE)
-    ] = None,
-    precision: Annotated[
-        Precision | None,
-        typer.Option(help="Of convolutions.", show_default="bf16 on a GPU", rich_help_panel=_MACHINE),
-    ] = None,
-    micro_batch: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Clips of a GPU in one pass; gradients of several passes are added up to the same batch.",
-            show_default="all",
-            rich_help_panel=_MACHINE,
-        ),
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            help="Processes that decode, for each GPU.",
-            show_default="from the cores",
-            rich_help_panel=_MACHINE,
-        ),
-    ] = None,
-    compile_it: Annotated[
-        bool, typer.Option("--compile", help="Compile the network first.", rich_help_panel=_MACHINE)
-    ] = False,
-    deterministic: Annotated[
-        bool,
-        typer.Option(
-            "--deterministic",
-            help="Kernels that give the same numbers on every run of a GPU, where there are any; slower.",
-            rich_help_panel=_MACHINE,
-        ),
-    ] = False,
-    max_decode_errors: Annotated[
-        int,
-        typer.Option(
-            min=0, help="Videos that may fail to decode before it gives up.", rich_help_panel=_MACHINE
-        ),
-    ] = 0,
-    log_every: Annotated[
-        int, typer.Option(min=1, help="Steps a line of metrics.jsonl.", rich_help_panel=_FILES)
-    ] = 10,
-    checkpoint_minutes: Annotated[
-        float,
-        typer.Option(min=0, help="Between checkpoints within an epoch.", rich_help_panel=_FILES),
-    ] = 30.0,
-    keep_last: Annotated[int, typer.Option(min=1, help="Newest checkpoints.", rich_help_panel=_FILES)] = 2,
-    keep_every: Annotated[
-        int, typer.Option(min=1, help="Keep the checkpoint of every so many epochs.", rich_help_panel=_FILES)
-    ] = 5,
+    init: Init = None,
+    seed: Seed = 0,
+    device: ComputeDevice = None,
+    precision: PrecisionName = None,
+    micro_batch: MicroBatch = None,
+    workers: DecodeWorkers = None,
+    compile_it: Compile = False,
+    deterministic: Deterministic = False,
+    max_decode_errors: MaxDecodeErrors = 0,
+    log_every: LogEvery = 10,
+    checkpoint_minutes: CheckpointMinutes = 30.0,
+    keep_last: KeepLast = 2,
+    keep_every: KeepEvery = 5,
 ) -> None:
     """Train I3D-ResNet on a shard set by its recipe.
 
-    One process uses one GPU, or the CPU. For more: torchrun --nproc-per-node=8 -m vidprep train ...
-    SIGTERM, SIGUSR1 and Ctrl-C save the position first; the same command with --resume goes on there, on
-    another number of GPUs, too.
+    One process uses one GPU, or the CPU. For more GPUs:
+    torchrun --nproc-per-node=8 -m vidprep train ...
+
+    SIGTERM, SIGUSR1 and Ctrl-C save the position first; the same command
+    with --resume goes on there, on another number of GPUs, too.
     """
     threads_sleep_while_they_wait()
-    from rich.console import Console
-
     from vidprep.harness.checkpoints import Keep
-    from vidprep.harness.ranks import joined_ranks
-    from vidprep.harness.set_up import set_up_training
     from vidprep.harness.train import check_run_folder
-    from vidprep.harness.train import train as run_training
     from vidprep.harness.training import TrainRequest
     from vidprep.harness.training_recipe import training_recipe
     from vidprep.shards.shard_set import ShardSet
@@ -141,16 +140,26 @@ def train(
         checkpoint_minutes=checkpoint_minutes,
         keep=Keep(keep_last, keep_every),
     )
-    with joined_ranks(device) as ranks:
+    _run(request, note)
+
+
+def _run(request: "TrainRequest", note: str | None) -> None:
+    from rich.console import Console
+
+    from vidprep.harness.ranks import joined_ranks
+    from vidprep.harness.set_up import set_up_training
+    from vidprep.harness.train import train as run_training
+
+    with joined_ranks(request.device) as ranks:
         training = set_up_training(request, ranks)
         console = Console(stderr=True, highlight=False, quiet=not ranks.is_first)
         _say_what_is_trained(training, note, console)
         last = run_training(training, console)
-        if ranks.is_first:
-            typer.echo(
-                f"Trained. The last checkpoint is {last}; this judges it: vidprep eval --shards {shards} "
-                f"--checkpoint {run_dir} --out DIR"
-            )
+    if ranks.is_first:
+        typer.echo(
+            f"Trained. The last checkpoint is {last}; this judges it: vidprep eval --shards {request.shards} "
+            f"--checkpoint {request.run_dir} --out DIR"
+        )
 
 
 def _weights(init: str | None, depth: Literal[18, 34, 50, 101]) -> Path | None:

@@ -4,7 +4,7 @@ import logging
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
@@ -13,9 +13,8 @@ import pyarrow as pa
 import torch
 
 from vidprep.errors import HarnessError, HarnessStopped
-from vidprep.harness.chosen_views import Protocol
 from vidprep.harness.environment import describe_environment
-from vidprep.harness.evaluation import Evaluation, identity_of, prepare
+from vidprep.harness.evaluation import EvalRequest, Evaluation, identity_of, prepare
 from vidprep.harness.parts import (
     PARTS,
     PartWriter,
@@ -44,26 +43,14 @@ from vidprep.harness.results import (
 from vidprep.harness.scores import centre_view, score_video
 from vidprep.harness.stop_signals import STOP_SIGNALS
 from vidprep.harness.view_logits import default_micro_batch, precision_of, view_logits
-from vidprep.load import LoaderOptions, ViewLoader
+from vidprep.load import ViewLoader
 from vidprep.manifests import class_list_hash
-from vidprep.shards.shard_set import ShardSet
 
 _log = logging.getLogger(__name__)
 
 
 def evaluate(
-    checkpoint: Path | str,
-    shards: ShardSet | Path | str,
-    out_dir: Path,
-    *,
-    ranks: Ranks,
-    split: str = "validation",
-    protocol: Protocol | None = None,
-    overrides: Sequence[str] = (),
-    centre_tap: bool = False,
-    micro_batch: int | None = None,
-    options: LoaderOptions = LoaderOptions(),  # noqa: B008  (frozen)
-    on_video: Callable[[int, int], object] = lambda done, total: None,
+    request: EvalRequest, ranks: Ranks, *, on_video: Callable[[int, int], object] = lambda done, total: None
 ) -> Results:
     """Score every video of a split once, and write results.json and predictions.parquet.
 
@@ -71,19 +58,11 @@ def evaluate(
     not done again. A video that cannot be read or decoded is left out, and the results say so.
 
         with joined_ranks() as ranks:
-            results = evaluate("runs/a", "shards/mini_k400", Path("evals/a"), ranks=ranks)
+            results = evaluate(EvalRequest("runs/a", "shards/mini_k400", Path("evals/a")), ranks)
 
     Args:
-        checkpoint: A file of 3D weights, or the folder of a run: then its last epoch.
-        shards: A shard set, its folder or its URL.
-        out_dir: Of the results; a folder that all ranks see.
+        request: What to evaluate.
         ranks: The processes that share the videos, and this one's device.
-        split: E.g. "validation".
-        protocol: "ibm" takes the views and the head of that code, see `pipelines/ibm_*.toml`.
-        overrides: `eval_views.KEY=VALUE` settings.
-        centre_tap: Cut the temporal kernels to their centre tap first: what the network knows without motion.
-        micro_batch: Views that the network takes at a time; None: 8 of 32x256x256 on a GPU, 2 on a CPU.
-        options: How to read and decode.
         on_video: Called after each video with how many of this rank are done, and how many it has.
 
     Returns:
@@ -97,19 +76,8 @@ def evaluate(
         LoaderError: If a worker dies.
         RecipeError: If an override is wrong, or the crops do not fit into the videos.
         ShardError: If the shards are incomplete or have no such split.
-        ValueError: If `micro_batch` is less than 1.
     """
-    if micro_batch is not None and micro_batch < 1:
-        raise ValueError(f"micro_batch must be at least 1, got {micro_batch}.")
-    evaluation = prepare(
-        checkpoint,
-        shards,
-        split,
-        protocol=protocol,
-        overrides=overrides,
-        centre_tap=centre_tap,
-        device=ranks.device,
-    )
+    evaluation, out_dir = prepare(request, ranks.device), request.out_dir
     if (finished := _finished(evaluation, out_dir, ranks)) is not None:
         _log.warning("%s holds this evaluation, complete: nothing is done again.", out_dir)
         return finished
@@ -117,8 +85,7 @@ def evaluate(
         if ranks.is_first:
             open_parts(out_dir / PARTS, evaluation.identity(ranks.device))
         ranks.barrier()
-        micro_batch = micro_batch or default_micro_batch(ranks.device, evaluation.views)
-        _score_share(evaluation, out_dir, ranks, micro_batch, options, on_video)
+        _score_share(evaluation, request, ranks, on_video)
         ranks.barrier()
         if ranks.is_first:
             _finish(evaluation, out_dir, ranks)
@@ -138,15 +105,11 @@ def _finished(evaluation: Evaluation, out_dir: Path, ranks: Ranks) -> Results | 
 
 
 def _score_share(
-    evaluation: Evaluation,
-    out_dir: Path,
-    ranks: Ranks,
-    micro_batch: int,
-    options: LoaderOptions,
-    on_video: Callable[[int, int], object],
+    evaluation: Evaluation, request: EvalRequest, ranks: Ranks, on_video: Callable[[int, int], object]
 ) -> None:
     """Score the videos of this rank that nobody has scored yet."""
-    parts_dir = out_dir / PARTS
+    parts_dir = request.out_dir / PARTS
+    micro_batch = request.micro_batch or default_micro_batch(ranks.device, evaluation.views)
     done = read_done(parts_dir)
     ranks.barrier()  # nobody writes before all know what is left
     failures: dict[str, str] = {}
@@ -158,10 +121,10 @@ def _score_share(
         world_size=ranks.world_size,
         skip=set(done.tolist()),
         on_failure=failures.__setitem__,
-        options=options,
+        options=request.options,
     )
     writer = PartWriter(parts_dir)
-    with _keep_when_stopped(writer, out_dir):
+    with _keep_when_stopped(writer, request.out_dir):
         _score_videos(evaluation, loader, writer, ranks.device, micro_batch, on_video)
     write_failures(parts_dir, ranks.rank, failures)
 

@@ -13,12 +13,47 @@ from vidprep.harness.chosen_views import Protocol, choose_head, choose_views
 from vidprep.harness.class_lists import network_classes
 from vidprep.harness.results import Results
 from vidprep.harness.view_logits import precision_of
+from vidprep.load import LoaderOptions
 from vidprep.load.crops import eval_boxes
 from vidprep.model import I3DResNet
 from vidprep.model.centre_tap import cut_to_centre_tap
 from vidprep.model.weights import load_network
 from vidprep.recipe import EvalViews
 from vidprep.shards.shard_set import ShardSet, Split
+
+
+@dataclass(frozen=True)
+class EvalRequest:
+    """What to evaluate, and how to use the machine.
+
+    Attributes:
+        checkpoint: A file of 3D weights, or the folder of a run: then its last epoch.
+        shards: A shard set, its folder or its URL.
+        out_dir: Of the results; a folder that all ranks see.
+        split: E.g. "validation".
+        protocol: "ibm" takes the views and the head of that code, see `pipelines/ibm_*.toml`.
+        overrides: `eval_views.KEY=VALUE` settings.
+        centre_tap: Cut the temporal kernels to their centre tap first: what the network knows without motion.
+        micro_batch: Views that the network takes at a time; None: 8 of 32x256x256 on a GPU, 2 on a CPU.
+        options: How to read and decode.
+
+    Raises:
+        ValueError: If `micro_batch` is less than 1.
+    """
+
+    checkpoint: Path | str
+    shards: ShardSet | Path | str
+    out_dir: Path
+    split: str = "validation"
+    protocol: Protocol | None = None
+    overrides: Sequence[str] = ()
+    centre_tap: bool = False
+    micro_batch: int | None = None
+    options: LoaderOptions = LoaderOptions()  # noqa: RUF009  (frozen)
+
+    def __post_init__(self) -> None:
+        if self.micro_batch is not None and self.micro_batch < 1:
+            raise ValueError(f"micro_batch must be at least 1, got {self.micro_batch}.")
 
 
 @dataclass(frozen=True)
@@ -57,30 +92,21 @@ class Evaluation:
         } | _by_name(self.views)
 
 
-def prepare(
-    checkpoint: Path | str,
-    shards: ShardSet | Path | str,
-    split: str,
-    *,
-    protocol: Protocol | None,
-    overrides: Sequence[str],
-    centre_tap: bool,
-    device: torch.device,
-) -> Evaluation:
+def prepare(request: EvalRequest, device: torch.device) -> Evaluation:
     """Read what is to be evaluated and make sure that it fits together; see `vidprep.harness.evaluate`."""
-    shards = shards if isinstance(shards, ShardSet) else ShardSet.open(shards)
-    part = shards.split(split)
-    chosen = choose_checkpoint(Path(checkpoint))
+    shards = request.shards if isinstance(request.shards, ShardSet) else ShardSet.open(request.shards)
+    part = shards.split(request.split)
+    chosen = choose_checkpoint(Path(request.checkpoint))
     weights = chosen.weights
     network = load_network(weights)
-    if centre_tap and not cut_to_centre_tap(network):
+    if request.centre_tap and not cut_to_centre_tap(network):
         raise CheckpointError(f"{chosen.path}: its kernels have one temporal tap only: nothing to cut.")
     classes = network_classes(weights, shards)
-    views = choose_views(weights, shards, protocol=protocol, overrides=overrides)
+    views = choose_views(weights, shards, protocol=request.protocol, overrides=request.overrides)
     _check_crops(views, part)
-    network.head = choose_head(weights, shards, protocol=protocol)
+    network.head = choose_head(weights, shards, protocol=request.protocol)
     network.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-    return Evaluation(chosen, network, classes, shards, part, views, protocol, centre_tap)
+    return Evaluation(chosen, network, classes, shards, part, views, request.protocol, request.centre_tap)
 
 
 def _check_crops(views: EvalViews, split: Split) -> None:

@@ -1,20 +1,16 @@
 """What a person sees while a network trains: a live line on a terminal, plain lines elsewhere."""
 
 import time
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from rich.console import Console, RenderableType
-from rich.live import Live
+from rich.console import Console
 
 from vidprep.durations import format_seconds
 from vidprep.harness.checkpoints import Position
-from vidprep.progress_bar import bar_over_line
-
-_PLAIN_LINE_SECONDS = 10.0
+from vidprep.live_display import LiveDisplay
 
 
-class TrainProgress:
+class TrainProgress(LiveDisplay):
     """Shows where a training is.
 
     Args:
@@ -24,24 +20,10 @@ class TrainProgress:
     """
 
     def __init__(self, start: Position, epochs: int, console: Console) -> None:
+        super().__init__(console)
         self._start = self._now = start
         self._epochs = epochs
-        self._console = console
         self._line: dict[str, Any] = {}
-        self._started = self._last_line = time.monotonic()
-        self._live = Live(get_renderable=self._render, console=console, refresh_per_second=2, transient=True)
-
-    def __enter__(self) -> Self:
-        if self._console.is_terminal:
-            self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._console.is_terminal:
-            self._live.stop()
-        self._console.print(self.text(), highlight=False, soft_wrap=True)
 
     def step(self, position: Position) -> None:
         """Note that a step is done."""
@@ -50,11 +32,9 @@ class TrainProgress:
     def metrics(self, line: dict[str, Any]) -> None:
         """Show a line of metrics."""
         self._line = line
-        if not self._console.is_terminal and time.monotonic() - self._last_line > _PLAIN_LINE_SECONDS:
-            self._last_line = time.monotonic()
-            self._console.print(self.text(), highlight=False, soft_wrap=True)
+        self.say()
 
-    def text(self) -> str:
+    def line(self) -> str:
         """Return the state as one line."""
         now, parts = self._now, []
         in_epoch = f"step {now.step}/{now.per_epoch}" if now.step else "done"
@@ -71,9 +51,9 @@ class TrainProgress:
         done = now.total_steps - self._start.total_steps
         left = self._epochs * now.per_epoch - now.total_steps
         if done and left:
-            parts.append(f"ETA {format_seconds((time.monotonic() - self._started) / done * left)}")
+            parts.append(f"ETA {format_seconds((time.monotonic() - self.started) / done * left)}")
         return ", ".join(parts)
 
-    def _render(self) -> RenderableType:
-        total = self._epochs * self._now.per_epoch
-        return bar_over_line(self.text(), completed=self._now.total_steps, total=total)
+    def done_and_total(self) -> tuple[int, int]:
+        """Return the steps of the whole run so far, and in all."""
+        return self._now.total_steps, self._epochs * self._now.per_epoch

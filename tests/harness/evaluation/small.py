@@ -13,6 +13,7 @@ import torch
 from tests.load.numbered import sample, write_shard_set
 from vidprep.harness.class_lists import class_list
 from vidprep.harness.evaluate import evaluate
+from vidprep.harness.evaluation import EvalRequest
 from vidprep.harness.ranks import Ranks
 from vidprep.load import LoaderOptions
 from vidprep.model import build_model
@@ -76,9 +77,10 @@ def write_network(path: Path, shards: Path, views: EvalViews, *, epoch: int = 3,
     return path
 
 
-def run_evaluation(network: Path, shards: Path, out_dir: Path, **changes):
+def run_evaluation(network: Path, shards: Path, out_dir: Path, *, ranks=ONE, on_video=None, **changes):
     """Evaluate in this process."""
-    return evaluate(network, shards, out_dir, **({"ranks": ONE, "options": INLINE} | changes))
+    request = EvalRequest(network, shards, out_dir, **({"options": INLINE} | changes))
+    return evaluate(request, ranks, **({"on_video": on_video} if on_video else {}))
 
 
 def command(*arguments) -> list[str]:

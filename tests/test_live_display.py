@@ -25,7 +25,7 @@ def display(kind, console):
 @pytest.mark.parametrize("kind", ["build", "train", "eval", "steps"])
 def test_the_text_stands_under_the_bar(kind):
     console = Console(file=io.StringIO(), width=80, force_terminal=True, color_system=None)
-    console.print(display(kind, console)._render())
+    console.print(display(kind, console).render())
     bar, text, *_ = console.file.getvalue().splitlines()
     assert set(bar.strip()) <= set("━╸╺")
     assert "/ 9" in text or "epoch 1/2" in text

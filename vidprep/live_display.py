@@ -1,0 +1,74 @@
+"""How far a long command is: a bar with a line of text on a terminal, plain lines now and then elsewhere."""
+
+import time
+from abc import ABC, abstractmethod
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+_PLAIN_LINE_SECONDS = 10.0
+
+
+class LiveDisplay(ABC):
+    """Shows `line()` for the length of a `with` block; a display says what its line and its bar are.
+
+    Attributes:
+        console: Where to show it.
+        started: When it was made, by `time.monotonic`.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.started = self._last_line = time.monotonic()
+        self._live: Live | None = None
+
+    @abstractmethod
+    def line(self) -> str:
+        """Return the state as one line of text."""
+
+    @abstractmethod
+    def done_and_total(self) -> tuple[int, int]:
+        """Return how long the bar is, and how long it will be."""
+
+    def last_words(self) -> str:
+        """Return what stays to be read at the end; nothing if empty."""
+        return self.line()
+
+    def render(self) -> RenderableType:
+        """Return what a terminal shows: a bar of 60 columns and, under it, the line."""
+        done, total = self.done_and_total()
+        grid = Table.grid()  # a bar alone ends without a line break, and the text would go on beside it
+        grid.add_row(ProgressBar(total=max(total, 1), completed=done, width=60))
+        return Group(grid, Text(self.line()))
+
+    def say(self, *, at_once: bool = False) -> None:
+        """Print the line where there is no terminal, every ten seconds or `at_once`."""
+        now = time.monotonic()
+        if not self.console.is_terminal and (at_once or now - self._last_line > _PLAIN_LINE_SECONDS):
+            self._last_line = now
+            self.print(self.line())
+
+    def print(self, text: str) -> None:
+        """Print a line, one line in a log as well, whatever brackets are in it."""
+        self.console.print(text, soft_wrap=True, markup=False, highlight=False)
+
+    def __enter__(self) -> Self:
+        if self.console.is_terminal:
+            self._live = Live(
+                get_renderable=self.render, console=self.console, refresh_per_second=4, transient=True
+            )
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+        if words := self.last_words():
+            self.print(words)
