@@ -24,9 +24,9 @@ from pathlib import Path
 
 import psutil
 
-from vidprep.build.command import encode_command
+from vidprep.builder.transcoding.command import encode_command
 from vidprep.ffmpeg import find_ffmpeg
-from vidprep.recipe import Transcode
+from vidprep.recipes.recipe import Transcode
 
 ROUNDS = 5
 
@@ -133,7 +133,7 @@ def scaling(folder, num_videos, rounds):
 
 def stages(folder, num_videos, rounds):
     """Where the CPU time of one video goes."""
-    from vidprep.build.transcode import check_stored, transcode
+    from vidprep.builder.transcoding.transcode import check_stored, transcode
     from vidprep.shards.tar import ShardWriter
 
     for dataset, videos in make_sources(folder, num_videos).items():
@@ -184,8 +184,8 @@ def cpu_of_children():
 def audit(folder):
     """Annotation and files of 241,000 videos, found and matched; the files hold one byte."""
     from vidprep.datasets.inventory import take_inventory
-    from vidprep.manifests import read_dataset
-    from vidprep.recipe import DatasetStage
+    from vidprep.recipes.manifests import read_dataset
+    from vidprep.recipes.recipe import DatasetStage
 
     source, classes = folder / "large", read_dataset("k400").labels.classes
     if not source.exists():
@@ -206,10 +206,10 @@ def audit(folder):
 
 def plan(folder, num_videos, rounds):
     """Audit and plan 241,000 rows; finalise 1,000 shards of 250 made-up samples."""
-    from vidprep.build.finalise import finalise
-    from vidprep.build.plan import plan_build, read_plan, write_plan
-    from vidprep.manifests import read_dataset
-    from vidprep.pipelines import read_pipeline
+    from vidprep.builder.finalise import finalise
+    from vidprep.builder.plan import plan_build, read_plan, write_plan
+    from vidprep.recipes.manifests import read_dataset
+    from vidprep.recipes.pipelines import read_pipeline
 
     audit(folder)
     print(f"peak memory so far: {peak_mib():.0f} MiB", flush=True)
@@ -252,8 +252,8 @@ def made_up_inventory(num, classes):
 
 def made_up_shards(out, planned):
     """What workers would have left: done shards, and their tars (empty files) in the staging folder."""
-    from vidprep.build.finished import DoneShard
-    from vidprep.build.workspace import staging_path
+    from vidprep.builder.finished import DoneShard
+    from vidprep.builder.workspace import staging_path
 
     places = ("cls_offset", "cls_size", "json_offset", "json_size", "mp4_offset", "mp4_size", "mp4_crc32")
     facts = dict.fromkeys(places, 512) | {"num_frames": 300, "width": 340, "height": 256}

@@ -46,7 +46,7 @@ ROUNDS = 5
 def ours(folder, seconds, pixels="yuv420", **clip):
     from vidprep.load import ClipLoader, LoaderOptions
     from vidprep.load.bench import repeated
-    from vidprep.recipe import TrainClip
+    from vidprep.recipes.recipe import TrainClip
     from vidprep.shards.shard_set import ShardSet
 
     shards = repeated(ShardSet.open(folder / "shards"), 2000)
@@ -64,14 +64,14 @@ def decode_loop(folder, seconds, seed, convert, **clip):
     """Decode clips of the shards from memory; with `convert`, into one buffer in place."""
     import numpy as np
 
-    from vidprep.load.clips import train_frames
-    from vidprep.load.crops import train_box
-    from vidprep.load.decode import PyavDecoder
-    from vidprep.load.draws import Draws
-    from vidprep.load.frames import read_frames
-    from vidprep.load.read import LocalReader, read_video
-    from vidprep.load.views import View
-    from vidprep.recipe import TrainClip
+    from vidprep.load.decoding.decode import PyavDecoder
+    from vidprep.load.decoding.frames import read_frames
+    from vidprep.load.reading import LocalReader, read_video
+    from vidprep.load.sampling.clips import train_frames
+    from vidprep.load.sampling.crops import train_box
+    from vidprep.load.sampling.draws import Draws
+    from vidprep.load.sampling.views import View
+    from vidprep.recipes.recipe import TrainClip
     from vidprep.shards.shard_set import ShardSet
 
     shards, settings = ShardSet.open(folder / "shards"), TrainClip(**clip)
@@ -196,12 +196,12 @@ def views(args):
     """30 views of a video: decoded once, against once for each view."""
     import numpy as np
 
-    from vidprep.load.clips import eval_frames
-    from vidprep.load.crops import eval_boxes
-    from vidprep.load.decode import PyavDecoder
-    from vidprep.load.read import LocalReader, read_video
-    from vidprep.load.views import View
-    from vidprep.recipe import EvalViews
+    from vidprep.load.decoding.decode import PyavDecoder
+    from vidprep.load.reading import LocalReader, read_video
+    from vidprep.load.sampling.clips import eval_frames
+    from vidprep.load.sampling.crops import eval_boxes
+    from vidprep.load.sampling.views import View
+    from vidprep.recipes.recipe import EvalViews
     from vidprep.shards.shard_set import ShardSet
 
     settings, shards = EvalViews(num_clips=10), ShardSet.open(args.folder / "shards")
@@ -236,7 +236,7 @@ def startup(args):
     root = big_index(args.folder / "big", num_shards=1000, per_shard=250)
     code = (
         "import time; t = time.perf_counter()\n"
-        "from vidprep.load import ClipLoader\nfrom vidprep.recipe import TrainClip\n"
+        "from vidprep.load import ClipLoader\nfrom vidprep.recipes.recipe import TrainClip\n"
         "i = time.perf_counter() - t\n"
         f"n = len(ClipLoader({str(root)!r}, clip=TrainClip(), batch_size=32))\n"
         "print(f'{n} batches: imports {i:.2f} s, loader {time.perf_counter() - t - i:.2f} s')"

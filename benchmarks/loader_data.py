@@ -45,9 +45,9 @@ def make_originals(folder, sources):
 
 def make_shards(folder, originals):
     """Transcoded and packed by the code that builds shard sets."""
-    from vidprep.build.transcode import transcode
+    from vidprep.builder.transcoding.transcode import transcode
     from vidprep.ffmpeg import find_ffmpeg
-    from vidprep.recipe import Transcode
+    from vidprep.recipes.recipe import Transcode
     from vidprep.shards.index import write_index
     from vidprep.shards.layout import INDEX, shard_name
     from vidprep.shards.tar import ShardWriter
@@ -91,7 +91,7 @@ def make_jpegs(folder, shards):
     """Every stored frame as a JPEG of quality 90, one tar for each shard."""
     import simplejpeg
 
-    from vidprep.load.frames import open_video
+    from vidprep.load.decoding.frames import open_video
 
     if folder.exists():
         return

@@ -102,7 +102,7 @@ def dataloader_our_decoder(folder, seconds):
     from torch.utils.data import DataLoader, RandomSampler
 
     from vidprep.load import ShardDataset
-    from vidprep.recipe import TrainClip
+    from vidprep.recipes.recipe import TrainClip
 
     data = ShardDataset(folder / "shards", clip=TrainClip())
     sampler = RandomSampler(data, replacement=True, num_samples=10**6)
@@ -152,7 +152,7 @@ def litdata_chunks(folder, seconds):
     import litdata
 
     from vidprep.load.shard_dataset import decode_clip
-    from vidprep.recipe import TrainClip
+    from vidprep.recipes.recipe import TrainClip
 
     class Clips(litdata.StreamingDataset):
         def __getitem__(self, index):

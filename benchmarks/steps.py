@@ -11,9 +11,9 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from vidprep.harness.ranks import Ranks
-from vidprep.harness.set_up import set_up_training
-from vidprep.harness.step import train_step
-from vidprep.harness.training import TrainRequest
+from vidprep.harness.training.setup import set_up_training
+from vidprep.harness.training.state import TrainRequest
+from vidprep.harness.training.step import train_step
 from vidprep.load import ClipLoader, LoaderOptions
 from vidprep.load.bench import repeated
 from vidprep.model import i3d_resnet

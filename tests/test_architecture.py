@@ -9,20 +9,21 @@ import vidprep
 
 PACKAGE = Path(vidprep.__file__).parent
 
-# Which parts a part may import, besides the modules at the top of the package (recipe, errors, ...).
+# Which parts a part may import, besides the modules at the top of the package (errors, files, ...).
 ALLOWED = {
-    "shards": set(),
-    "synth": set(),
-    "datasets": {"shards"},
-    "build": {"datasets", "shards"},
-    "load": {"shards"},
-    "model": set(),
-    "harness": {"load", "model", "shards"},
+    "recipes": set(),
+    "shards": {"recipes"},
+    "synth": {"recipes"},
+    "datasets": {"recipes", "shards"},
+    "builder": {"datasets", "recipes", "shards"},
+    "load": {"recipes", "shards"},
+    "model": {"recipes"},
+    "harness": {"load", "model", "recipes", "shards"},
     "analysis": {"model"},
 }
 SEES_EVERYTHING = {"cli", "report"}
-WITHOUT_TORCH = {"shards", "synth", "datasets", "build"}
-WITHOUT_DASK = {"shards", "synth", "datasets", "load", "model", "harness", "analysis"}
+WITHOUT_TORCH = {"recipes", "shards", "synth", "datasets", "builder"}
+WITHOUT_DASK = {"recipes", "shards", "synth", "datasets", "load", "model", "harness", "analysis"}
 
 
 def imports_of(path):

@@ -5,11 +5,11 @@ import io
 import pytest
 from rich.console import Console
 
-from vidprep.build.progress import BuildProgress
-from vidprep.cli.eval_progress import EvalProgress
+from vidprep.builder.progress import BuildProgress
 from vidprep.cli.progress import StepProgress
-from vidprep.harness.checkpoints import Position
-from vidprep.harness.train_progress import TrainProgress
+from vidprep.harness.evaluation.progress import EvalProgress
+from vidprep.harness.training.checkpoints import Position
+from vidprep.harness.training.progress import TrainProgress
 
 
 def display(kind, console):

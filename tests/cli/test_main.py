@@ -7,7 +7,7 @@ import tomllib
 import pytest
 
 from vidprep.cli.options import default_sources
-from vidprep.pipelines import pipeline_names
+from vidprep.recipes.pipelines import pipeline_names
 
 COMMANDS = (
     "pipelines",

@@ -1,8 +1,8 @@
 """Which files are read, and what is said when they are not the right ones."""
 
 import pytest
-from small_datasets import CLOSING, k400, k400_list, k400_row, put_text, ssv2, ssv2_list
 
+from tests.helpers.small_datasets import CLOSING, k400, k400_list, k400_row, put_text, ssv2, ssv2_list
 from vidprep.errors import AnnotationError
 
 

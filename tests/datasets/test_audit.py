@@ -4,9 +4,19 @@ import json
 
 import pytest
 import typer
-from small_datasets import CLOSING, HOLDING, k400, k400_list, k400_row, put, put_text, ssv2, ssv2_list
 from typer.testing import CliRunner
 
+from tests.helpers.small_datasets import (
+    CLOSING,
+    HOLDING,
+    k400,
+    k400_list,
+    k400_row,
+    put,
+    put_text,
+    ssv2,
+    ssv2_list,
+)
 from vidprep.cli.audit import audit
 from vidprep.datasets.audit import audit_remarks, audit_splits, used_per_source
 from vidprep.errors import RecipeError, SourceError

@@ -3,7 +3,7 @@
 import pytest
 
 from vidprep.datasets.folders import class_folders, describe_folder
-from vidprep.manifests import read_dataset
+from vidprep.recipes.manifests import read_dataset
 
 CLASS_OF = class_folders(read_dataset("k400").labels.classes)
 

@@ -3,7 +3,8 @@
 import random
 
 import pytest
-from small_datasets import (
+
+from tests.helpers.small_datasets import (
     CLOSING,
     HOLDING,
     ROLLING,
@@ -15,7 +16,6 @@ from small_datasets import (
     ssv2_list,
     status_of,
 )
-
 from vidprep.datasets.inventory import COLUMNS
 from vidprep.errors import AnnotationError, SourceError
 

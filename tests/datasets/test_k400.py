@@ -3,11 +3,11 @@
 import gzip
 
 import pytest
-from small_datasets import K400_HEADER, k400, k400_list, k400_row, put, put_text
 
+from tests.helpers.small_datasets import K400_HEADER, k400, k400_list, k400_row, put, put_text
 from vidprep.datasets.k400 import is_list, read_list
 from vidprep.errors import AnnotationError
-from vidprep.manifests import read_dataset
+from vidprep.recipes.manifests import read_dataset
 
 DATASET = read_dataset("k400")
 HEADER = ",".join(K400_HEADER)

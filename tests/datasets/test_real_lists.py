@@ -1,18 +1,16 @@
 """The official lists count what Table A counts, to the row."""
 
-from pathlib import Path
-
 import pytest
-from small_datasets import k400_list, k400_row, put
-from test_audit import row_of, run
+from tests.datasets.test_audit import row_of, run
 
+from tests.helpers.paths import REAL_DATA
+from tests.helpers.small_datasets import k400_list, k400_row, put
 from vidprep.datasets.audit import audit_remarks, audit_splits
 from vidprep.datasets.inventory import take_inventory
 from vidprep.errors import AnnotationError
-from vidprep.recipe import DatasetStage
+from vidprep.recipes.recipe import DatasetStage
 
-DATA_DIR = Path(__file__).parents[3] / "shared/data"
-LISTS_DIR = DATA_DIR / "annotations"
+LISTS_DIR = REAL_DATA / "annotations"
 
 pytestmark = [
     pytest.mark.real_data,
@@ -54,7 +52,7 @@ def test_two_validation_lists_in_one_folder():
 
 def test_real_videos_in_a_kinetics_folder(tmp_path):
     """Real files of every sort; each is present or rejected under the id that its name gives."""
-    videos = sorted(path for path in (DATA_DIR / "videos").iterdir() if path.name != "README.md")
+    videos = sorted(path for path in (REAL_DATA / "videos").iterdir() if path.name != "README.md")
     assert len(videos) == 31
     rows = [k400_row("yoga", f"v{number}") for number in range(len(videos))]
     for number, path in enumerate(videos):

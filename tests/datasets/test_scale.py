@@ -2,10 +2,10 @@
 
 import fsspec
 import pytest
-from small_datasets import k400, k400_list, k400_row
 
+from tests.helpers.small_datasets import k400, k400_list, k400_row
 from vidprep.datasets.audit import audit_splits
-from vidprep.manifests import read_dataset
+from vidprep.recipes.manifests import read_dataset
 
 NUM_VIDEOS = 241_000
 

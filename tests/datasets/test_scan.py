@@ -4,8 +4,8 @@ import os
 
 import fsspec
 import pytest
-from small_datasets import put
 
+from tests.helpers.small_datasets import put
 from vidprep.datasets.scan import scan_sources
 from vidprep.errors import SourceError
 

@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from small_datasets import CLOSING, HOLDING, ROLLING, put, put_text, ssv2, ssv2_list
 
+from tests.helpers.small_datasets import CLOSING, HOLDING, ROLLING, put, put_text, ssv2, ssv2_list
 from vidprep.datasets.ssv2 import class_of_template, is_list, read_list
 from vidprep.errors import AnnotationError
-from vidprep.manifests import read_dataset
+from vidprep.recipes.manifests import read_dataset
 
 DATASET = read_dataset("ssv2")
 

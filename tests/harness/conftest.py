@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.tiny import write_tiny_shards
+from tests.helpers.tiny import write_tiny_shards
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.load.numbered import encode, sample, write_shard_set
+from tests.helpers.numbered import encode, sample, write_shard_set
 from vidprep.shards.tar import Sample
 
 # A deadline measures the machine, not the code: this one may be busy.

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from tests.helpers.numbered import read_number, read_video_number
 from tests.load.conftest import NUM_TRAIN
-from tests.load.numbered import read_number, read_video_number
 from vidprep.load import ClipLoader, LoaderOptions
-from vidprep.recipe import TrainClip
+from vidprep.recipes.recipe import TrainClip
 
 INLINE = LoaderOptions(num_workers=0)
 CLIP = TrainClip(clip_len=8, crop_size=224)

@@ -2,11 +2,12 @@
 
 import gc
 import re
-from pathlib import Path
 
 import pytest
 
-TEXT = (Path(__file__).parents[2] / "docs/other-trainers.md").read_text()
+from tests.helpers.paths import REPOSITORY
+
+TEXT = (REPOSITORY / "docs/other-trainers.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
 
 

@@ -4,12 +4,12 @@ import json
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
 import pytest
 
+from tests.helpers.paths import REPOSITORY
 from vidprep.load import ClipLoader, LoaderOptions
-from vidprep.recipe import TrainClip
+from vidprep.recipes.recipe import TrainClip
 
 # One rank: decode, hash the global batches together over gloo, stop or resume.
 TRAINER = """
@@ -17,7 +17,7 @@ TRAINER = """
     import torch
     import torch.distributed as dist
     from vidprep.load import ClipLoader, LoaderOptions
-    from vidprep.recipe import TrainClip
+    from vidprep.recipes.recipe import TrainClip
 
     shards, out, num_workers, stop_after = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     dist.init_process_group("gloo")
@@ -81,7 +81,7 @@ def test_stop_in_one_world_go_on_in_another(shards, tmp_path, alone):
     assert rest["batches"] == alone[2:]
 
 
-DEMO = Path(__file__).parents[2] / "demo/shards"
+DEMO = REPOSITORY / "demo/shards"
 
 
 @pytest.mark.slow

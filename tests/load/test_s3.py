@@ -13,8 +13,8 @@ import pytest
 
 from vidprep.errors import ShardError
 from vidprep.load import ClipLoader, LoaderOptions, ViewLoader
-from vidprep.load.read import RemoteReader
-from vidprep.recipe import EvalViews, TrainClip
+from vidprep.load.reading import RemoteReader
+from vidprep.recipes.recipe import EvalViews, TrainClip
 from vidprep.shards.manifest import file_sha256
 from vidprep.shards.shard_set import ShardSet
 

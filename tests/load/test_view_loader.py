@@ -3,13 +3,13 @@
 import pytest
 import torch
 
+from tests.helpers.numbered import read_number
 from tests.load.conftest import NUM_VALIDATION
-from tests.load.numbered import read_number
 from vidprep.errors import ShardError
 from vidprep.load import LoaderOptions, ViewLoader
-from vidprep.load.clips import eval_frames
-from vidprep.load.crops import eval_boxes
-from vidprep.recipe import EvalViews
+from vidprep.load.sampling.clips import eval_frames
+from vidprep.load.sampling.crops import eval_boxes
+from vidprep.recipes.recipe import EvalViews
 
 INLINE = LoaderOptions(num_workers=0)
 VIEWS = EvalViews(clip_len=8, num_clips=3, num_crops=3)

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from tests.model.functional import i3d_logits, random_weights
+from tests.helpers.functional_resnet import i3d_logits, random_weights
 from vidprep.model import build_model, i3d_resnet
 from vidprep.model.centre_tap import cut_to_centre_tap
 from vidprep.model.receptive_field import receptive_fields
 from vidprep.model.summary import summarise
-from vidprep.recipe import ModelStage
+from vidprep.recipes.recipe import ModelStage
 
 
 def meta_net(*args, **options):

@@ -10,19 +10,19 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from tests.model.functional import (
+from tests.helpers.functional_resnet import (
     i3d_logits,
     random_weights,
     resnet50_2d_features,
     resnet50_2d_shapes,
 )
 from vidprep.errors import CheckpointError
-from vidprep.manifests import class_list_hash
 from vidprep.model import build_model, i3d_resnet
 from vidprep.model.imagenet import fetch_imagenet
 from vidprep.model.weight_files import checkpoint, read_weights
 from vidprep.model.weights import inflate, load_network, load_weights
-from vidprep.pipelines import read_pipeline
+from vidprep.recipes.manifests import class_list_hash
+from vidprep.recipes.pipelines import read_pipeline
 
 CLASSES = ("a", "b", "c")
 

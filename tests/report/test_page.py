@@ -10,8 +10,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tests.load.numbered import write_manifest
-from tests.report.material import SCRIPT, write_evaluation, write_run, write_shards
+from tests.helpers.numbered import write_manifest
+from tests.helpers.report_material import SCRIPT, write_evaluation, write_run, write_shards
 from vidprep.cli.report import _progress
 from vidprep.errors import ReportError
 from vidprep.report.find import find_subjects

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests.load.numbered import STORED, sample, write_manifest, write_shard_set
-from tests.report.material import ledger_row, write_evaluation, write_rows
-from tests.videos import run_ffmpeg
+from tests.helpers.numbered import STORED, sample, write_manifest, write_shard_set
+from tests.helpers.report_material import ledger_row, write_evaluation, write_rows
+from tests.helpers.videos import run_ffmpeg
 from vidprep.shards.index import read_index, write_index
 from vidprep.shards.layout import INDEX
 from vidprep.shards.manifest import read_manifest

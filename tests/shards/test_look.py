@@ -5,8 +5,8 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from vidprep.build.explain import explain
-from vidprep.build.status import read_status
+from vidprep.builder.explain import explain
+from vidprep.builder.status import read_status
 from vidprep.cli.main import app
 from vidprep.errors import BuildError, ShardError
 from vidprep.shards.index import read_index

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 from vidprep.cli.synth import synth
 from vidprep.errors import SourceError, ToolError
 from vidprep.ffmpeg import find_ffmpeg
-from vidprep.manifests import read_dataset
-from vidprep.pipelines import read_pipeline
+from vidprep.recipes.manifests import read_dataset
+from vidprep.recipes.pipelines import read_pipeline
 from vidprep.shards.ledger import REASONS
 from vidprep.synth.dataset import write_k400, write_ssv2
 from vidprep.synth.encode import VideoFormat, write_tone

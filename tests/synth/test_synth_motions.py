@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vidprep.manifests import read_subset
+from vidprep.recipes.manifests import read_subset
 from vidprep.synth.motions import DIMENSIONS, MOTIONS, drawable_classes
 
 CASES = [(dataset, name) for dataset, motions in MOTIONS.items() for name in motions]

@@ -14,8 +14,8 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from vidprep.analysis.filter_figures import NAMES
-from vidprep.analysis.filters import AXES
+from vidprep.analysis.filters.figures import NAMES
+from vidprep.analysis.filters.measure import AXES
 
 COLUMN_INCHES = 3.3
 # Okabe & Ito's palette; marker and dashes tell the lines apart without colour.

@@ -3,7 +3,7 @@
 import pyarrow as pa
 from rich.table import Table
 
-from vidprep.manifests import SPLITS
+from vidprep.recipes.manifests import SPLITS
 
 
 def accounting_table(ledger: pa.Table) -> Table:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from vidprep.datasets.audit import SplitAudit
     from vidprep.datasets.inventory import Inventory
-    from vidprep.recipe import DatasetStage
+    from vidprep.recipes.recipe import DatasetStage
 
 
 def audit(
@@ -46,8 +46,8 @@ def audit(
 
 
 def _stage(name: str, class_list: Path | None) -> "DatasetStage":
-    from vidprep.mini import with_class_list
-    from vidprep.pipelines import read_pipeline
+    from vidprep.recipes.mini import with_class_list
+    from vidprep.recipes.pipelines import read_pipeline
 
     recipe = read_pipeline(name)
     return (with_class_list(recipe, class_list) if class_list else recipe).dataset

@@ -19,8 +19,8 @@ from vidprep.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from vidprep.build.run import RunShards
-    from vidprep.recipe import Recipe
+    from vidprep.builder.run import RunShards
+    from vidprep.recipes.recipe import Recipe
 
 Workers = Annotated[
     int | None,
@@ -58,7 +58,7 @@ def build(
 
     Every annotated video ends up used, missing or rejected with a reason: see `vidprep ledger`.
     """
-    from vidprep.pipelines import read_pipeline
+    from vidprep.recipes.pipelines import read_pipeline
 
     recipe = _with_class_list(read_pipeline(name, overrides), class_list)
     engine = _choose_engine(workers, scheduler, sync)
@@ -87,7 +87,7 @@ def build_mini(
 
     Needs no paths when the videos lie where $VIDPREP_SSV2 / $VIDPREP_K400 says, or in data/ssv2 / data/k400.
     """
-    from vidprep.mini import mini_recipe
+    from vidprep.recipes.mini import mini_recipe
 
     recipe = mini_recipe(src, classes, class_list, overrides)
     engine = _choose_engine(workers, scheduler, sync)
@@ -103,7 +103,7 @@ def status(
 
     from rich.console import Console
 
-    from vidprep.build.status import read_status
+    from vidprep.builder.status import read_status
     from vidprep.durations import format_seconds
 
     state = read_status(shards_dir)
@@ -130,7 +130,7 @@ def status(
 def _with_class_list(recipe: "Recipe", class_list: Path | None) -> "Recipe":
     if class_list is None:
         return recipe
-    from vidprep.mini import with_class_list
+    from vidprep.recipes.mini import with_class_list
 
     return with_class_list(recipe, class_list)
 
@@ -138,7 +138,7 @@ def _with_class_list(recipe: "Recipe", class_list: Path | None) -> "Recipe":
 def _choose_engine(workers: int | None, scheduler: str | None, sync: bool) -> "RunShards":
     if sum((workers is not None, scheduler is not None, sync)) > 1:
         raise typer.BadParameter("--workers, --scheduler and --sync exclude each other.")
-    from vidprep.build import engine
+    from vidprep.builder import engine
 
     if sync:
         return engine.build_in_process
@@ -158,7 +158,7 @@ def _build(
 ) -> None:
     from rich.console import Console
 
-    from vidprep.build.run import BuildRequest, build_shard_set
+    from vidprep.builder.run import BuildRequest, build_shard_set
     from vidprep.cli.accounting import accounting_table
     from vidprep.shards.ledger import read_ledger
 

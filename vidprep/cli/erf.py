@@ -13,7 +13,7 @@ from vidprep.cli.runs import check_one_source, read_epochs
 if TYPE_CHECKING:
     import numpy as np
 
-    from vidprep.analysis.erf import Neuron
+    from vidprep.analysis.erf.measure import Neuron
     from vidprep.model.receptive_field import Field
 
 _NEURON = typer.Option(metavar="T,H,W", help="Counted from 0.", show_default="the middle: 16,3,3")
@@ -101,7 +101,7 @@ def _theory(targets: list[Target], temporal_stride: bool) -> "Field":
 
 
 def _place(checkpoint: Path, clip_shape: "Neuron", neuron: str | None, temporal_stride: bool) -> "Neuron":
-    from vidprep.analysis.erf import FeatureMap, check_neuron, map_shape, middle_neuron
+    from vidprep.analysis.erf.measure import FeatureMap, check_neuron, map_shape, middle_neuron
     from vidprep.model.weights import load_network
 
     network = load_network(checkpoint, temporal_stride=temporal_stride)
@@ -144,7 +144,7 @@ def _measure(
 
 
 def _facts(target: Target, field: "np.ndarray", settings: Settings, theory: "Field") -> dict[str, Any]:
-    from vidprep.analysis.erf_summary import summarise_erf
+    from vidprep.analysis.erf.summary import summarise_erf
     from vidprep.errors import CheckpointError
 
     neuron = settings.neuron
@@ -192,7 +192,7 @@ def _write(
     neuron: "Neuron",
     out_dir: Path,
 ) -> None:
-    from vidprep.analysis.erf_figures import frames_figure, slice_figure, space_figure, time_figure
+    from vidprep.analysis.erf.figures import frames_figure, slice_figure, space_figure, time_figure
 
     for number, (name, field) in enumerate(fields.items(), start=1):
         ending = "" if number == 1 else f"-{number}"

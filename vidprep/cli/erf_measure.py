@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-    from vidprep.analysis.erf import Neuron
+    from vidprep.analysis.erf.measure import Neuron
     from vidprep.cli.progress import StepProgress
     from vidprep.model.receptive_field import Field
 
@@ -97,8 +97,8 @@ def measure_field(target: Target, settings: Settings, before: int, progress: "St
     Args:
         before: Draws of other targets that are finished.
     """
-    from vidprep.analysis.erf import FeatureMap, measure_erf
-    from vidprep.analysis.erf_files import Kept, read_arrays, write_arrays
+    from vidprep.analysis.erf.files import Kept, read_arrays, write_arrays
+    from vidprep.analysis.erf.measure import FeatureMap, measure_erf
     from vidprep.model.weights import load_network
 
     draws = settings.draw_identity(target.checkpoint)

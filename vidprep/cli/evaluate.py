@@ -21,9 +21,9 @@ from vidprep.errors import HarnessError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from vidprep.cli.eval_progress import EvalProgress
+    from vidprep.harness.evaluation.progress import EvalProgress
+    from vidprep.harness.evaluation.results import Results
     from vidprep.harness.ranks import Ranks
-    from vidprep.harness.results import Results
 
 _MAX_NAMED = 10  # failed videos in a message
 _VIEWS = re.compile(r"(\d+)x(\d+)")
@@ -88,10 +88,10 @@ def evaluate(
     torchrun --nproc-per-node 8 -m vidprep eval ...
     """
     threads_sleep_while_they_wait()
-    from vidprep.harness.evaluate import evaluate as score
-    from vidprep.harness.evaluation import EvalRequest
+    from vidprep.harness.evaluation.evaluate import evaluate as score
+    from vidprep.harness.evaluation.request import EvalRequest
+    from vidprep.harness.evaluation.results import read_results
     from vidprep.harness.ranks import joined_ranks
-    from vidprep.harness.results import read_results
     from vidprep.load import LoaderOptions
 
     request = EvalRequest(
@@ -132,7 +132,7 @@ def _counts(views: str | None) -> list[str]:
 def _progress(ranks: "Ranks") -> "EvalProgress":
     from rich.console import Console
 
-    from vidprep.cli.eval_progress import EvalProgress
+    from vidprep.harness.evaluation.progress import EvalProgress
 
     return EvalProgress(ranks.world_size, Console(stderr=True, quiet=not ranks.is_first))
 

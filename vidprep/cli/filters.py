@@ -36,7 +36,7 @@ class Analysed:
 
     def summarise(self) -> dict[str, Any]:
         """Return the file's path, and its filters in a few numbers."""
-        from vidprep.analysis.filter_summary import summarise_filters
+        from vidprep.analysis.filters.summary import summarise_filters
 
         return {"checkpoint": str(self.path)} | summarise_filters(self.table, self.num_filters)
 
@@ -83,7 +83,7 @@ def _analyse_run(run: Path, matrix: Matrix, out_dir: Path) -> list[Analysed]:
     """Write what changes over the epochs; return the last checkpoint and, where it is another, the first."""
     from rich.console import Console
 
-    from vidprep.analysis.filter_growth import with_movement
+    from vidprep.analysis.filters.growth import with_movement
     from vidprep.cli.progress import StepProgress
 
     paths, name = read_epochs(run), run.resolve().name
@@ -104,7 +104,7 @@ def _analyse_run(run: Path, matrix: Matrix, out_dir: Path) -> list[Analysed]:
 def _analyse(
     name: str, path: Path, matrix: Matrix, on_layer: Callable[[str], None] | None = None
 ) -> Analysed:
-    from vidprep.analysis.filters import count_filters, filter_table
+    from vidprep.analysis.filters.measure import count_filters, filter_table
     from vidprep.model.weight_files import read_weights
 
     file = read_weights(path)
@@ -116,7 +116,7 @@ def _write_growth(
 ) -> None:
     import pandas as pd
 
-    from vidprep.analysis.filter_growth import growth_rows
+    from vidprep.analysis.filters.growth import growth_rows
     from vidprep.analysis.growth_figures import filter_growth_figure
 
     rows = pd.DataFrame([row for epoch, summary in summaries.items() for row in growth_rows(epoch, summary)])
@@ -143,7 +143,7 @@ def _write(analysed: list[Analysed], matrix: Matrix, out_dir: Path) -> None:
 
 
 def _draw(table: "pd.DataFrame", out_dir: Path, title: str) -> None:
-    from vidprep.analysis.filter_figures import PLANES, layers_figure, sphere_figure, stages_figure
+    from vidprep.analysis.filters.figures import PLANES, layers_figure, sphere_figure, stages_figure
 
     names = ("average", "first", "second")
     write_figure(sphere_figure(table, title), out_dir / "sphere.png")
@@ -154,7 +154,7 @@ def _draw(table: "pd.DataFrame", out_dir: Path, title: str) -> None:
 
 
 def _draw_versus(one: Analysed, other: Analysed, out_dir: Path) -> None:
-    from vidprep.analysis.filter_figures import versus_figure
+    from vidprep.analysis.filters.figures import versus_figure
 
     names = [one.name, other.name]
     figure = versus_figure([one.table, other.table], names, " and ".join(names))

@@ -19,7 +19,7 @@ def index(
     from functools import partial
     from multiprocessing import get_context
 
-    from vidprep.load.foreign import NO_LABEL, find_tars, index_tar, unique_keys
+    from vidprep.load.third_party_tars import NO_LABEL, find_tars, index_tar, unique_keys
     from vidprep.shards.index import write_index
     from vidprep.shards.layout import INDEX, MANIFEST
 

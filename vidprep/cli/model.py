@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from vidprep.model.summary import Stage, Summary
-    from vidprep.recipe import Recipe
+    from vidprep.recipes.recipe import Recipe
 
 
 def model(
@@ -37,7 +37,7 @@ def model(
     """
     from rich.console import Console
 
-    from vidprep.pipelines import read_pipeline
+    from vidprep.recipes.pipelines import read_pipeline
 
     recipe = read_pipeline(name, overrides)
     summaries = _summaries(recipe, num_classes, num_frames, size)
@@ -53,9 +53,9 @@ def _summaries(
     """Return what a training clip and an evaluation view cost; only the clip if its size was given."""
     import torch
 
-    from vidprep.datasets.classes import resolve_classes
     from vidprep.model import build_model
     from vidprep.model.summary import summarise
+    from vidprep.recipes.classes import resolve_classes
 
     with torch.device("meta"):
         network = build_model(recipe.model, num_classes or len(resolve_classes(recipe.dataset)))

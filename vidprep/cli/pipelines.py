@@ -17,7 +17,7 @@ def list_pipelines(context: typer.Context) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from vidprep.pipelines import pipeline_names, read_pipeline
+    from vidprep.recipes.pipelines import pipeline_names, read_pipeline
 
     table = Table("pipeline", "dataset", "classes", "short side", "eval views", "epochs", "batch", box=None)
     for name in pipeline_names():
@@ -42,8 +42,8 @@ def show(
     overrides: Overrides = None,
 ) -> None:
     """Print a resolved recipe as TOML: every key, defaults and overrides included."""
-    from vidprep.datasets.classes import resolve_classes
-    from vidprep.pipelines import format_recipe, read_pipeline
+    from vidprep.recipes.classes import resolve_classes
+    from vidprep.recipes.pipelines import format_recipe, read_pipeline
 
     recipe = read_pipeline(name, overrides)
     resolve_classes(recipe.dataset)  # a dataset or subset that does not exist is an error here, too

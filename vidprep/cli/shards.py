@@ -52,7 +52,7 @@ def explain(
     from rich.table import Table
     from rich.text import Text
 
-    from vidprep.build.explain import explain as tell
+    from vidprep.builder.explain import explain as tell
 
     console = Console(highlight=False)
     for story in tell(shards_dir, video):

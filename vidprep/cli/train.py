@@ -17,7 +17,7 @@ from vidprep.cli.options import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from vidprep.harness.training import Training, TrainRequest
+    from vidprep.harness.training.state import Training, TrainRequest
 
 _RESULT = "What decides the result"
 _FILES = "What is written"
@@ -115,10 +115,10 @@ def train(
     with --resume goes on there, on another number of GPUs, too.
     """
     threads_sleep_while_they_wait()
-    from vidprep.harness.checkpoints import Keep
-    from vidprep.harness.train import check_run_folder
-    from vidprep.harness.training import TrainRequest
-    from vidprep.harness.training_recipe import training_recipe
+    from vidprep.harness.training.checkpoints import Keep
+    from vidprep.harness.training.loop import check_run_folder
+    from vidprep.harness.training.recipe_choice import training_recipe
+    from vidprep.harness.training.state import TrainRequest
     from vidprep.shards.shard_set import ShardSet
 
     check_run_folder(run_dir, resume=resume)
@@ -147,8 +147,8 @@ def _run(request: "TrainRequest", note: str | None) -> None:
     from rich.console import Console
 
     from vidprep.harness.ranks import joined_ranks
-    from vidprep.harness.set_up import set_up_training
-    from vidprep.harness.train import train as run_training
+    from vidprep.harness.training.loop import train as run_training
+    from vidprep.harness.training.setup import set_up_training
 
     with joined_ranks(request.device) as ranks:
         training = set_up_training(request, ranks)

@@ -7,8 +7,8 @@ import pandas as pd
 
 from vidprep.datasets.formats import FORMATS
 from vidprep.errors import AnnotationError
-from vidprep.manifests import SPLITS, DatasetManifest, read_dataset
-from vidprep.toml_models import nearest
+from vidprep.recipes.manifests import SPLITS, DatasetManifest, read_dataset
+from vidprep.recipes.toml_models import nearest
 
 # Where lists lie in a folder that was given, or in a folder of videos.
 _SUBFOLDERS = ("", "annotations", "labels")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from vidprep.datasets.inventory import Inventory
-from vidprep.manifests import SPLITS
+from vidprep.recipes.manifests import SPLITS
 
 
 @dataclass(frozen=True)

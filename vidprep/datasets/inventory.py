@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from vidprep.datasets.annotations import read_annotations
-from vidprep.datasets.classes import expected_counts, resolve_classes
 from vidprep.datasets.folders import class_folders, describe_folder
 from vidprep.datasets.formats import FORMATS
 from vidprep.datasets.matching import match
 from vidprep.datasets.scan import Scan, check_sources, scan_sources
 from vidprep.errors import AnnotationError, SourceError
-from vidprep.manifests import DatasetManifest, read_dataset
-from vidprep.recipe import DatasetStage
+from vidprep.recipes.classes import expected_counts, resolve_classes
+from vidprep.recipes.manifests import DatasetManifest, read_dataset
+from vidprep.recipes.recipe import DatasetStage
 
 COLUMNS = (
     "split",

@@ -10,7 +10,7 @@ import pandas as pd
 
 from vidprep.datasets.records import DatasetFormat, read_first_line, read_text, records_table
 from vidprep.errors import AnnotationError
-from vidprep.manifests import DatasetManifest
+from vidprep.recipes.manifests import DatasetManifest
 
 _HEADER = ["label", "youtube_id", "time_start", "time_end", "split"]
 _HEADERS = (_HEADER, [*_HEADER, "is_cc"])

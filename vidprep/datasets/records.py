@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from vidprep.errors import AnnotationError
-from vidprep.manifests import DatasetManifest
+from vidprep.recipes.manifests import DatasetManifest
 
 # One row per annotated video, in the order of the list; `file` and `place` say where it stands.
 COLUMNS = ("split", "video_id", "class", "file", "place")

@@ -9,7 +9,7 @@ import pandas as pd
 
 from vidprep.datasets.records import DatasetFormat, read_first_line, read_text, records_table
 from vidprep.errors import AnnotationError
-from vidprep.manifests import DatasetManifest
+from vidprep.recipes.manifests import DatasetManifest
 
 # The first release names its files `something-something-v2-train.json`, the later one `labels/train.json`.
 _OFFICIAL_NAME = re.compile(r"(something-something-v2-)?(labels|train|validation|test)\.json(\.gz)?")

@@ -6,8 +6,8 @@ from itertools import zip_longest
 import pyarrow.compute as pc
 
 from vidprep.errors import CheckpointError, ShardError
-from vidprep.manifests import class_list_hash
 from vidprep.model.weight_files import WeightFile
+from vidprep.recipes.manifests import class_list_hash
 from vidprep.shards.shard_set import ShardSet
 
 _log = logging.getLogger(__name__)

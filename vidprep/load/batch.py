@@ -1,6 +1,7 @@
 """What a loader gives: uint8 crops with everything that is known about them.
 
-N = clips of this rank, or views of one video; T = frames; a frame is laid out as `vidprep.load.pixels` says.
+N = clips of this rank, or views of one video; T = frames; `vidprep.load.decoding.pixels`
+says how a frame is laid out.
 """
 
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from vidprep.load.pixels import Pixels
+from vidprep.load.decoding.pixels import Pixels
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,10 +7,10 @@ import pyarrow as pa
 
 from vidprep.errors import LoaderError
 from vidprep.load.clip_loader import ClipLoader
+from vidprep.load.decoding.pixels import Pixels
 from vidprep.load.options import LoaderOptions
-from vidprep.load.pixels import Pixels
 from vidprep.load.stats import Stats
-from vidprep.recipe import TrainClip
+from vidprep.recipes.recipe import TrainClip
 from vidprep.shards.shard_set import ShardSet
 
 _LONG_EPOCH = 100_000  # samples: minutes, at any speed

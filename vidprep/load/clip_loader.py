@@ -10,19 +10,19 @@ import torch
 
 from vidprep.errors import DecodeError, ShardError
 from vidprep.load.batch import Batch
-from vidprep.load.clips import train_frames
-from vidprep.load.crops import largest_train_side, train_box
-from vidprep.load.draws import Draws
-from vidprep.load.flips import partner_labels, train_flip
+from vidprep.load.decoding.pixels import Pixels, Uint8s
 from vidprep.load.options import LoaderOptions
-from vidprep.load.order import EpochOrder, Shuffle, rank_slice
-from vidprep.load.pixels import Pixels, Uint8s
-from vidprep.load.setup import running_engine, work_config
+from vidprep.load.sampling.clips import train_frames
+from vidprep.load.sampling.crops import largest_train_side, train_box
+from vidprep.load.sampling.draws import Draws
+from vidprep.load.sampling.flips import partner_labels, train_flip
+from vidprep.load.sampling.order import EpochOrder, Shuffle, rank_slice
+from vidprep.load.sampling.views import View
 from vidprep.load.stats import Stats
-from vidprep.load.stream import Filling, Request, fill_slots
-from vidprep.load.views import View
-from vidprep.manifests import read_dataset
-from vidprep.recipe import TrainClip
+from vidprep.load.workers.scheduler import Filling, Request, fill_slots
+from vidprep.load.workers.setup import running_engine, work_config
+from vidprep.recipes.manifests import read_dataset
+from vidprep.recipes.recipe import TrainClip
 from vidprep.shards.shard_set import ShardSet
 from vidprep.shards.stored_video import StoredVideo
 

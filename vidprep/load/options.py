@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidprep.load.decode import Backend
+from vidprep.load.decoding.decode import Backend
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 
 from vidprep.errors import DecodeError
-from vidprep.load.clips import train_frames
-from vidprep.load.crops import train_box
-from vidprep.load.decode import PyavDecoder
-from vidprep.load.draws import Draws
-from vidprep.load.read import read_video
-from vidprep.load.views import View
-from vidprep.load.work import reader_for
-from vidprep.recipe import TrainClip
+from vidprep.load.decoding.decode import PyavDecoder
+from vidprep.load.reading import read_video
+from vidprep.load.sampling.clips import train_frames
+from vidprep.load.sampling.crops import train_box
+from vidprep.load.sampling.draws import Draws
+from vidprep.load.sampling.views import View
+from vidprep.load.workers.jobs import reader_for
+from vidprep.recipes.recipe import TrainClip
 from vidprep.shards.shard_set import ShardSet
 
 

@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass, field
 
-from vidprep.load.work import Done
+from vidprep.load.workers.jobs import Done
 
 # Below this share of its time spent waiting for clips, the training is not held up.
 _WAITS_LITTLE = 0.05

@@ -1,6 +1,6 @@
 """From a batch to the network's input, on whatever device the batch is.
 
-N = clips or views, T = frames, S = side of the batch's buffer, see `vidprep.load.pixels`.
+N = clips or views, T = frames, S = side of the batch's buffer, see `vidprep.load.decoding.pixels`.
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import torch
 from torch.nn.functional import interpolate
 
 from vidprep.load.batch import Batch
-from vidprep.load.pixels import Pixels
+from vidprep.load.decoding.pixels import Pixels
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

@@ -8,15 +8,15 @@ import torch
 
 from vidprep.errors import DecodeError
 from vidprep.load.batch import Batch
-from vidprep.load.clips import eval_frames
-from vidprep.load.crops import eval_boxes
+from vidprep.load.decoding.pixels import Pixels, Uint8s
 from vidprep.load.options import LoaderOptions
-from vidprep.load.pixels import Pixels, Uint8s
-from vidprep.load.setup import running_engine, work_config
+from vidprep.load.sampling.clips import eval_frames
+from vidprep.load.sampling.crops import eval_boxes
+from vidprep.load.sampling.views import View
 from vidprep.load.stats import Stats
-from vidprep.load.stream import Filling, Request, fill_slots
-from vidprep.load.views import View
-from vidprep.recipe import EvalViews
+from vidprep.load.workers.scheduler import Filling, Request, fill_slots
+from vidprep.load.workers.setup import running_engine, work_config
+from vidprep.recipes.recipe import EvalViews
 from vidprep.shards.shard_set import ShardSet
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from vidprep.model.blocks import BasicBlock, Bottleneck, Size
-from vidprep.recipe import ModelStage
+from vidprep.recipes.recipe import ModelStage
 
 Head = Literal["per_frame", "pool_first"]
 

@@ -20,9 +20,9 @@ from typing import Any, Literal
 import torch
 
 from vidprep.errors import CheckpointError
-from vidprep.manifests import class_list_hash
 from vidprep.model.resnet import BLOCKS, I3DResNet
-from vidprep.recipe import ModelStage, Recipe
+from vidprep.recipes.manifests import class_list_hash
+from vidprep.recipes.recipe import ModelStage, Recipe
 
 FORMAT = "vidprep checkpoint 1"
 Form = Literal["vidprep", "ibm", "plain", "safetensors"]

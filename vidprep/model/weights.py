@@ -12,7 +12,7 @@ import torch
 from vidprep.errors import CheckpointError
 from vidprep.model.resnet import I3DResNet, build_model
 from vidprep.model.weight_files import Tensors, WeightFile, read_weights
-from vidprep.recipe import ModelStage
+from vidprep.recipes.recipe import ModelStage
 
 Inflation = Literal["mean", "repeat"]
 COUNTER = "num_batches_tracked"  # of a batch norm; old files lack it, and momentum 0.1 does not use it

@@ -5,7 +5,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from vidprep.errors import ReportError
-from vidprep.harness.results import PREDICTIONS, Results
+from vidprep.harness.evaluation.results import PREDICTIONS, Results
 from vidprep.report.find import Subject
 
 _COLUMNS = ("key", "label", "predicted", "logit_sum")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from vidprep.errors import ReportError
-from vidprep.harness.results import RESULTS
+from vidprep.harness.evaluation.results import RESULTS
 from vidprep.harness.run_folder import FACTS, METRICS, RECIPE
 from vidprep.shards.layout import INDEX
 

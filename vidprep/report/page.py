@@ -16,11 +16,11 @@ from markupsafe import Markup
 from vidprep import __version__
 from vidprep.errors import ReportError, ShardError
 from vidprep.report import words
-from vidprep.report.analyses import AnalysisView, view_analysis
-from vidprep.report.evaluations import EvaluationView, compare, view_evaluation
 from vidprep.report.find import Kind, Subject
-from vidprep.report.runs import RunsView, view_runs
-from vidprep.report.shards import ShardsView, view_shards
+from vidprep.report.sections.analyses import AnalysisView, view_analysis
+from vidprep.report.sections.evaluations import EvaluationView, compare, view_evaluation
+from vidprep.report.sections.runs import RunsView, view_runs
+from vidprep.report.sections.shards import ShardsView, view_shards
 from vidprep.shards.layout import INDEX
 
 MAX_BYTES = 10_000_000

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from vidprep.manifests import SPLITS
+from vidprep.recipes.manifests import SPLITS
 from vidprep.shards.manifest import Manifest
 
 

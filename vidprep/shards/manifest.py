@@ -6,9 +6,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from vidprep.errors import ShardError
-from vidprep.recipe import Recipe
+from vidprep.recipes.recipe import Recipe
+from vidprep.recipes.toml_models import Frozen
 from vidprep.shards.layout import MANIFEST
-from vidprep.toml_models import Frozen
 
 
 class ShardEntry(Frozen):

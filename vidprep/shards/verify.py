@@ -16,7 +16,7 @@ from typing import Any
 import av
 
 from vidprep.errors import ShardError
-from vidprep.manifests import SPLITS, class_list_hash
+from vidprep.recipes.manifests import SPLITS, class_list_hash
 from vidprep.shards.card import dataset_card, format_json, wids_index
 from vidprep.shards.index import INDEX_SCHEMA, read_index
 from vidprep.shards.layout import CARD, CLASSES, INDEX, LEDGER, MEMBERS, wids_name

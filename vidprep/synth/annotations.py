@@ -5,7 +5,7 @@ import json
 import re
 from pathlib import Path
 
-from vidprep.manifests import read_dataset
+from vidprep.recipes.manifests import read_dataset
 from vidprep.synth.plan import Parameters, PlannedVideo, seeded
 
 _THINGS = (

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.harness.evaluation.small import (
+from tests.helpers.small_evaluation import (
     VIEWS,
     many_samples,
     run_evaluation,

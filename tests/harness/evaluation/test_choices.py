@@ -5,12 +5,12 @@ import json
 import pytest
 import torch
 
-from tests.harness.evaluation.small import NUM_CLASSES, VIEWS, run_evaluation, write_network
+from tests.helpers.small_evaluation import NUM_CLASSES, VIEWS, run_evaluation, write_network
 from vidprep.errors import CheckpointError, RecipeError, ShardError
-from vidprep.harness.chosen_checkpoint import choose_checkpoint
-from vidprep.harness.chosen_views import choose_head, choose_views
 from vidprep.harness.class_lists import class_list, network_classes
-from vidprep.harness.results import read_results
+from vidprep.harness.evaluation.checkpoint_choice import choose_checkpoint
+from vidprep.harness.evaluation.results import read_results
+from vidprep.harness.evaluation.view_choice import choose_head, choose_views
 from vidprep.harness.run_folder import epoch_checkpoint_path, step_checkpoint_path
 from vidprep.model import i3d_resnet
 from vidprep.model.weight_files import read_weights

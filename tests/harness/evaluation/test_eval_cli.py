@@ -9,11 +9,11 @@ import torch
 from rich.console import Console
 from typer.testing import CliRunner
 
-from tests.harness.evaluation.small import command, environment
-from vidprep.cli.eval_progress import EvalProgress
+from tests.helpers.small_evaluation import command, environment
 from vidprep.cli.main import app
 from vidprep.errors import CheckpointError, HarnessError
-from vidprep.harness.results import read_results
+from vidprep.harness.evaluation.progress import EvalProgress
+from vidprep.harness.evaluation.results import read_results
 from vidprep.model import i3d_resnet
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from tests.harness.evaluation.small import (
+from tests.helpers.small_evaluation import (
     INLINE,
     NUM_CLASSES,
     VIDEOS,
@@ -18,8 +18,8 @@ from tests.harness.evaluation.small import (
     write_set,
 )
 from vidprep.errors import HarnessError
+from vidprep.harness.evaluation.results import read_results
 from vidprep.harness.ranks import Ranks
-from vidprep.harness.results import read_results
 from vidprep.load import ViewLoader
 from vidprep.load.transforms import to_network_input
 from vidprep.model.weights import load_network

@@ -8,10 +8,10 @@ from itertools import chain
 import numpy as np
 import pytest
 
-from tests.harness.evaluation.small import VIEWS, command, environment, run_evaluation, run_ranks, write_set
 from tests.harness.evaluation.test_evaluate import assert_same_scores, predictions, stacked
+from tests.helpers.small_evaluation import VIEWS, command, environment, run_evaluation, run_ranks, write_set
 from vidprep.errors import DecodeError, HarnessError, ShardError
-from vidprep.harness.results import read_results
+from vidprep.harness.evaluation.results import read_results
 from vidprep.load import LoaderOptions, ViewLoader
 from vidprep.shards.index import read_index
 

@@ -7,9 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from vidprep.errors import HarnessError
-from vidprep.harness.parts import PartWriter
-from vidprep.harness.results import coverage, read_results, write_predictions, write_results
-from vidprep.harness.scores import score_video
+from vidprep.harness.evaluation.partial_results import PartWriter
+from vidprep.harness.evaluation.results import coverage, read_results, write_predictions, write_results
+from vidprep.harness.evaluation.scores import score_video
 
 
 def test_results_read_back(evaluated, tmp_path):

@@ -9,7 +9,8 @@ import time
 import pytest
 from filelock import FileLock
 
-from tests.harness.evaluation.small import (
+from tests.harness.evaluation.test_evaluate import assert_same_scores
+from tests.helpers.small_evaluation import (
     ONE,
     command,
     environment,
@@ -17,11 +18,10 @@ from tests.harness.evaluation.small import (
     run_ranks,
     write_network,
 )
-from tests.harness.evaluation.test_evaluate import assert_same_scores
 from vidprep.errors import HarnessError, HarnessStopped
-from vidprep.harness.parts import read_done
-from vidprep.harness.results import read_results
-from vidprep.recipe import EvalViews
+from vidprep.harness.evaluation.partial_results import read_done
+from vidprep.harness.evaluation.results import read_results
+from vidprep.recipes.recipe import EvalViews
 
 FEW = EvalViews(clip_len=2, num_clips=1, num_crops=1, crop_size=32)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vidprep.harness.scores import (
+from vidprep.harness.evaluation.scores import (
     centre_view,
     label_ranks,
     mean_per_class,
@@ -12,7 +12,7 @@ from vidprep.harness.scores import (
     top_k,
     wilson_interval,
 )
-from vidprep.recipe import EvalViews
+from vidprep.recipes.recipe import EvalViews
 
 
 def array(rows) -> np.ndarray:

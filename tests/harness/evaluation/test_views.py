@@ -11,12 +11,12 @@ import av
 import numpy as np
 import pytest
 
-from tests.harness.evaluation.small import INLINE, video_bytes
-from tests.load.numbered import sample, write_shard_set
-from vidprep.harness.scores import centre_view
+from tests.helpers.numbered import sample, write_shard_set
+from tests.helpers.small_evaluation import INLINE, video_bytes
+from vidprep.harness.evaluation.scores import centre_view
 from vidprep.load import ViewLoader
 from vidprep.load.transforms import to_network_input
-from vidprep.recipe import EvalViews
+from vidprep.recipes.recipe import EvalViews
 
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 # Two levels of 255, by which colour conversions differ, after normalisation.

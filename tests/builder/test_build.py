@@ -1,0 +1,482 @@
+"""Whole builds: every video accounted for, the same bytes whoever builds and whatever is killed."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+import webdataset
+
+from tests.helpers.raw_k400 import build_command, run_build
+from tests.helpers.videos import decode_grey, read_numbers
+from vidprep.builder.explain import explain
+from vidprep.builder.log import read_log
+from vidprep.builder.shard import ShardTask, build_shard
+from vidprep.builder.status import read_status
+from vidprep.errors import SourceError, ToolError
+from vidprep.ffmpeg import ffmpeg_version, find_ffmpeg
+from vidprep.recipes.recipe import Transcode
+from vidprep.shards.index import read_index
+from vidprep.shards.ledger import REASONS, read_ledger
+from vidprep.shards.manifest import read_manifest
+from vidprep.shards.verify import verify
+
+
+def build(raw, out, *options):
+    done = run_build(raw, out, *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert problems(out) == []
+    return done.stdout
+
+
+def problems(out):
+    return [problem for found in verify(out) for problem in found]
+
+
+def hashes(out):
+    files = [
+        *sorted(out.glob("*/*.tar")),
+        out / "index.parquet",
+        out / "ledger.parquet",
+        out / "manifest.json",
+    ]
+    assert len(files) > 3
+    return {str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def outcomes(out):
+    return {row["video_id"]: (row["status"], row["reason"]) for row in read_ledger(out).to_pylist()}
+
+
+@pytest.fixture(scope="module")
+def reference(dozen, tmp_path_factory):
+    out = tmp_path_factory.mktemp("reference") / "set"
+    build(dozen, out, "--sync")
+    return out
+
+
+def test_every_annotated_video_is_in_the_set(reference):
+    manifest = read_manifest(reference)
+    assert [(shard.name, shard.num_samples) for shard in manifest.shards] == [
+        ("train/mini_k400-train-000000.tar", 4),
+        ("train/mini_k400-train-000001.tar", 4),
+        ("train/mini_k400-train-000002.tar", 2),
+        ("validation/mini_k400-validation-000000.tar", 3),
+    ]
+    assert (manifest.totals["train"].used, manifest.totals["validation"].used) == (10, 3)
+    index = read_index(reference).to_pylist()
+    frames = {row["video_id"]: row["num_frames"] for row in index if row["split"] == "train"}
+    assert frames == {f"video{number}_000000_000010": 4 + number for number in range(10)}
+
+
+def test_the_order_within_the_set_is_shuffled_but_fixed(reference):
+    ids = [row["video_id"] for row in read_index(reference).to_pylist() if row["split"] == "train"]
+    assert ids != sorted(ids)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # it closes its tars late
+def test_webdataset_reads_the_same(reference):
+    urls = str(reference / "train" / "mini_k400-train-{000000..000002}.tar")
+    samples = list(webdataset.WebDataset(urls, shardshuffle=False))
+    rows = [row for row in read_index(reference).to_pylist() if row["split"] == "train"]
+    assert [sample["__key__"] for sample in samples] == [row["key"] for row in rows]
+    for sample, row in zip(samples, rows, strict=True):
+        assert int(sample["cls"]) == row["label"]
+        assert json.loads(sample["json"])["class"] == row["class"]
+        tar = (reference / row["shard"]).read_bytes()
+        assert sample["mp4"] == tar[row["mp4_offset"] : row["mp4_offset"] + row["mp4_size"]]
+
+
+def test_the_frames_in_the_tar_are_the_frames_of_the_source(reference, tmp_path):
+    for row in read_index(reference).to_pylist():
+        tar = (reference / row["shard"]).read_bytes()
+        path = tmp_path / "a.mp4"
+        path.write_bytes(tar[row["mp4_offset"] : row["mp4_offset"] + row["mp4_size"]])
+        assert read_numbers(decode_grey(path)) == list(range(row["num_frames"]))
+
+
+def test_tars_are_plain_ustar(reference):
+    import tarfile
+
+    for path in reference.glob("*/*.tar"):
+        with tarfile.open(path) as tar:
+            members = tar.getmembers()
+            assert not tar.pax_headers
+        assert {member.type for member in members} == {tarfile.REGTYPE}
+        assert {(member.mtime, member.uid, member.gid, member.mode) for member in members} == {
+            (0, 0, 0, 0o444)
+        }
+        assert [member.name.rsplit(".")[1] for member in members] == ["cls", "json", "mp4"] * (
+            len(members) // 3
+        )
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_same_bytes_with_any_number_of_workers(dozen, reference, tmp_path, workers):
+    build(dozen, tmp_path / "set", "--workers", workers)
+    assert hashes(tmp_path / "set") == hashes(reference)
+
+
+def start_build(raw, out, *options):
+    return subprocess.Popen(
+        build_command(raw, out, *options), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def wait_until(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def videos_seen(out):
+    log = out / ".build" / "log.jsonl"
+    return log.read_text().count('"event": "video"') if log.exists() else 0
+
+
+def workers_of(process):
+    return [
+        child
+        for child in psutil.Process(process.pid).children(recursive=True)
+        if "spawn_main" in " ".join(child.cmdline())
+    ]
+
+
+SLOW = ("mp4", "sleep 0.3")
+
+
+def test_a_killed_worker_is_replaced(dozen, reference, tmp_path, misbehaving_ffmpeg):
+    out = tmp_path / "set"
+    process = start_build(dozen, out, "--workers", 2, "--ffmpeg", misbehaving_ffmpeg(*SLOW))
+    wait_until(lambda: videos_seen(out) > 1)
+    workers_of(process)[0].kill()
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    assert hashes(out) == hashes(reference)
+    events = [event for event in read_log(out) if event["event"] == "video"]
+    assert {event["key"] for event in events} == set(read_index(out).column("key").to_pylist())
+
+
+def test_a_killed_program_is_resumed(dozen, reference, tmp_path, misbehaving_ffmpeg):
+    out = tmp_path / "set"
+    process = start_build(dozen, out, "--workers", 2, "--ffmpeg", misbehaving_ffmpeg(*SLOW))
+    wait_until(lambda: videos_seen(out) > 5)
+    workers = workers_of(process)
+    process.kill()
+    process.communicate()
+    assert read_status(out).state == "stopped"
+    assert not (out / "manifest.json").exists()
+    wait_until(lambda: not any(worker.is_running() for worker in workers))
+    finished = {path.name: path.stat().st_mtime_ns for path in (out / ".build" / "staging").glob("*.tar")}
+    build(dozen, out, "--workers", 2)
+    assert hashes(out) == hashes(reference)
+    for name, written in finished.items():
+        number = int(name.split(".")[0])
+        tar = sorted(out.glob("*/*.tar"))[number]
+        assert tar.stat().st_mtime_ns == written, "a finished shard is not built again"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("engine", [("--workers", 2), ("--sync",)])
+def test_stopped_in_between_says_how_to_go_on(dozen, reference, tmp_path, misbehaving_ffmpeg, number, engine):
+    out = tmp_path / "set"
+    process = start_build(dozen, out, *engine, "--ffmpeg", misbehaving_ffmpeg(*SLOW))
+    wait_until(lambda: videos_seen(out) > 1)
+    workers = workers_of(process)
+    os.kill(process.pid, number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert re.search(r"Stopped\. \d of 4 shards are finished and kept\. Run the same command again", output)
+    assert "Traceback" not in output
+    assert not any(worker.is_running() for worker in workers)
+    assert not list(out.glob(".build/staging/*.partial"))
+    build(dozen, out, "--sync")
+    assert hashes(out) == hashes(reference)
+
+
+def dask(program):
+    return [sys.executable, "-m", f"distributed.cli.dask_{program}", "--no-dashboard"]
+
+
+def test_a_scheduler_without_workers_is_waited_for_and_left_at_once(dozen, tmp_path):
+    out, address_file = tmp_path / "set", tmp_path / "scheduler.json"
+    scheduler = subprocess.Popen(
+        [*dask("scheduler"), "--port", "0", "--host", "127.0.0.1", "--scheduler-file", str(address_file)],
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_until(lambda: address_file.exists() and address_file.stat().st_size)
+        process = start_build(dozen, out, "--scheduler", json.loads(address_file.read_text())["address"])
+        log = out / ".build" / "log.jsonl"
+        wait_until(lambda: log.exists() and "no workers" in log.read_text())
+        process.terminate()
+        output, _ = process.communicate(timeout=30)
+        assert "The scheduler has no workers yet; waiting for them." in output
+        assert "Stopped. 0 of 4 shards are finished" in output
+    finally:
+        scheduler.kill()
+        scheduler.wait()
+
+
+def test_a_cluster_that_runs_elsewhere_and_its_end(dozen, reference, tmp_path, misbehaving_ffmpeg):
+    out, address_file = tmp_path / "set", tmp_path / "scheduler.json"
+    scheduler = subprocess.Popen(
+        [*dask("scheduler"), "--port", "0", "--host", "127.0.0.1", "--scheduler-file", str(address_file)],
+        stderr=subprocess.DEVNULL,
+    )
+    wait_until(lambda: address_file.exists() and address_file.stat().st_size)
+    worker = subprocess.Popen(
+        [*dask("worker"), "--scheduler-file", str(address_file), "--nthreads", "1"],
+        cwd=tmp_path,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        address = json.loads(address_file.read_text())["address"]
+        process = start_build(dozen, out, "--scheduler", address, "--ffmpeg", misbehaving_ffmpeg(*SLOW))
+        wait_until(lambda: videos_seen(out) > 5)
+        scheduler.kill()
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == 1
+        assert "The Dask scheduler is gone. Finished shards are kept" in output
+        assert "Traceback" not in output
+    finally:
+        scheduler.kill()
+        worker.terminate()
+        scheduler.wait()
+        worker.wait()
+    build(dozen, out, "--workers", 1)
+    assert hashes(out) == hashes(reference)
+
+
+# The limit is set from outside, a moment after the start, and holds for what starts later.
+EAT_MEMORY = (
+    f"sleep 0.5; {sys.executable} -c 'bytearray(3 << 30)' || "
+    "{ echo '[error] Cannot allocate memory' >&2; exit 1; }"
+)
+
+# --- one bad video costs itself alone -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("kill -SEGV $$", "crashed"),
+        ("kill -STOP $$", "timed_out"),
+        (EAT_MEMORY, "out_of_memory"),
+    ],
+)
+def test_a_video_that_harms_its_decoder(dozen, tmp_path, misbehaving_ffmpeg, line, reason):
+    ffmpeg = misbehaving_ffmpeg("video7", line)
+    limits = ("--set", "transcode.timeout_seconds=10", "--set", "transcode.memory_mb=1024")
+    build(dozen, tmp_path / "set", "--workers", 2, "--ffmpeg", ffmpeg, *limits)
+    seen = outcomes(tmp_path / "set")
+    assert seen.pop("video7_000000_000010") == ("rejected", reason)
+    assert set(seen.values()) == {("used", "")}
+
+
+def test_every_defect_is_in_the_ledger(raw, tmp_path):
+    raw.add("good")
+    raw.add("gone", write=False)
+    path = raw.add("empty")
+    os.truncate(path, 0)
+    path = raw.add("half", num_frames=60, options=("-movflags", "+faststart", "-bf", 0, "-g", 5))
+    os.truncate(path, path.stat().st_size * 6 // 10)
+    raw.add("text").write_text("this is no video")
+    raw.add("double")
+    raw.add("double", label="archery")
+    build(raw, tmp_path / "set", "--sync")
+    assert outcomes(tmp_path / "set") == {
+        "good_000000_000010": ("used", ""),
+        "gone_000000_000010": ("missing", ""),
+        "empty_000000_000010": ("rejected", "zero_bytes"),
+        "half_000000_000010": ("rejected", "partial"),
+        "text_000000_000010": ("rejected", "unreadable"),
+        "double_000000_000010": ("rejected", "two_labels"),
+    }
+    assert {reason for _, reason in outcomes(tmp_path / "set").values()} <= {"", *REASONS}
+
+
+def test_a_shard_without_a_good_video_leaves_no_gap(raw, tmp_path):
+    for number in range(6):
+        raw.add(f"video{number}")
+    one_each = ("--set", "shards.samples_per_shard=1")
+    build(raw, tmp_path / "all", "--sync", *one_each)
+    third = read_index(tmp_path / "all").to_pylist()[2]["video_id"].split("_")[0]
+    (raw.folder / "train" / "yoga" / f"{third}_000000_000010.mp4").write_text("no video")
+    build(raw, tmp_path / "set", "--sync", *one_each)
+    names = sorted(path.name for path in (tmp_path / "set" / "train").iterdir())
+    assert names == [f"mini_k400-train-{number:06d}.tar" for number in range(5)]
+    assert read_manifest(tmp_path / "set").totals["train"].rejected == 1
+    build(raw, tmp_path / "set", "--sync", *one_each)  # and is resumed like any other
+
+
+def test_a_deleted_or_cut_shard_is_built_again(dozen, reference, tmp_path):
+    out = tmp_path / "set"
+    shutil.copytree(reference, out)
+    (out / "train" / "mini_k400-train-000001.tar").unlink()
+    os.truncate(out / "train" / "mini_k400-train-000002.tar", 1000)
+    assert len(problems(out)) == 2
+    build(dozen, out, "--sync")
+    assert hashes(out) == hashes(reference)
+
+
+def test_sources_may_move_between_two_runs(dozen, reference, tmp_path):
+    out = tmp_path / "set"
+    shutil.copytree(reference, out)
+    (out / "train" / "mini_k400-train-000001.tar").unlink()
+    moved = type(dozen)(shutil.copytree(dozen.folder, tmp_path / "moved"))
+    build(moved, out, "--sync")
+    assert hashes(out) == hashes(reference)
+    assert dict(explain(out, "video7_000000_000010")[0])["found as"].startswith(str(tmp_path / "moved"))
+
+
+def test_limit_takes_some_videos_of_each_split(dozen, tmp_path):
+    build(dozen, tmp_path / "set", "--sync", "--limit", 2)
+    manifest = read_manifest(tmp_path / "set")
+    assert manifest.limit == 2
+    assert {split: total.annotated for split, total in manifest.totals.items()} == {
+        "train": 2,
+        "validation": 2,
+    }
+
+
+# --- refusals -----------------------------------------------------------------------------------------------
+
+
+def refused(raw, out, *options):
+    done = run_build(raw, out, *options)
+    assert done.returncode == 1, done.stdout
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_another_plan_is_refused_and_told_apart(dozen, reference):
+    assert 'transcode was {"mode":"encode","short_side":48' in refused(
+        dozen, reference, "--sync", "--set", "transcode.crf=30"
+    )
+    assert "limit was None and is 1" in refused(dozen, reference, "--sync", "--limit", 1)
+    assert problems(reference) == []
+
+
+def test_new_videos_are_another_plan(raw, tmp_path):
+    raw.add("one")
+    raw.add("two", write=False)
+    build(raw, tmp_path / "set", "--sync")
+    raw.add("three")
+    error = refused(raw, tmp_path / "set", "--sync")
+    assert "the videos or annotations changed (1 to transcode and 1 missing before, 2 and 1 now)" in error
+
+
+def test_another_ffmpeg_is_refused(dozen, reference, tmp_path):
+    other = tmp_path / "ffmpeg"
+    other.write_text(
+        "#!/bin/sh\ncase $* in *-encoders*) echo ' V libx264';; *) echo ffmpeg version 4.1;; esac\n"
+    )
+    other.chmod(0o755)
+    error = refused(dozen, reference, "--sync", "--ffmpeg", other)
+    assert re.search(r"FFmpeg version was \S+ and is 4\.1", error)
+
+
+def test_an_ffmpeg_without_the_encoder(dozen, tmp_path):
+    other = tmp_path / "ffmpeg"
+    other.write_text("#!/bin/sh\necho ffmpeg version 4.1\n")
+    other.chmod(0o755)
+    error = refused(dozen, tmp_path / "set", "--sync", "--ffmpeg", other)
+    assert "was built without the encoder 'libx264'" in error
+
+
+def test_an_encoder_that_does_not_work_here(dozen, tmp_path):
+    """No video is to blame for a GPU that is not there."""
+    if shutil.which("nvidia-smi"):
+        pytest.skip("this machine may have a working NVENC")
+    nvenc = ("transcode.encoder=h264_nvenc", "transcode.preset=p4", "transcode.tune=none")
+    error = refused(dozen, tmp_path / "set", "--sync", *(word for key in nvenc for word in ("--set", key)))
+    assert "cannot do what [transcode] of the recipe asks for" in error
+    build(dozen, tmp_path / "set", "--sync")  # nothing was built by the other plan, so it is no obstacle
+
+
+def test_a_worker_with_another_ffmpeg(dozen, reference):
+    task = ShardTask(reference, 0, Transcode(), None, "4.1")
+    with pytest.raises(ToolError, match=r"the build was planned with 4\.1. Install the same imageio-ffmpeg"):
+        build_shard(task, lambda event: None)
+
+
+def test_two_builds_at_once(dozen, tmp_path, misbehaving_ffmpeg):
+    out = tmp_path / "set"
+    first = start_build(dozen, out, "--sync", "--ffmpeg", misbehaving_ffmpeg(*SLOW))
+    wait_until(lambda: videos_seen(out) > 0)
+    assert f"Another build is working in {out} (process {first.pid} on " in refused(dozen, out, "--sync")
+    state = read_status(out)
+    assert (state.state, state.num_videos_done > 0, state.eta_seconds is not None) == ("running", True, True)
+    first.terminate()
+    first.communicate(timeout=60)
+
+
+def test_a_folder_with_other_things(dozen, tmp_path):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "thesis.tex").write_text("")
+    assert "is not empty and holds no build of vidprep (it has 'thesis.tex')" in refused(
+        dozen, tmp_path / "set"
+    )
+    assert [path.name for path in (tmp_path / "set").iterdir()] == ["thesis.tex"]
+
+
+def test_an_output_that_cannot_be_written(dozen, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert "Cannot write into" in refused(dozen, tmp_path / "file" / "set", "--sync")
+
+
+def test_a_scheduler_that_does_not_answer(dozen, tmp_path):
+    error = refused(dozen, tmp_path / "set", "--scheduler", "tcp://127.0.0.1:1")
+    assert "No Dask scheduler answers at tcp://127.0.0.1:1" in error
+
+
+def test_a_source_that_changes_under_the_build(raw, tmp_path):
+    raw.add("one")
+    path = raw.add("two")
+    build(raw, tmp_path / "set", "--sync")
+    plan = tmp_path / "set" / ".build" / "plan.parquet"
+    assert pq.read_metadata(plan).num_row_groups == 2
+    shutil.rmtree(tmp_path / "set" / ".build" / "done")
+    path.write_bytes(path.read_bytes() + b"x")
+    task = ShardTask(tmp_path / "set", 0, Transcode(), None, ffmpeg_version(find_ffmpeg()))
+    with pytest.raises(
+        SourceError, match=r"train-two_000000_000010: .* bytes, .* when the build was planned"
+    ):
+        build_shard(task, lambda event: None)
+    path.unlink()
+    with pytest.raises(SourceError, match="cannot be read now: No such file or directory"):
+        build_shard(task, lambda event: None)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of one megabyte."""
+    mount = tmp_path / "disk"
+    mount.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(mount)]
+    if subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("mounting a tmpfs needs root")
+    yield mount
+    subprocess.run(["umount", "-l", str(mount)], check=True)
+
+
+def test_a_full_disk_stops_the_build_and_room_completes_it(dozen, reference, small_disk):
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(900 * 1024))
+    error = refused(dozen, small_disk / "set", "--workers", "2")
+    assert "No room left on the disk" in error
+    assert "finished shards are kept" in error
+    assert not (small_disk / "set" / "manifest.json").exists()
+    ballast.unlink()
+    build(dozen, small_disk / "set", "--workers", "2")
+    assert hashes(small_disk / "set") == hashes(reference)

@@ -1,0 +1,84 @@
+"""Pipeline files and overrides: complete, checked, and with errors that help."""
+
+import pytest
+
+from vidprep.errors import RecipeError
+from vidprep.recipes.manifests import read_subset
+from vidprep.recipes.pipelines import pipeline_names, read_pipeline
+
+
+def test_every_pipeline_reads():
+    assert len(pipeline_names()) >= 4
+    for name in pipeline_names():
+        assert read_pipeline(name).name == name
+
+
+# Kobayashi & Ye 2024, Table A.
+TABLE_A = {
+    "ssv2": (32, "cosine", (), 100, 3),
+    "mini_ssv2": (24, "step", (15, 30), 35, 3),
+    "k400": (32, "cosine", (), 100, 10),
+    "mini_k400": (32, "step", (15, 30), 45, 10),
+}
+
+
+@pytest.mark.parametrize("name", TABLE_A)
+def test_table_a(name):
+    recipe = read_pipeline(name)
+    sgd = recipe.optimisation
+    views = recipe.eval_views
+    assert (sgd.batch_size, sgd.schedule, sgd.milestones, sgd.epochs, views.num_clips) == TABLE_A[name]
+    assert (sgd.lr, sgd.momentum, sgd.weight_decay) == (0.01, 0.9, 5e-4)
+    assert (recipe.train_clip.clip_len, recipe.train_clip.crop_size) == (32, 224)
+    assert (views.clip_len, views.crop_size, views.num_crops) == (32, 256, 3)
+
+
+# IBM's action-recognition-pytorch: what it calls its published 32-frame I3D-ResNet-50 on each dataset.
+IBM = {"ibm_ssv2": ("uniform_ibm", 1, 2, 35), "ibm_k400": ("dense", 2, 10, 45)}
+
+
+@pytest.mark.parametrize("name", IBM)
+def test_ibm_parity(name):
+    recipe = read_pipeline(name)
+    clip, views, model = recipe.train_clip, recipe.eval_views, recipe.model
+    temporal, frame_step, num_clips, epochs = IBM[name]
+    assert (clip.temporal, clip.frame_step) == (views.temporal, views.frame_step) == (temporal, frame_step)
+    assert (clip.spatial, clip.flip, clip.crop_size) == ("multi_scale", "all", 224)
+    assert (views.num_clips, views.num_crops, views.crops, views.crop_size) == (num_clips, 3, "ibm", 256)
+    assert (model.depth, model.head, model.inflation) == (50, "pool_first", "repeat")
+    assert (recipe.optimisation.epochs, recipe.dataset.name) == (epochs, name.removeprefix("ibm_"))
+    assert recipe.dataset.subset is None and not model.temporal_stride
+
+
+def test_override_is_typed():
+    recipe = read_pipeline("mini_k400", ["transcode.crf=20", "train_clip.flip=safe", "shards.seed=7"])
+    assert (recipe.transcode.crf, recipe.train_clip.flip, recipe.shards.seed) == (20, "safe", 7)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (
+            "transcode.shortside=3",
+            r"unknown key 'transcode.shortside'. Did you mean 'transcode.short_side'\?",
+        ),
+        ("transcode.short_side=255", "short_side must be an even number of at least 16, got 255"),
+        ("train_clip.flip=maybe", "train_clip.flip: Input should be 'none', 'safe' or 'all', got 'maybe'"),
+        ("optimisation.milestones=[3]", "'milestones' belong to schedule"),
+        ("crf", "not of the form table.key=value"),
+        ("name.x=2", "'name' is a value, not a table"),
+    ],
+)
+def test_wrong_override(override, message):
+    with pytest.raises(RecipeError, match=message):
+        read_pipeline("ssv2", [override])
+
+
+def test_unknown_pipeline_names_the_nearest():
+    with pytest.raises(RecipeError, match="Did you mean 'mini_k400'"):
+        read_pipeline("mini-k400")
+
+
+def test_subset_sizes():
+    assert len(read_subset("mini_ssv2").labels.classes) == 87
+    assert len(read_subset("mini_k400").labels.classes) == 200

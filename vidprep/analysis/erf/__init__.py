@@ -1,0 +1,1 @@
+"""Effective receptive field of a network: how strongly each input position moves one neuron."""

@@ -1,0 +1,1 @@
+"""Temporal filters of a network: which temporal patterns its kernels respond to."""

@@ -1,0 +1,188 @@
+"""Who builds the shards: this process, a Dask cluster on this machine, or one that runs elsewhere."""
+
+import contextlib
+import logging
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import dask
+from distributed import Client, Future, KilledWorker, LocalCluster, as_completed, get_worker, wait
+
+from vidprep.builder.shard import Report, ShardTask, build_shard
+from vidprep.builder.workspace import stop_path
+from vidprep.errors import BuildError, ToolError
+
+_TOPIC = "vidprep-build"
+_CONNECT_SECONDS = 15
+_REPORT_SECONDS = 0.5
+_DASK_SETTINGS = {
+    # A worker that is killed is replaced and its shard begun again, three times.
+    "distributed.scheduler.allowed-failures": 3,
+    "distributed.comm.timeouts.connect": f"{_CONNECT_SECONDS}s",
+    # A task is minutes of FFmpeg: these warnings and spillings are about tasks of another kind.
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": False,
+    "distributed.admin.tick.limit": "60s",
+    # Dask looks at every thread a hundred times a second, to draw profiles that nobody sees here.
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.system-monitor.interval": "10s",
+    "distributed.worker.memory.monitor-interval": "10s",
+}
+
+
+def build_in_process(tasks: list[ShardTask], report: Report) -> None:
+    """Build the shards one after the other in this process; for debugging.
+
+    Args:
+        tasks: One per shard.
+        report: Called with each event.
+    """
+    for task in tasks:
+        build_shard(task, lambda event: report(event | {"worker": "here"}))
+        report({"event": "done", "shard": task.shard})
+
+
+def build_on_this_machine(tasks: list[ShardTask], report: Report, *, num_workers: int) -> None:
+    """Build the shards with worker processes of this machine.
+
+    Args:
+        tasks: One per shard.
+        report: Called with each event, from another thread.
+        num_workers: Processes; each transcodes one video at a time.
+
+    Raises:
+        BuildError: As `build_shard`, or if a shard lost its worker again and again.
+    """
+    with dask.config.set(_DASK_SETTINGS), _ctrl_c_waits():
+        cluster = LocalCluster(
+            n_workers=min(num_workers, len(tasks)),
+            threads_per_worker=1,
+            processes=True,
+            memory_limit=None,
+            dashboard_address="127.0.0.1:0",  # any free port: two builds may share a machine
+            silence_logs=logging.CRITICAL,
+        )
+    with dask.config.set(_DASK_SETTINGS), _silent_dask(), cluster, Client(cluster) as client:
+        _build_with(client, tasks, report)
+
+
+def build_on_cluster(tasks: list[ShardTask], report: Report, *, address: str) -> None:
+    """Build the shards with the workers of a running Dask scheduler.
+
+    Args:
+        tasks: One per shard.
+        report: Called with each event, from another thread.
+        address: Of the scheduler, e.g. "tcp://node7:8786".
+
+    Raises:
+        ToolError: If no scheduler answers there.
+        BuildError: As `build_on_this_machine`.
+    """
+    with dask.config.set(_DASK_SETTINGS), _silent_dask():
+        try:
+            client = Client(address, timeout=_CONNECT_SECONDS)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise ToolError(
+                f"No Dask scheduler answers at {address} ({type(error).__name__}). Start one with "
+                "`dask scheduler`, workers with `dask worker ADDRESS --nthreads 1`, or leave --scheduler out."
+            ) from error
+        with client:
+            if not client.scheduler_info()["workers"]:
+                report({"event": "no workers", "address": address})
+            _build_with(client, tasks, report)
+
+
+def _build_with(client: Client, tasks: list[ShardTask], report: Report) -> None:
+    def receive(stamped: tuple[float, dict[str, Any]]) -> None:
+        message = stamped[1]  # Dask has put the worker's address into it
+        for event in message["events"]:
+            report(event | {"worker": message["worker"].removeprefix("tcp://")})
+
+    client.subscribe_topic(_TOPIC, receive)
+    futures = client.map(_build_on_worker, tasks, pure=False)
+    shard_of = {future.key: task.shard for future, task in zip(futures, tasks, strict=True)}
+    try:
+        for future in as_completed(futures):
+            _raise_error_of(future, shard_of[future.key])
+            report({"event": "done", "shard": shard_of[future.key]})
+    except BaseException:
+        report({"event": "stopping"})
+        _stop_workers(client, tasks[0], futures)
+        raise
+
+
+def _build_on_worker(task: ShardTask) -> None:
+    worker = get_worker()
+    events: list[dict[str, Any]] = []
+    sent = time.monotonic()
+
+    def report(event: dict[str, Any]) -> None:
+        nonlocal sent
+        events.append(event)
+        # Together, twice a second: a message of its own for each costs a short video 3 % of its time.
+        if event["event"] != "video" or time.monotonic() - sent > _REPORT_SECONDS:
+            send()
+
+    def send() -> None:
+        nonlocal sent
+        worker.log_event(_TOPIC, {"events": events.copy()})
+        events.clear()
+        sent = time.monotonic()
+
+    try:
+        build_shard(task, report)
+    finally:
+        send()
+
+
+def _raise_error_of(future: Future, shard: int) -> None:
+    if future.status == "cancelled":
+        raise BuildError("The Dask scheduler is gone. Finished shards are kept: run the same build again.")
+    error = future.exception()
+    if isinstance(error, KilledWorker):
+        raise BuildError(
+            f"Shard {shard} lost its worker {error.allowed_failures + 1} times: the workers are killed "
+            "from outside, or run out of memory. Finished shards are kept: run the same build again "
+            "with fewer workers."
+        ) from error
+    if error is not None:
+        raise error
+
+
+def _stop_workers(client: Client, task: ShardTask, futures: list[Future]) -> None:
+    """Let each worker end the video in hand, so that no child and no temporary file is left behind."""
+    if client.status != "running":
+        return
+    with contextlib.suppress(TimeoutError, OSError):
+        stop_path(task.out_dir).touch()
+        begun = {key for keys in client.processing().values() for key in keys}
+        client.cancel([future for future in futures if future.key not in begun])
+        wait([future for future in futures if future.key in begun], timeout=task.transcode.timeout_seconds)
+
+
+@contextlib.contextmanager
+def _ctrl_c_waits() -> Iterator[None]:
+    """Start processes to which a Ctrl-C in the terminal means nothing: this one tells them to stop.
+
+    They inherit the blocked signal; one that comes meanwhile is delivered here at the end of the block.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+@contextlib.contextmanager
+def _silent_dask() -> Iterator[None]:
+    """Keep Dask's log off the terminal: what a person should know is raised as an error of ours."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.disable(before)

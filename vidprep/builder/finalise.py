@@ -1,0 +1,150 @@
+"""The last step of a build: final names, index, ledger, sidecars, and the manifest as the very last file."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+import vidprep
+from vidprep.builder.finished import DoneShard, final_names, move_into_place
+from vidprep.builder.plan import Plan
+from vidprep.errors import BuildError
+from vidprep.files import replace_durably, write_whole
+from vidprep.recipes.manifests import SPLITS, class_list_hash
+from vidprep.shards.card import dataset_card, format_json, wids_index
+from vidprep.shards.index import write_index
+from vidprep.shards.layout import CARD, CLASSES, INDEX, LEDGER, MANIFEST, wids_name
+from vidprep.shards.ledger import LEDGER_SCHEMA, write_ledger
+from vidprep.shards.manifest import Manifest, ShardEntry, SplitTotals, file_sha256
+
+
+def finalise(
+    out_dir: Path, plan: Plan, done: dict[int, DoneShard], full_classes: tuple[str, ...]
+) -> Manifest:
+    """Turn finished shards into a shard set.
+
+    Can be repeated after a crash at any point: every step finds what an earlier attempt did.
+
+    Args:
+        done: Every planned shard.
+        full_classes: Names of the full dataset in label order.
+
+    Returns:
+        The manifest, as written.
+
+    Raises:
+        BuildError: If the accounting does not add up, which is an error of ours.
+    """
+    names = final_names(plan.facts, done)
+    move_into_place(out_dir, names)
+    _write_via(out_dir / INDEX, lambda path: write_index(_index_rows(done, names), path))
+    ledger = ledger_rows(plan.rows, done, names)
+    _write_via(out_dir / LEDGER, lambda path: write_ledger(pa.Table.from_pandas(ledger, LEDGER_SCHEMA), path))
+    entries = tuple(_entry(name, done[number]) for number, name in names.items())
+    totals = {split: _totals(split, ledger, entries) for split in SPLITS}
+    _check_sums(totals, plan)
+    manifest = Manifest(
+        recipe=plan.facts.recipe,
+        limit=plan.facts.limit,
+        classes_sha256=class_list_hash(plan.facts.classes),
+        source_sha256=plan.facts.source_sha256,
+        tools={"vidprep": vidprep.__version__, "ffmpeg": plan.facts.ffmpeg_version},
+        shards=entries,
+        totals=totals,
+        index_sha256=file_sha256(out_dir / INDEX),
+        ledger_sha256=file_sha256(out_dir / LEDGER),
+    )
+    _write_json(out_dir / CLASSES, _classes(plan.facts.classes, full_classes))
+    for split in SPLITS:
+        _write_json(out_dir / wids_name(split), wids_index(manifest, split))
+    write_whole(out_dir / CARD, dataset_card(manifest).encode())
+    write_whole(out_dir / MANIFEST, manifest.model_dump_json(indent=1).encode())
+    return manifest
+
+
+def ledger_rows(rows: pd.DataFrame, done: dict[int, DoneShard], names: dict[int, str]) -> pd.DataFrame:
+    """Return one ledger row per annotated video, by split and id.
+
+    Args:
+        rows: Of the plan.
+        names: Final name of each shard that is not empty, by its number in the plan.
+    """
+    used = {row["key"]: names[number] for number, shard in done.items() for row in shard.rows}
+    rejected = {video.key: video for shard in done.values() for video in shard.rejected}
+    details = {key: detail for shard in done.values() for key, detail in shard.details.items()}
+    ledger = rows.copy()
+    planned = ledger["shard"] >= 0
+    keys = ledger["key"].where(planned, "")
+    ledger["shard"] = [used.get(key, "") for key in keys]
+    ledger["status"] = [
+        "used" if key in used else "rejected" if key in rejected else status
+        for key, status in zip(keys, ledger["status"], strict=True)
+    ]
+    ledger["reason"] = [
+        rejected[key].reason if key in rejected else reason
+        for key, reason in zip(keys, ledger["reason"], strict=True)
+    ]
+    ledger["detail"] = [
+        rejected[key].detail if key in rejected else details.get(key, detail)
+        for key, detail in zip(keys, ledger["detail"], strict=True)
+    ]
+    rank = {split: number for number, split in enumerate(SPLITS)}
+    order = ledger.assign(_rank=ledger["split"].map(rank)).sort_values(["_rank", "video_id"], kind="stable")
+    return order.reindex(columns=LEDGER_SCHEMA.names).reset_index(drop=True)
+
+
+def _index_rows(done: dict[int, DoneShard], names: dict[int, str]) -> list[dict[str, Any]]:
+    return [row | {"shard": name} for number, name in names.items() for row in done[number].rows]
+
+
+def _entry(name: str, shard: DoneShard) -> ShardEntry:
+    return ShardEntry(
+        name=name,
+        split=shard.split,
+        num_samples=len(shard.rows),
+        size_bytes=shard.size_bytes,
+        sha256=shard.sha256,
+        md5=shard.md5,
+    )
+
+
+def _totals(split: str, ledger: pd.DataFrame, entries: tuple[ShardEntry, ...]) -> SplitTotals:
+    status = ledger.loc[ledger["split"] == split, "status"]
+    of_split = [entry for entry in entries if entry.split == split]
+    return SplitTotals(
+        annotated=len(status),
+        used=int((status == "used").sum()),
+        missing=int((status == "missing").sum()),
+        rejected=int((status == "rejected").sum()),
+        num_shards=len(of_split),
+        size_bytes=sum(entry.size_bytes for entry in of_split),
+    )
+
+
+def _check_sums(totals: dict[str, SplitTotals], plan: Plan) -> None:
+    for split, total in totals.items():
+        annotated = int((plan.rows["split"] == split).sum())
+        if not total.used + total.missing + total.rejected == total.annotated == annotated:
+            raise BuildError(
+                f"The accounting of split {split} does not add up: {total.used:,} used + "
+                f"{total.missing:,} missing + {total.rejected:,} rejected, {annotated:,} annotated. "
+                "Please report this."
+            )
+
+
+def _classes(classes: tuple[str, ...], full_classes: tuple[str, ...]) -> list[dict[str, Any]]:
+    return [
+        {"label": label, "class": name, "label_full": full_classes.index(name)}
+        for label, name in enumerate(classes)
+    ]
+
+
+def _write_via(path: Path, write: Any) -> None:
+    partial_path = path.with_name(path.name + ".partial")
+    write(partial_path)
+    replace_durably(partial_path, path)
+
+
+def _write_json(path: Path, value: object) -> None:
+    write_whole(path, format_json(value).encode())

@@ -1,0 +1,227 @@
+"""Evaluate a network on the views of every video of a split."""
+
+import logging
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext
+from pathlib import Path
+from types import FrameType
+
+import pyarrow as pa
+import torch
+
+from vidprep.errors import HarnessError, HarnessStopped
+from vidprep.harness.environment import describe_environment
+from vidprep.harness.evaluation.logits import default_micro_batch, precision_of, view_logits
+from vidprep.harness.evaluation.partial_results import (
+    PARTS,
+    PartWriter,
+    check_identity,
+    only_evaluation,
+    open_parts,
+    read_done,
+    read_failures,
+    read_parts,
+    write_failures,
+)
+from vidprep.harness.evaluation.request import EvalRequest, Evaluation, identity_of, prepare
+from vidprep.harness.evaluation.results import (
+    PREDICTIONS,
+    RESULTS,
+    EvaluatedCheckpoint,
+    EvaluatedShards,
+    Results,
+    coverage,
+    figures,
+    once_in_order,
+    read_results,
+    write_predictions,
+    write_results,
+)
+from vidprep.harness.evaluation.scores import centre_view, score_video
+from vidprep.harness.ranks import Ranks
+from vidprep.harness.stop_signals import STOP_SIGNALS
+from vidprep.load import ViewLoader
+from vidprep.recipes.manifests import class_list_hash
+
+_log = logging.getLogger(__name__)
+
+
+def evaluate(
+    request: EvalRequest, ranks: Ranks, *, on_video: Callable[[int, int], object] = lambda done, total: None
+) -> Results:
+    """Score every video of a split once, and write results.json and predictions.parquet.
+
+    An evaluation that was stopped goes on where it was, with any number of ranks; one that is complete is
+    not done again. A video that cannot be read or decoded is left out, and the results say so.
+
+        with joined_ranks() as ranks:
+            results = evaluate(EvalRequest("runs/a", "shards/mini_k400", Path("evals/a")), ranks)
+
+    Args:
+        request: What to evaluate.
+        ranks: The processes that share the videos, and this one's device.
+        on_video: Called after each video with how many of this rank are done, and how many it has.
+
+    Returns:
+        What was written, on every rank.
+
+    Raises:
+        CheckpointError: If the checkpoint is unusable, or was trained on other classes.
+        HarnessError: If `out_dir` holds another evaluation, no video could be scored, the network gives no
+            finite numbers, or memory runs out.
+        HarnessStopped: By SIGTERM or Ctrl-C; what is done is kept.
+        LoaderError: If a worker dies.
+        RecipeError: If an override is wrong, or the crops do not fit into the videos.
+        ShardError: If the shards are incomplete or have no such split.
+    """
+    evaluation, out_dir = prepare(request, ranks.device), request.out_dir
+    if (finished := _finished(evaluation, out_dir, ranks)) is not None:
+        _log.warning("%s holds this evaluation, complete: nothing is done again.", out_dir)
+        return finished
+    with only_evaluation(out_dir / PARTS) if ranks.is_first else nullcontext():
+        if ranks.is_first:
+            open_parts(out_dir / PARTS, evaluation.identity(ranks.device))
+        ranks.barrier()
+        _score_share(evaluation, request, ranks, on_video)
+        ranks.barrier()
+        if ranks.is_first:
+            _finish(evaluation, out_dir, ranks)
+    ranks.barrier()
+    return read_results(out_dir)
+
+
+def _finished(evaluation: Evaluation, out_dir: Path, ranks: Ranks) -> Results | None:
+    """Return the results that lie there already; those of another evaluation are refused."""
+    identity = evaluation.identity(ranks.device)
+    check_identity(out_dir, identity)
+    if not (out_dir / RESULTS).is_file():
+        return None
+    results = read_results(out_dir)
+    check_identity(out_dir, identity, identity_of(results))
+    return results if results.complete else None
+
+
+def _score_share(
+    evaluation: Evaluation, request: EvalRequest, ranks: Ranks, on_video: Callable[[int, int], object]
+) -> None:
+    """Score the videos of this rank that nobody has scored yet."""
+    parts_dir = request.out_dir / PARTS
+    micro_batch = request.micro_batch or default_micro_batch(ranks.device, evaluation.views)
+    done = read_done(parts_dir)
+    ranks.barrier()  # nobody writes before all know what is left
+    failures: dict[str, str] = {}
+    loader = ViewLoader(
+        evaluation.shards,
+        evaluation.split.name,
+        views=evaluation.views,
+        rank=ranks.rank,
+        world_size=ranks.world_size,
+        skip=set(done.tolist()),
+        on_failure=failures.__setitem__,
+        options=request.options,
+    )
+    writer = PartWriter(parts_dir)
+    with _keep_when_stopped(writer, request.out_dir):
+        _score_videos(evaluation, loader, writer, ranks.device, micro_batch, on_video)
+    write_failures(parts_dir, ranks.rank, failures)
+
+
+def _score_videos(
+    evaluation: Evaluation,
+    loader: ViewLoader,
+    writer: PartWriter,
+    device: torch.device,
+    micro_batch: int,
+    on_video: Callable[[int, int], object],
+) -> None:
+    rows = {key: row for row, key in enumerate(evaluation.split.index["key"].to_pylist())}
+    centre = centre_view(evaluation.views)
+    with closing(iter(loader)) as batches:
+        for number, batch in enumerate(batches, start=1):
+            key, label = batch.key[0], int(batch.label[0])
+            logits = view_logits(evaluation.network, batch.to(device), micro_batch=micro_batch).numpy()
+            try:
+                video = score_video(logits, label, centre=centre)
+            except ValueError as error:
+                raise HarnessError(
+                    f"The network of {evaluation.checkpoint.path} gives no usable scores for {key}: {error} "
+                    "Its training has diverged, or the file is damaged."
+                ) from error
+            writer.add(rows[key], key, label, video)
+            on_video(number, len(loader))
+
+
+@contextmanager
+def _keep_when_stopped(writer: PartWriter, out_dir: Path) -> Iterator[None]:
+    """Write down what is done, whatever ends the work; a stop signal is an end without a traceback.
+
+    The video in hand is lost: on a CPU the rest of it may take longer than a scheduler waits.
+    """
+
+    def stop(signal_number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt(signal_number)
+
+    in_main_thread = (
+        threading.current_thread() is threading.main_thread()
+    )  # only that one may ask for signals
+    before = {number: signal.signal(number, stop) for number in STOP_SIGNALS if in_main_thread}
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        number = error.args[0] if error.args else signal.SIGINT
+        raise HarnessStopped(
+            f"Stopped by {signal.Signals(number).name}. Finished videos are kept in {out_dir / PARTS}; the "
+            "same command goes on from there, also with another number of processes.",
+            number,
+        ) from error
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        writer.flush()
+
+
+def _finish(evaluation: Evaluation, out_dir: Path, ranks: Ranks) -> None:
+    """Put the parts of all ranks together; they are kept if something is missing."""
+    parts_dir = out_dir / PARTS
+    failures = read_failures(parts_dir)
+    names = ["row", "label", "logit_rank", "softmax_rank", "centre_rank", "seconds"]
+    parts = read_parts(parts_dir).to_table(columns=names)
+    if not len(parts):
+        first = next(iter(failures.values()), "the split is empty")
+        raise HarnessError(f"None of {len(evaluation.split)} videos could be scored. The first: {first}")
+    write_predictions(parts_dir, len(evaluation.split), out_dir / PREDICTIONS)
+    results = _results(evaluation, ranks, parts, failures)
+    write_results(results, out_dir)
+    if results.complete:
+        shutil.rmtree(parts_dir)
+
+
+def _results(evaluation: Evaluation, ranks: Ranks, parts: pa.Table, failures: dict[str, str]) -> Results:
+    seen = coverage(parts["row"].to_numpy(), len(evaluation.split), failures)
+    parts, views = once_in_order(parts), evaluation.views
+    seconds = sum(parts["seconds"].to_pylist()) / ranks.world_size  # without what lay between two starts
+    checkpoint, shards = evaluation.checkpoint, evaluation.shards
+    return Results(
+        **dict(figures(parts)),
+        complete=seen.is_complete,
+        coverage=seen,
+        checkpoint=EvaluatedCheckpoint(
+            path=str(checkpoint.path),
+            sha256=checkpoint.sha256,
+            epoch=checkpoint.epoch,
+            total_steps=checkpoint.total_steps,
+        ),
+        shards=EvaluatedShards(root=shards.root, fingerprint=shards.fingerprint, split=evaluation.split.name),
+        classes=evaluation.classes,
+        class_list_hash=class_list_hash(evaluation.classes),
+        views=views,
+        protocol=evaluation.protocol,
+        centre_tap=evaluation.centre_tap,
+        recipe=checkpoint.weights.recipe,
+        seconds=seconds,
+        views_per_second=len(parts) * views.num_clips * views.num_crops / seconds,
+        environment=describe_environment(ranks) | {"precision": precision_of(ranks.device)},
+    )

@@ -1,0 +1,1 @@
+"""Train: the loop, its state and checkpoints, one optimiser step, metrics, progress."""

@@ -1,0 +1,153 @@
+"""Train: one loop from the first step to the last."""
+
+import time
+from contextlib import AbstractContextManager, ExitStack, closing
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from vidprep.errors import HarnessError, HarnessStopped
+from vidprep.harness.folder_lock import one_at_a_time
+from vidprep.harness.ranks import Ranks
+from vidprep.harness.run_folder import FACTS, LOCK, epoch_checkpoints, step_checkpoints
+from vidprep.harness.stop_signals import StopSignals
+from vidprep.harness.training.checkpoints import prune_checkpoints, save_checkpoint
+from vidprep.harness.training.metrics import MetricsLog
+from vidprep.harness.training.progress import TrainProgress
+from vidprep.harness.training.run_facts import write_facts
+from vidprep.harness.training.schedule import learning_rate
+from vidprep.harness.training.state import Training
+from vidprep.harness.training.step import train_step
+
+
+def train(training: Training, console: Console) -> Path:
+    """Train from where `training` is to the last epoch.
+
+    Returns:
+        The last checkpoint.
+
+    Raises:
+        HarnessError: If the loss or a weight is no finite number, memory runs out, or another training is at
+            work in the folder; saved checkpoints are kept.
+        HarnessStopped: If a signal asked for it; the position is saved.
+        DecodeError: If more videos than allowed do not decode.
+    """
+    request, ranks, tally = training.request, training.ranks, training.tally
+    stage = request.recipe.optimisation
+    with ExitStack() as stack:
+        signals = stack.enter_context(StopSignals())
+        if ranks.is_first:
+            stack.enter_context(_only_training(request.run_dir))
+            write_facts(training)
+            log = stack.enter_context(MetricsLog(request.run_dir, training.position.total_steps))
+            progress = stack.enter_context(TrainProgress(training.position, stage.epochs, console))
+        if training.position.total_steps == 0:
+            _save(training)
+        last_saved = time.monotonic()
+        tally.start_clock()
+        while training.position.epoch < stage.epochs:
+            epoch = training.position.epoch
+            training.loader.set_epoch(epoch)
+            with closing(iter(training.loader)) as batches:
+                while training.position.epoch == epoch:
+                    lr = learning_rate(stage, training.position.total_steps, training.position.per_epoch)
+                    for group in training.optimiser.param_groups:
+                        group["lr"] = lr
+                    tally.add(
+                        train_step(training.net, training.optimiser, batches, training.settings, epoch=epoch)
+                    )
+                    training.position = position = training.position.next()
+                    if ranks.is_first:
+                        progress.step(position)
+                    if position.step % request.log_every == 0:  # the end of an epoch is step 0 of the next
+                        tally.settle(ranks)
+                        line = {
+                            "step": position.total_steps,
+                            "epoch": position.epochs,
+                            "lr": lr,
+                            **tally.take_line(),
+                        }
+                        if ranks.is_first:
+                            log.write(line)
+                            progress.metrics(line)
+                    is_due = time.monotonic() - last_saved > 60 * request.checkpoint_minutes
+                    stop, save = _agree(ranks, signals.received is not None, is_due)
+                    if stop or save or position.step == 0:
+                        tally.settle(ranks)  # no checkpoint without a look at the losses before it
+                        _save(training)
+                        last_saved = time.monotonic()
+                    if stop:
+                        raise _stopped(training, signals)
+    return training.position.path(request.run_dir)
+
+
+def _agree(ranks: Ranks, stop: bool, save: bool) -> tuple[bool, bool]:
+    """Make all ranks stop, or save, after the same step; when to save is the first rank's to say."""
+    stops, saves = ranks.sum(torch.tensor([float(stop), float(save and ranks.is_first)])).tolist()
+    return stops > 0, saves > 0
+
+
+def _save(training: Training) -> None:
+    """Write a checkpoint, then delete those that are not to be kept."""
+    _check_weights(training)
+    if not training.ranks.is_first:
+        return
+    request, position = training.request, training.position
+    try:
+        save_checkpoint(training.checkpoint(), position, request.run_dir)
+    except OSError as error:
+        raise HarnessError(
+            f"The checkpoint of {position.path(request.run_dir)} could not be written: {error.strerror}. "
+            "Earlier ones are kept: free some space, or keep fewer (--keep-last, --keep-every), and --resume."
+        ) from error
+    prune_checkpoints(request.run_dir, request.keep, position, epochs=request.recipe.optimisation.epochs)
+
+
+def _check_weights(training: Training) -> None:
+    """Refuse to save what cannot be trained on: a step whose loss was finite may still have ruined them."""
+    for name, weights in training.bare.state_dict().items():
+        if not weights.isfinite().all():
+            raise HarnessError(
+                f"After {training.position.total_steps} steps {name} holds numbers that are not finite, so "
+                "no checkpoint is written. Earlier ones are kept: lower the learning rate "
+                "(--set optimisation.lr=...), or train with --precision fp32."
+            )
+
+
+def _stopped(training: Training, signals: StopSignals) -> HarnessStopped:
+    name = signals.received.name if signals.received else "a signal of another process"
+    path = training.position.path(training.request.run_dir)
+    return HarnessStopped(
+        f"Stopped by {name} after {training.position.total_steps} steps; saved as {path}. "
+        "The same command with --resume goes on from there.",
+        signals.received or 15,
+    )
+
+
+def check_run_folder(run_dir: Path, *, resume: bool) -> None:
+    """Make sure that a run is not begun over another one.
+
+    Raises:
+        HarnessError: If the folder holds something that is not to be continued.
+    """
+    has_run = bool(epoch_checkpoints(run_dir) or step_checkpoints(run_dir))
+    if has_run and not resume:
+        raise HarnessError(
+            f"{run_dir} holds a run already. Add --resume to go on with it, or choose another --out."
+        )
+    if run_dir.exists() and not run_dir.is_dir():
+        raise HarnessError(f"{run_dir} is a file, and a run is a folder. Choose another --out.")
+    if not has_run and not (run_dir / FACTS).exists() and _holds_something(run_dir):
+        raise HarnessError(f"{run_dir} is not empty and holds no run. Choose another --out.")
+
+
+def _holds_something(run_dir: Path) -> bool:
+    return run_dir.is_dir() and any(path.name != LOCK for path in run_dir.iterdir())
+
+
+def _only_training(run_dir: Path) -> AbstractContextManager[None]:
+    return one_at_a_time(
+        run_dir / LOCK,
+        f"Another training is at work in {run_dir}. Wait for it, stop it, or choose another --out.",
+    )

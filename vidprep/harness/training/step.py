@@ -1,0 +1,160 @@
+"""One optimiser step: forward, backward, SGD, over one or several micro-batches."""
+
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+from torch.nn.parallel import DistributedDataParallel
+
+from vidprep.errors import HarnessError
+from vidprep.harness.training.dropout import kept_features
+from vidprep.harness.training.tally import StepResult
+from vidprep.load import Batch
+from vidprep.load.transforms import to_network_input
+
+
+@dataclass(frozen=True)
+class BatchSplit:
+    """How the clips of an optimiser step are spread.
+
+    Attributes:
+        batch_size: Over all ranks and micro-batches.
+        num_micro_batches: Passes through the network, one after another.
+        num_ranks: Processes, side by side.
+    """
+
+    batch_size: int
+    num_micro_batches: int
+    num_ranks: int
+
+    @property
+    def per_pass(self) -> int:
+        """Return the clips of one rank in one pass."""
+        return self.batch_size // (self.num_micro_batches * self.num_ranks)
+
+    def smaller_pass(self) -> int:
+        """Return the clips of the next smaller pass that a rank's share divides into; 1 at least."""
+        share = self.batch_size // self.num_ranks
+        return next((n for n in range(self.per_pass // 2, 1, -1) if share % n == 0), 1)
+
+
+@dataclass(frozen=True)
+class StepSettings:
+    """What stays the same from step to step.
+
+    Attributes:
+        split: How the clips of a step are spread.
+        device: Of the network.
+        autocast: Type that convolutions compute in; None: float32 throughout.
+        dropout: Probability.
+        dropout_shape: Of one clip, see `I3DResNet.dropout_shape`.
+        seed: Of the run.
+    """
+
+    split: BatchSplit
+    device: torch.device
+    autocast: torch.dtype | None
+    dropout: float
+    dropout_shape: tuple[int, ...]
+    seed: int
+
+
+def train_step(
+    net: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    batches: Iterator[Batch],
+    settings: StepSettings,
+    *,
+    epoch: int,
+) -> StepResult:
+    """Take the clips of one step from `batches` and take the step.
+
+    The loss is the mean cross-entropy over the clips of all ranks and micro-batches: a rank adds up its own,
+    divided by its share, and `DistributedDataParallel` averages over ranks.
+
+    Raises:
+        HarnessError: If the device has no memory for it, or the network cannot be compiled.
+    """
+    losses, corrects, waited = [], [], 0.0
+    keys: list[str] = []
+    optimiser.zero_grad(set_to_none=True)
+    for micro in range(settings.split.num_micro_batches):
+        asked = time.perf_counter()
+        batch = next(batches)
+        waited += time.perf_counter() - asked
+        is_last = micro == settings.split.num_micro_batches - 1
+        with _machine_is_the_users_matter(settings), gradients_stay_here(net, is_last):
+            loss, correct = _forward_backward(net, batch, settings, epoch)
+        losses.append(loss)
+        corrects.append(correct)
+        keys += batch.key
+    optimiser.step()
+    return StepResult(torch.stack(losses).sum(), torch.stack(corrects).sum(), tuple(keys), waited)
+
+
+def _forward_backward(
+    net: nn.Module, batch: Batch, settings: StepSettings, epoch: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    if not len(batch):
+        raise HarnessError("Not one clip of a pass could be decoded; the messages above name the videos.")
+    batch = batch.to(settings.device)
+    clips = to_network_input(batch, dtype=settings.autocast or torch.float32)
+    kept = None
+    if settings.dropout:
+        kept = kept_features(
+            batch.key, settings.dropout_shape, dropout=settings.dropout, seed=settings.seed, epoch=epoch
+        ).to(settings.device, non_blocking=True)
+    with torch.autocast(settings.device.type, settings.autocast, enabled=settings.autocast is not None):
+        logits = net(clips, kept)
+    logits = logits.float()
+    loss = cross_entropy(logits, batch.label, reduction="sum")
+    (loss / (settings.split.per_pass * settings.split.num_micro_batches)).backward()  # type: ignore[no-untyped-call]
+    return loss.detach(), (logits.detach().argmax(1) == batch.label).sum()
+
+
+def gradients_stay_here(net: nn.Module, is_last: bool) -> AbstractContextManager[None]:
+    """Sum gradients over ranks once a step, not once a micro-batch."""
+    ranks_net = getattr(net, "_orig_mod", net)  # what torch.compile wrapped
+    if is_last or not isinstance(ranks_net, DistributedDataParallel):
+        return nullcontext()
+    return ranks_net.no_sync()
+
+
+@contextmanager
+def _machine_is_the_users_matter(settings: StepSettings) -> Iterator[None]:
+    """Turn a device that is out of memory, or has no compiler, into the error that says what to do."""
+    try:
+        yield
+    except RuntimeError as error:
+        if _is_failed_compilation(error):
+            reason = str(error).partition("\n")[0]
+            raise HarnessError(
+                f"PyTorch could not compile the network: {reason}. Leave --compile out, or install what is "
+                "missing."
+            ) from error
+        if not is_out_of_memory(error):
+            raise
+        now = settings.split.per_pass
+        remedy = (
+            f"--micro-batch {settings.split.smaller_pass()} gives the same batch in smaller passes"
+            if now > 1
+            else "the pass is one clip already: take a smaller crop_size or clip_len"
+        )
+        raise HarnessError(
+            f"No memory on {settings.device} for a pass of {now} clips: {remedy}. "
+            "The last checkpoint is kept; --resume goes on from it."
+        ) from error
+
+
+def _is_failed_compilation(error: RuntimeError) -> bool:
+    # By the name of its module: importing that takes seconds, and only --compile needs it.
+    return type(error).__module__.startswith(("torch._dynamo", "torch._inductor"))
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Tell whether PyTorch means that a device, or the machine, has no memory left."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

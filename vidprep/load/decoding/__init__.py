@@ -1,0 +1,1 @@
+"""From the bytes of a stored video to the pixels of its clips."""

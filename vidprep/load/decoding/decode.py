@@ -1,0 +1,100 @@
+"""From the bytes of a video to the pixels of its views, one decode for all of them.
+
+V = views, T = frames of a clip.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import av
+
+from vidprep.errors import DecodeError
+from vidprep.load.decoding.frames import FrameMissingError, NumberedFrame, read_frames
+from vidprep.load.decoding.pixels import Pixels, Uint8s, writer_for
+from vidprep.load.sampling.views import View
+
+Backend = Literal["pyav", "torchcodec"]
+
+
+@dataclass
+class Timing:
+    """Seconds that a video took: `decode` with demuxing, `convert` into the batch."""
+
+    decode: float = 0.0
+    convert: float = 0.0
+
+
+class ViewDecoder(Protocol):
+    """Decodes the views of one video after another; one for each thread."""
+
+    def decode(self, video: bytes, views: Sequence[View], out: Uint8s, *, num_frames: int) -> Timing:
+        """Decode a video into `out`, of shape (V, T, *frame_shape).
+
+        Raises:
+            DecodeError: If the video does not decode to the frames that were asked for.
+        """
+
+
+class PyavDecoder:
+    """Decodes with the FFmpeg that PyAV's wheels bring.
+
+    Args:
+        pixels: Format of the batch.
+        side: S of the batch, see `vidprep.load.decoding.pixels`.
+    """
+
+    def __init__(self, pixels: Pixels, side: int) -> None:
+        self._writer = writer_for(pixels, side)
+
+    def decode(self, video: bytes, views: Sequence[View], out: Uint8s, *, num_frames: int) -> Timing:
+        """Decode a video into `out`; see `ViewDecoder`."""
+        timing = Timing()
+        places = places_by_frame(views)
+        try:
+            frames = read_frames(video, sorted(places), num_frames=num_frames)
+            for number, frame in _timed(frames, timing):
+                for view, at in places[number]:
+                    self._writer.write(frame, views[view].box, out[view, at])
+        except (FrameMissingError, av.FFmpegError) as error:
+            raise DecodeError(str(error)) from error
+        return timing
+
+
+def places_by_frame(views: Sequence[View]) -> dict[int, list[tuple[int, int]]]:
+    """Return where each frame is shown, as (view, place in its clip)."""
+    places = defaultdict(list)
+    for number, view in enumerate(views):
+        for at, frame in enumerate(view.frames):
+            places[frame].append((number, at))
+    return dict(places)
+
+
+def _timed(frames: Iterator[NumberedFrame], timing: Timing) -> Iterator[NumberedFrame]:
+    """Pass frames on: waiting for one is decoding, the time until the next is asked for is converting."""
+    asked = time.perf_counter()
+    for frame in frames:
+        came = time.perf_counter()
+        timing.decode += came - asked
+        yield frame
+        asked = time.perf_counter()
+        timing.convert += asked - came
+    timing.decode += time.perf_counter() - asked
+
+
+def decoder_for(backend: Backend, pixels: Pixels, side: int) -> ViewDecoder:
+    """Return a decoder of one thread's own.
+
+    Raises:
+        ValueError: If the backend cannot deliver such pixels.
+        ToolError: If the backend is not installed.
+    """
+    if backend == "pyav":
+        return PyavDecoder(pixels, side)
+    from vidprep.load.decoding.torchcodec_backend import TorchcodecDecoder  # needs an extra
+
+    if pixels != "rgb":
+        raise ValueError(f'backend = "torchcodec" gives pixels = "rgb" only, not "{pixels}".')
+    return TorchcodecDecoder()

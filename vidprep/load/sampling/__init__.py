@@ -1,0 +1,1 @@
+"""Which samples, frames and pixels: integers in, integers out; nothing here reads or decodes."""

@@ -1,0 +1,195 @@
+"""Who does the work: this process, or a few worker processes that write into the same ring."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from typing import Protocol
+
+import numpy as np
+
+from vidprep.errors import LoaderError
+from vidprep.load.decoding.pixels import Uint8s
+from vidprep.load.workers.jobs import Done, Job, Work, WorkConfig
+from vidprep.load.workers.ring import map_ring, open_memory
+
+_SECONDS_TO_LEAVE = 5.0
+# Ctrl-C and a scheduler's wish to stop reach the whole process group, and are the caller's to handle: workers
+# are needed until it has finished its step. They end when their connection is closed.
+_NOT_FOR_WORKERS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+
+
+class Engine(Protocol):
+    """Takes jobs, gives back what became of them in any order.
+
+    Attributes:
+        ring: The slots that jobs are decoded into.
+    """
+
+    ring: Uint8s
+
+    def submit(self, job: Job) -> None:
+        """Queue a job."""
+
+    def next_done(self) -> Done:
+        """Return the next finished job; waits for it.
+
+        Raises:
+            LoaderError: If a worker died or none of them says anything any more.
+        """
+
+    def close(self) -> None:
+        """Stop at once."""
+
+
+class InlineEngine:
+    """Works in the calling thread, when a result is asked for: for debugging and small things."""
+
+    def __init__(self, config: WorkConfig) -> None:
+        shape = config.ring
+        self.ring = np.empty((shape.num_slots, shape.num_views, shape.clip_len, *shape.frame), np.uint8)
+        self._work = Work(config, self.ring)
+        self._jobs: deque[Job] = deque()
+
+    def submit(self, job: Job) -> None:
+        """Queue a job; see `Engine`."""
+        self._jobs.append(job)
+
+    def next_done(self) -> Done:
+        """Do the oldest job; see `Engine`."""
+        job = self._jobs.popleft()
+        return self._work.decode(job, self._work.read(job))
+
+    def close(self) -> None:
+        """Forget the jobs."""
+        self._jobs.clear()
+
+
+@dataclass
+class _Worker:
+    """A worker process and the jobs it was given, in the order in which it does them."""
+
+    number: int
+    process: "subprocess.Popen[bytes]"
+    connection: "Connection[object, object]"
+    jobs: deque[Job] = field(default_factory=deque)
+
+    def describe(self) -> str:
+        name = f"loader worker {self.number} (process {self.process.pid})"
+        return f"{name} at {self.jobs[0].video.key} in {self.jobs[0].video.shard}" if self.jobs else name
+
+
+class ProcessEngine:
+    """Works in processes of its own.
+
+    Two processes decode 1.2 to 2 times what two threads of one process do, which take the interpreter lock
+    from each other about 100 times a clip (`benchmarks/loader.py engine`, figures in `docs/loader.md`).
+
+    Args:
+        config: For every worker.
+        num_workers: Processes; each decodes in one thread.
+        timeout_seconds: Without any message from any worker before the loader gives up.
+    """
+
+    def __init__(self, config: WorkConfig, *, num_workers: int, timeout_seconds: float) -> None:
+        self._timeout_seconds = timeout_seconds
+        self._done: deque[Done] = deque()
+        self._workers: list[_Worker] = []
+        memory = open_memory(config.ring.size_bytes)
+        try:
+            self.ring = map_ring(memory, config.ring)
+            for number in range(num_workers):
+                self._workers.append(_start_worker(number, config, memory))
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            os.close(memory)
+
+    def submit(self, job: Job) -> None:
+        """Give a job to the worker with the fewest; see `Engine`."""
+        worker = min(self._workers, key=lambda worker: len(worker.jobs))
+        worker.jobs.append(job)
+        try:
+            worker.connection.send(job)
+        except OSError as error:
+            raise self._obituary(worker) from error
+
+    def next_done(self) -> Done:
+        """Wait for a worker; see `Engine`."""
+        while not self._done:
+            self._receive()
+        return self._done.popleft()
+
+    def _receive(self) -> None:
+        by_connection = {worker.connection: worker for worker in self._workers}
+        ready = wait(list(by_connection), timeout=self._timeout_seconds)
+        if not ready:
+            raise self._hung()
+        for connection in ready:
+            worker = by_connection[connection]  # type: ignore[index]
+            try:
+                message = worker.connection.recv()
+            except (EOFError, OSError) as error:
+                raise self._obituary(worker) from error
+            if isinstance(message, Exception):
+                raise message
+            assert isinstance(message, Done)
+            worker.jobs.popleft()
+            self._done.append(message)
+
+    def _obituary(self, worker: _Worker) -> LoaderError:
+        try:
+            code = worker.process.wait(_SECONDS_TO_LEAVE)
+        except subprocess.TimeoutExpired:
+            return LoaderError(f"A worker closed its connection: {worker.describe()}.")
+        if code >= 0:
+            return LoaderError(
+                f"A worker ended with exit code {code}: {worker.describe()}. Its message is above."
+            )
+        message = f"A worker was killed by {signal.Signals(-code).name}: {worker.describe()}."
+        if -code == signal.SIGKILL:
+            message += " The system does so when memory runs out: use fewer workers or a smaller batch_size."
+        return LoaderError(message)
+
+    def _hung(self) -> LoaderError:
+        busy = [worker.describe() for worker in self._workers if worker.jobs]
+        return LoaderError(
+            f"No clip for {self._timeout_seconds:.0f} s from {', '.join(busy)}. "
+            "If the storage is that slow, raise LoaderOptions.timeout_seconds."
+        )
+
+    def close(self) -> None:
+        """End the workers, whatever they are at; see `Engine`."""
+        for worker in self._workers:
+            worker.connection.close()  # they end themselves when they see this
+        deadline = time.monotonic() + _SECONDS_TO_LEAVE
+        for worker in self._workers:
+            try:
+                worker.process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                worker.process.kill()
+                worker.process.wait()
+        self._workers = []
+
+
+def _start_worker(number: int, config: WorkConfig, memory: int) -> _Worker:
+    ours, theirs = socket.socketpair()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _NOT_FOR_WORKERS)  # a child inherits it
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "vidprep.load.workers.worker", str(theirs.fileno()), str(memory)],
+            pass_fds=(theirs.fileno(), memory),
+            stdin=subprocess.DEVNULL,
+        )
+    finally:
+        theirs.close()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    connection: Connection[object, object] = Connection(ours.detach())
+    connection.send(config)
+    return _Worker(number, process, connection)

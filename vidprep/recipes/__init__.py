@@ -1,0 +1,1 @@
+"""What a pipeline file may say, and facts about datasets: TOML read into frozen models."""

@@ -1,0 +1,53 @@
+"""Which recipe builds a subset: a published one by its number of classes, or a class list of one's own."""
+
+from pathlib import Path
+
+from vidprep.errors import RecipeError
+from vidprep.recipes.manifests import dataset_names, read_class_list, read_dataset, read_subset, subset_names
+from vidprep.recipes.pipelines import read_pipeline
+from vidprep.recipes.recipe import DatasetStage, Recipe
+from vidprep.recipes.toml_models import validate
+
+
+def mini_recipe(
+    dataset: str, num_classes: int | None, class_list: Path | None, overrides: list[str] | None
+) -> Recipe:
+    """Return the recipe of a dataset's subset.
+
+    Args:
+        dataset: "ssv2" or "k400".
+        num_classes: Classes that the subset should have; None takes what there is.
+        class_list: A text file with the classes, instead of the published ones.
+        overrides: As for `read_pipeline`.
+
+    Raises:
+        RecipeError: If there is no such subset, or the class list has another number of classes.
+    """
+    if dataset not in dataset_names():
+        raise RecipeError(f"--src {dataset}: unknown dataset. Known: {', '.join(dataset_names())}.")
+    published = {len(read_subset(name).labels.classes): name for name in subset_names(dataset)}
+    if class_list is None:
+        if num_classes is not None and num_classes not in published:
+            there_is = ", ".join(f"{name} ({size} classes)" for size, name in published.items())
+            raise RecipeError(
+                f"--classes {num_classes}: {dataset} has no published subset of that size. There is "
+                f"{there_is}. For classes of your own give --class-list FILE, one class name a line."
+            )
+        return read_pipeline(published[num_classes or next(iter(published))], overrides)
+    recipe = with_class_list(read_pipeline(next(iter(published.values())), overrides), class_list)
+    found = len(recipe.dataset.classes)
+    if num_classes is not None and num_classes != found:
+        raise RecipeError(f"{class_list}: {found} class names, --classes says {num_classes}.")
+    return recipe
+
+
+def with_class_list(recipe: Recipe, class_list: Path) -> Recipe:
+    """Return a recipe for the classes of a file; it is named after the file.
+
+    Raises:
+        RecipeError: As `read_class_list`.
+    """
+    subset = read_class_list(class_list, read_dataset(recipe.dataset.name))
+    stage = DatasetStage(name=recipe.dataset.name, classes=subset.labels.classes)
+    values = recipe.model_dump() | {"name": subset.name, "title": subset.title, "dataset": stage.model_dump()}
+    return validate(Recipe, values, origin=str(class_list))

@@ -1,0 +1,1 @@
+"""Numbers and frames to markup: SVG, charts, images."""

@@ -1,0 +1,171 @@
+"""Evaluations: how often the network is right, where it is wrong, and which videos show it best."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from markupsafe import Markup
+
+from vidprep.errors import HarnessError, ReportError
+from vidprep.harness.evaluation.results import PREDICTIONS, Results, read_results
+from vidprep.report import words
+from vidprep.report.drawing.charts import rank_columns
+from vidprep.report.drawing.svg import Axis, Drawing
+from vidprep.report.evaluation_files import read_predictions
+from vidprep.report.find import Subject
+from vidprep.report.sections.confusion import Pair, confusion_chart, confusion_matrix, most_confused
+from vidprep.report.sections.judged_videos import JudgedVideos, judged_videos
+from vidprep.report.sections.shards import MAX_NAMED
+from vidprep.report.sections.spreads import Bar
+
+# Long facts that have a place of their own, or none.
+_NOT_FACTS = {"classes", "recipe", "coverage", "interval"}
+
+
+@dataclass(frozen=True)
+class EvaluationView:
+    """All that the page shows of an evaluation; without predictions, only its headline."""
+
+    subject: Subject
+    basis: str
+    top1: str
+    interval: str
+    interval_drawing: Markup
+    headline: list[tuple[str, str]]
+    is_complete: bool
+    coverage: list[tuple[str, str]]
+    failed: list[tuple[str, str]]
+    facts: list[tuple[str, str]]
+    class_chart: Markup | None
+    class_bars: list[Bar]
+    pairs: list[Pair]
+    confusion: Markup | None
+    labels: list[tuple[str, str]]
+    videos: JudgedVideos | None
+    notes: list[str]
+
+
+def view_evaluation(subject: Subject, max_chars: int) -> EvaluationView:
+    """Look at an evaluation.
+
+    Args:
+        max_chars: Characters of HTML for the frames of its videos.
+
+    Raises:
+        ReportError: If results.json is damaged or of another version.
+    """
+    results = _read_results(subject)
+    notes: list[str] = []
+    table: pa.Table | None = None
+    try:
+        table = read_predictions(subject, results)
+    except (ReportError, OSError, pa.ArrowException) as error:
+        notes.append(f"Only the headline can be shown. {PREDICTIONS}: {error}")
+    rows = _Rows(table, results.classes) if table is not None and len(table) else None
+    return EvaluationView(
+        subject=subject,
+        basis=_basis(results),
+        top1=words.percent(results.top1, 2),
+        interval=_interval_text(results.interval.level, results.interval.top1),
+        interval_drawing=_interval_drawing(results.top1, results.interval.top1, 1 / len(results.classes)),
+        headline=_headline(results),
+        is_complete=results.complete,
+        coverage=words.flat(results.coverage.model_dump(exclude={"failed"})),
+        failed=[(one.key, one.error) for one in results.coverage.failed],
+        facts=words.flat(results.model_dump(mode="json", exclude=_NOT_FACTS)),
+        class_chart=rows.class_chart() if rows and len(rows.accuracies) > MAX_NAMED else None,
+        class_bars=rows.class_bars() if rows else [],
+        pairs=most_confused(rows.matrix, results.classes) if rows else [],
+        confusion=confusion_chart(rows.matrix) if rows else None,
+        labels=[(str(label), name) for label, name in enumerate(results.classes)] if rows else [],
+        videos=judged_videos(table, results, max_chars) if rows and table is not None else None,
+        notes=notes,
+    )
+
+
+def _read_results(subject: Subject) -> Results:
+    try:
+        return read_results(subject.path)
+    except HarnessError as error:
+        raise ReportError(f"{error} Run the evaluation again.") from error
+
+
+def _basis(results: Results) -> str:
+    """Say what the figures are about, so that nobody compares what cannot be compared."""
+    views = f"{results.views.num_crops} × {results.views.num_clips} views"
+    basis = f"{results.shards.split}, {results.coverage.seen:,} videos, {views}"
+    return basis if results.complete else f"{basis}, not complete"
+
+
+def _headline(results: Results) -> list[tuple[str, str]]:
+    num_classes = len(results.classes)
+    return [
+        ("top-5", words.percent(results.top5, 2)),
+        ("mean per class", words.percent(results.mean_per_class, 2)),
+        ("top-1 of softmax sum", words.percent(results.softmax_sum.top1, 2)),
+        ("top-1 of centre view", words.percent(results.centre_view.top1, 2)),
+        (f"chance, {num_classes} classes", words.percent(1 / num_classes, 2)),
+    ]
+
+
+def _interval_text(level: float, span: Sequence[float]) -> str:
+    low, high = (words.percent(bound, 2) for bound in span)
+    return f"{words.percent(level, 0)} interval {low} to {high}"
+
+
+def compare(evaluations: Sequence[EvaluationView]) -> list[list[str]]:
+    """Return a table of several evaluations, headings first; empty for fewer than two."""
+    if len(evaluations) < 2:
+        return []
+    names = list(dict.fromkeys(name for view in evaluations for name, _ in view.headline))
+    rows = [
+        [
+            f"{view.subject.name}: {view.basis}",
+            view.top1,
+            *(dict(view.headline).get(name, "–") for name in names),
+        ]
+        for view in evaluations
+    ]
+    return [["", "top-1", *names], *rows]
+
+
+def _interval_drawing(top1: float, interval: Sequence[float], chance: float) -> Markup:
+    """Draw top-1 with its interval and chance on a line from 0 to 100 %."""
+    drawing = Drawing(340, 38, f"top-1 {words.percent(top1)}, chance {words.percent(chance)}")
+    across = Axis(0, 1, 16, 324)
+    drawing.line(16, 14, 324, 14, "axis")
+    for value in (0.0, 0.25, 0.5, 0.75, 1.0):
+        drawing.line(across(value), 14, across(value), 18, "axis")
+        drawing.text(across(value), 32, words.percent(value, 0), "tick", anchor="middle")
+    drawing.line(across(chance), 6, across(chance), 22, "chance")
+    low, high = map(across, interval)
+    drawing.rect(low, 10, max(high - low, 1), 8, "band", rx=3)
+    drawing.rect(across(top1) - 1.5, 6, 3, 16, "f0", rx=1)
+    return drawing.markup()
+
+
+class _Rows:
+    """What the predictions say of each class that occurs."""
+
+    def __init__(self, table: pa.Table, classes: Sequence[str]) -> None:
+        labels = table["label"].to_numpy().astype(np.int64)
+        predicted = table["predicted"].to_numpy().astype(np.int64)
+        self.matrix = confusion_matrix(labels, predicted, len(classes))
+        totals = self.matrix.sum(axis=1)
+        there = np.flatnonzero(totals).tolist()
+        rows = [(self.matrix[at, at] / totals[at], int(totals[at]), classes[at]) for at in there]
+        self.accuracies = sorted(rows, key=lambda row: (-row[0], row[2]))
+
+    def class_chart(self) -> Markup:
+        names = [name for _, _, name in self.accuracies]
+        values = np.array([100 * accuracy for accuracy, _, _ in self.accuracies])
+        return rank_columns(
+            names, {"top-1": values}, x_label="classes, best first", y_label="top-1 in %", top=100
+        )
+
+    def class_bars(self) -> list[Bar]:
+        return [
+            Bar(name, [accuracy], f"{round(accuracy * total)} of {total}")
+            for accuracy, total, name in self.accuracies
+        ]
