@@ -1,3 +1,69 @@
-"""vidprep: from raw videos to WebDataset shards and a reproducible I3D number."""
+"""From raw videos to WebDataset shards, and to a reproducible number.
 
-__version__ = "0.1.0"
+    build          raw videos -> a shard set            ShardSet        open one
+    audit          is the dataset complete?             ClipLoader      random training clips, batch by batch
+    verify         are the shards what they should be?  ViewLoader      every view of every video, once
+    train          shards -> a trained network          ShardDataset    single samples, for your own sampler
+    evaluate       a network -> its accuracy            LoaderOptions   how a loader uses the machine
+    write_report   all of it -> one HTML page           Batch           what the loaders give
+
+`TrainClip` and `EvalViews` say which clips and views; `to_network_input` turns a `Batch` into what a network
+takes; every expected failure is a `VidprepError`. These names are the public interface, described in
+docs/api.md. Everything else may change from one release to the next.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vidprep.builder import build as build
+    from vidprep.datasets import audit as audit
+    from vidprep.errors import VidprepError as VidprepError
+    from vidprep.harness.evaluation import evaluate as evaluate
+    from vidprep.harness.training import train as train
+    from vidprep.load import Batch as Batch
+    from vidprep.load import ClipLoader as ClipLoader
+    from vidprep.load import LoaderOptions as LoaderOptions
+    from vidprep.load import ShardDataset as ShardDataset
+    from vidprep.load import ViewLoader as ViewLoader
+    from vidprep.load.transforms import to_network_input as to_network_input
+    from vidprep.recipes.recipe import EvalViews as EvalViews
+    from vidprep.recipes.recipe import TrainClip as TrainClip
+    from vidprep.report import write_report as write_report
+    from vidprep.shards import verify as verify
+    from vidprep.shards.shard_set import ShardSet as ShardSet
+
+_MODULES = {
+    "Batch": "vidprep.load",
+    "ClipLoader": "vidprep.load",
+    "EvalViews": "vidprep.recipes.recipe",
+    "LoaderOptions": "vidprep.load",
+    "ShardDataset": "vidprep.load",
+    "ShardSet": "vidprep.shards.shard_set",
+    "TrainClip": "vidprep.recipes.recipe",
+    "VidprepError": "vidprep.errors",
+    "ViewLoader": "vidprep.load",
+    "audit": "vidprep.datasets",
+    "build": "vidprep.builder",
+    "evaluate": "vidprep.harness.evaluation",
+    "to_network_input": "vidprep.load.transforms",
+    "train": "vidprep.harness.training",
+    "verify": "vidprep.shards",
+    "write_report": "vidprep.report",
+}
+__all__ = list(_MODULES)
+
+
+def __getattr__(name: str) -> Any:
+    # On demand: `import vidprep` loads neither torch nor Dask, and `vidprep --help` comes at once.
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("vidprep")
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,62 @@
+"""The front door: what `import vidprep` offers, and what it does not load before it is used."""
+
+import inspect
+import subprocess
+import sys
+
+import vidprep
+
+NAMES = set(
+    "ShardSet ClipLoader ViewLoader ShardDataset LoaderOptions Batch TrainClip EvalViews to_network_input "
+    "VidprepError build train evaluate audit verify write_report".split()
+)
+
+
+def in_new_process(code):
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_the_public_names_are_these():
+    assert set(vidprep.__all__) == NAMES
+    assert set(dir(vidprep)) >= NAMES
+
+
+def test_every_name_is_there_and_documented():
+    for name in NAMES:
+        thing = getattr(vidprep, name)
+        assert len(inspect.getdoc(thing)) > 40, name
+        if inspect.isfunction(thing):
+            parameters = inspect.signature(thing).parameters.values()
+            assert all(parameter.annotation is not parameter.empty for parameter in parameters), name
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    assert not hasattr(vidprep, "build_everything")
+
+
+def test_import_and_dir_load_nothing_heavy():
+    code = (
+        "import sys, vidprep; dir(vidprep); vidprep.VidprepError\n"
+        "print([m for m in ('torch', 'dask', 'pandas', 'pyarrow', 'av', 'numpy') if m in sys.modules])"
+    )
+    assert in_new_process(code) == "[]"
+
+
+def test_building_loads_no_torch_and_loading_no_dask():
+    assert (
+        in_new_process(
+            "import sys, vidprep; vidprep.build, vidprep.audit, vidprep.verify\nprint('torch' in sys.modules)"
+        )
+        == "False"
+    )
+    assert (
+        in_new_process("import sys, vidprep; vidprep.ClipLoader, vidprep.train\nprint('dask' in sys.modules)")
+        == "False"
+    )
+
+
+def test_the_version_is_the_installed_one():
+    from importlib.metadata import version
+
+    assert vidprep.__version__ == version("vidprep")
