@@ -7,8 +7,24 @@ import sys
 import vidprep
 
 NAMES = set(
-    "ShardSet ClipLoader ViewLoader ShardDataset LoaderOptions Batch TrainClip EvalViews to_network_input "
-    "VidprepError build train evaluate audit verify write_report".split()
+    [
+        "ShardSet",
+        "ClipLoader",
+        "ViewLoader",
+        "ShardDataset",
+        "LoaderOptions",
+        "Batch",
+        "TrainClip",
+        "EvalViews",
+        "to_network_input",
+        "VidprepError",
+        "build",
+        "train",
+        "evaluate",
+        "audit",
+        "verify",
+        "write_report",
+    ]
 )
 
 
