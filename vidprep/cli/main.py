@@ -13,6 +13,7 @@ from vidprep.cli.evaluate import evaluate
 from vidprep.cli.filters import filters
 from vidprep.cli.loader import bench_loader, index
 from vidprep.cli.model import model
+from vidprep.cli.passports import compare, passport
 from vidprep.cli.pipelines import pipelines_app
 from vidprep.cli.report import report
 from vidprep.cli.shards import explain, ledger, verify
@@ -38,6 +39,8 @@ app.command(rich_help_panel="Build shards")(status)
 app.command(rich_help_panel="Look at shards")(ledger)
 app.command(rich_help_panel="Look at shards")(explain)
 app.command(rich_help_panel="Look at shards")(verify)
+app.command(rich_help_panel="Look at shards")(passport)
+app.command(rich_help_panel="Look at shards")(compare)
 app.command(rich_help_panel="Load shards")(index)
 app.command("bench-loader", rich_help_panel="Load shards")(bench_loader)
 app.command(rich_help_panel="Train and evaluate")(train)

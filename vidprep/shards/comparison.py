@@ -1,0 +1,156 @@
+"""Two shard sets, by their passports: which videos both have, and whether they are the same ones."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from vidprep.recipes.recipe import Recipe
+from vidprep.shards.content_hash import SAME_CONTENT_BITS, differing_bits
+from vidprep.shards.passport import Passport
+
+# What becomes of a video that both annotate: a word of each in the column `relation`.
+RELATIONS = {
+    "same_bytes": "used in both, equal to the byte",
+    "same_content": "used in both, encoded differently",
+    "different_content": "used in both, and they do not show the same: one is a wrong download",
+    "unknown_content": "used in both, encoded differently; one passport has no fingerprints",
+    "only_first": "used in the first only",
+    "only_second": "used in the second only",
+    "in_neither": "used in neither",
+    "only_first_annotates": "not in the second's annotation",
+    "only_second_annotates": "not in the first's annotation",
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What two sets have in common.
+
+    Attributes:
+        first: Name of the first.
+        second: Name of the second.
+        rows: A row per video that either annotates: split, video_id, class, relation (see `RELATIONS`),
+            differing_bits (of 192; -1 where it is not known), and status, reason and num_frames of each,
+            as `status_first`, `status_second` and so on.
+        same_classes: Whether the class lists are equal, order included.
+        same_annotation: Whether both annotate the same ids with the same labels.
+        recipe_differences: `key: theirs / ours` sentences about what decides stored bytes.
+        relabelled: Videos that both annotate, with different classes.
+    """
+
+    first: str
+    second: str
+    rows: pd.DataFrame
+    same_classes: bool
+    same_annotation: bool
+    recipe_differences: tuple[str, ...]
+    relabelled: tuple[str, ...]
+
+    @property
+    def is_same(self) -> bool:
+        """Whether both hold the same videos, to the byte."""
+        held = set(self.rows["relation"]) <= {"same_bytes", "in_neither"}
+        return held and self.same_classes and self.same_annotation
+
+    def counts(self) -> pd.DataFrame:
+        """Return how many videos of each split are in each relation: a row a relation, a column a split."""
+        table = pd.crosstab(self.rows["relation"], self.rows["split"])
+        return table.reindex([name for name in RELATIONS if name in table.index])
+
+    def per_class(self) -> pd.DataFrame:
+        """Return used videos by split and class in both, and in each; the greatest differences first."""
+        rows = self.rows.assign(
+            first=self.rows["status_first"] == "used",
+            second=self.rows["status_second"] == "used",
+        )
+        rows["both"] = rows["first"] & rows["second"]
+        table = rows.groupby(["split", "class"], sort=True)[["first", "second", "both"]].sum().reset_index()
+        table["only_one"] = table["first"] + table["second"] - 2 * table["both"]
+        return table.sort_values(
+            ["only_one", "split", "class"], ascending=[False, True, True], ignore_index=True
+        )
+
+
+def compare_passports(first: Passport, second: Passport) -> Comparison:
+    """Compare two sets, video by video.
+
+    Raises:
+        ValueError: If they are of different datasets.
+    """
+    names = [passport.head.recipe.dataset.name for passport in (first, second)]
+    if names[0] != names[1]:
+        raise ValueError(
+            f"{first.origin} is of {names[0]}, {second.origin} of {names[1]}: there is nothing to compare. "
+            "Give two sets or passports of one dataset."
+        )
+    left, right = (_with_class(passport) for passport in (first, second))
+    rows = left.merge(right, on=["split", "video_id"], how="outer", suffixes=("_first", "_second"))
+    relabelled = rows.loc[
+        rows["class_first"].notna()
+        & rows["class_second"].notna()
+        & (rows["class_first"] != rows["class_second"]),
+        "video_id",
+    ]
+    rows["differing_bits"] = _differing_bits(rows)
+    rows["relation"] = _relations(rows)
+    rows["class"] = rows["class_first"].fillna(rows["class_second"])
+    columns = ["split", "video_id", "class", "relation", "differing_bits"]
+    columns += [
+        f"{what}_{side}" for what in ("status", "reason", "num_frames") for side in ("first", "second")
+    ]
+    return Comparison(
+        first=first.origin,
+        second=second.origin,
+        rows=rows[columns],
+        same_classes=first.head.classes == second.head.classes,
+        same_annotation=first.head.records_sha256 == second.head.records_sha256,
+        recipe_differences=recipe_differences(first, second),
+        relabelled=tuple(relabelled),
+    )
+
+
+def recipe_differences(first: Passport, second: Passport) -> tuple[str, ...]:
+    """Say in which keys that decide the stored bytes two sets differ, and in which tools."""
+    ours, theirs = _decisive(first.head.recipe), _decisive(second.head.recipe)
+    found = [f"{key}: {ours[key]!r} / {theirs[key]!r}" for key in ours if ours[key] != theirs[key]]
+    tools = sorted(first.head.tools.keys() | second.head.tools.keys())
+    versions = ((name, first.head.tools.get(name), second.head.tools.get(name)) for name in tools)
+    return (*found, *(f"{name}: {one} / {other}" for name, one, other in versions if one != other))
+
+
+def _decisive(recipe: Recipe) -> dict[str, object]:
+    tables = {"transcode": recipe.transcode, "shards": recipe.shards}
+    return {f"{table}.{key}": value for table, stage in tables.items() for key, value in stage}
+
+
+def _with_class(passport: Passport) -> pd.DataFrame:
+    rows = passport.rows.drop_duplicates(["split", "video_id"])
+    return rows.assign(**{"class": pd.Series(passport.head.classes).reindex(rows["label"]).to_numpy()})
+
+
+def _differing_bits(rows: pd.DataFrame) -> np.ndarray:
+    bits = np.full(len(rows), -1, dtype=np.int64)
+    known = (rows["content_first"].notna() & rows["content_second"].notna()).to_numpy()
+    if known.any():
+        bits[known] = differing_bits(
+            rows.loc[known, "content_first"].to_numpy(), rows.loc[known, "content_second"].to_numpy()
+        )
+    return bits
+
+
+def _relations(rows: pd.DataFrame) -> np.ndarray:
+    first, second = rows["status_first"] == "used", rows["status_second"] == "used"
+    both, bits = first & second, rows["differing_bits"]
+    same_bytes = (rows["mp4_crc32_first"] == rows["mp4_crc32_second"]).fillna(False).astype(bool)
+    cases = {
+        "only_first_annotates": rows["status_second"].isna(),
+        "only_second_annotates": rows["status_first"].isna(),
+        "same_bytes": both & same_bytes,
+        "unknown_content": both & (bits < 0),
+        "same_content": both & (bits <= SAME_CONTENT_BITS),
+        "different_content": both,
+        "only_first": first,
+        "only_second": second,
+    }
+    return np.select([case.to_numpy(dtype=bool) for case in cases.values()], list(cases), "in_neither")

@@ -1,0 +1,175 @@
+"""passport.parquet: which videos a shard set holds, in a small file that may be published.
+
+It holds no frame and no machine's path: a row per annotated video, and in its head what the set was made
+with. Two passports tell what two laboratories have in common, see `comparison`.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from vidprep.errors import ShardError
+from vidprep.files import replace_durably
+from vidprep.recipes.manifests import class_list_hash
+from vidprep.recipes.recipe import Recipe
+from vidprep.recipes.toml_models import Frozen
+from vidprep.shards.content_hash import HASH_BYTES
+from vidprep.shards.manifest import SplitTotals
+
+PASSPORT = "passport.parquet"
+PASSPORT_SCHEMA = pa.schema(
+    [
+        ("split", pa.string()),
+        ("video_id", pa.string()),
+        ("label", pa.int32()),
+        ("status", pa.string()),  # used | missing | rejected
+        ("reason", pa.string()),  # why it was rejected, a word of `ledger.REASONS`; else empty
+        ("num_frames", pa.int32()),  # stored; 0 unless used
+        ("mp4_crc32", pa.uint32()),  # of the stored bytes; null unless used
+        ("content", pa.binary(HASH_BYTES)),  # see `content_hash`; null where nothing was decoded
+    ]
+)
+_HEAD = b"vidprep.passport"
+_SORT = ["split", "video_id", "label"]
+
+
+class PassportHead(Frozen):
+    """What all videos of a set have in common.
+
+    Attributes:
+        recipe: Resolved.
+        classes: Names in label order.
+        tools: Versions that decided the bytes; empty for a folder of raw videos.
+        totals: The accounting of each split.
+        expected: What the publication counts, by split; empty where it counts nothing.
+        records_sha256: Hash of the annotation: split, id and label of each row.
+        sha256: Hash of all rows.
+    """
+
+    format_version: int = 1
+    recipe: Recipe
+    classes: tuple[str, ...]
+    tools: dict[str, str]
+    totals: dict[str, SplitTotals]
+    expected: dict[str, int]
+    records_sha256: str
+    sha256: str
+
+    @property
+    def class_list_hash(self) -> str:
+        """Return the sha256 of the class names in label order."""
+        return class_list_hash(self.classes)
+
+
+@dataclass(frozen=True)
+class Passport:
+    """A shard set, or a folder of raw videos, as far as it may be published.
+
+    Attributes:
+        origin: Where it was read, for messages.
+        head: What all videos have in common.
+        rows: Of `PASSPORT_SCHEMA`, by split and id.
+    """
+
+    origin: str
+    head: PassportHead
+    rows: pd.DataFrame
+
+
+def make_passport(
+    origin: str,
+    rows: pd.DataFrame,
+    *,
+    recipe: Recipe,
+    classes: tuple[str, ...],
+    tools: dict[str, str],
+    totals: dict[str, SplitTotals],
+    expected: dict[str, int],
+) -> Passport:
+    """Put a passport together.
+
+    Args:
+        origin: Of what it is, for messages.
+        rows: With the columns of `PASSPORT_SCHEMA`, in any order.
+        recipe: Resolved.
+        classes: Names in label order.
+        tools: Versions that decided the bytes.
+        totals: The accounting of each split.
+        expected: What the publication counts, by split.
+    """
+    table = pa.Table.from_pandas(
+        rows.sort_values(_SORT, kind="stable"), schema=PASSPORT_SCHEMA, preserve_index=False
+    )
+    ordered = table.to_pandas(types_mapper={pa.uint32(): pd.UInt32Dtype()}.get)
+    head = PassportHead(
+        recipe=recipe,
+        classes=classes,
+        tools=tools,
+        totals=totals,
+        expected=expected,
+        records_sha256=_hash_rows(ordered[_SORT]),
+        sha256=_hash_rows(ordered),
+    )
+    return Passport(origin, head, ordered)
+
+
+def write_passport(passport: Passport, path: Path) -> None:
+    """Write a passport, all of it or nothing; equal passports make equal bytes."""
+    schema = PASSPORT_SCHEMA.with_metadata({_HEAD: passport.head.model_dump_json().encode()})
+    table = pa.Table.from_pandas(passport.rows, schema=schema, preserve_index=False)
+    partial_path = path.with_name(path.name + ".partial")
+    pq.write_table(table, partial_path, compression="zstd", compression_level=12)
+    replace_durably(partial_path, path)
+
+
+def read_passport(path: Path) -> Passport:
+    """Read a passport and make sure that it is whole.
+
+    Raises:
+        ShardError: If it is missing, none, or not what its own hash says.
+    """
+    if not path.is_file():
+        raise ShardError(f"No passport at {path}. Make one: vidprep passport DIR --out {path.name}.")
+    try:
+        table = pq.ParquetFile(path).read(use_threads=False)
+        head = PassportHead.model_validate_json((table.schema.metadata or {})[_HEAD])
+    except (pa.ArrowInvalid, OSError, KeyError, ValidationError) as error:
+        raise ShardError(
+            f"{path} is no passport, or a damaged one ({_first_line(error)}). Fetch it again."
+        ) from error
+    if not table.schema.equals(PASSPORT_SCHEMA):
+        raise ShardError(
+            f"{path}: a passport with other columns than this version knows ({table.schema.names})."
+        )
+    rows = table.to_pandas(types_mapper={pa.uint32(): pd.UInt32Dtype()}.get)
+    if _hash_rows(rows) != head.sha256:
+        raise ShardError(f"{path}: its rows are not those that its own hash names. Fetch it again.")
+    return Passport(str(path), head, rows)
+
+
+def _hash_rows(rows: pd.DataFrame) -> str:
+    """Return the sha256 of rows as text, a line each; independent of how parquet stores them."""
+    digest = hashlib.sha256()
+    columns = [_as_text(rows[name]) for name in rows.columns]
+    digest.update("\n".join(map("\t".join, zip(*columns, strict=True))).encode())
+    return digest.hexdigest()
+
+
+def _as_text(column: "pd.Series[Any]") -> list[str]:
+    values = column.tolist()
+    if column.name == "content":
+        return ["" if value is None else value.hex() for value in values]
+    if column.name == "mp4_crc32":
+        return ["" if value is pd.NA else str(value) for value in values]
+    return [json.dumps(value) if isinstance(value, str) else str(value) for value in values]
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
