@@ -16,6 +16,7 @@ from vidprep.cli.model import model
 from vidprep.cli.passports import compare, passport
 from vidprep.cli.pipelines import pipelines_app
 from vidprep.cli.report import report
+from vidprep.cli.rescore import rescore
 from vidprep.cli.shards import explain, ledger, verify
 from vidprep.cli.synth import synth
 from vidprep.cli.train import train
@@ -45,6 +46,7 @@ app.command(rich_help_panel="Load shards")(index)
 app.command("bench-loader", rich_help_panel="Load shards")(bench_loader)
 app.command(rich_help_panel="Train and evaluate")(train)
 app.command("eval", rich_help_panel="Train and evaluate")(evaluate)
+app.command(rich_help_panel="Train and evaluate")(rescore)
 app.command(rich_help_panel="Look at networks")(model)
 app.command(rich_help_panel="Look at networks")(filters)
 app.command(rich_help_panel="Look at networks")(erf)

@@ -1,0 +1,66 @@
+"""Accuracy on the videos that several shard sets have in common, from the predictions of one evaluation."""
+
+import pandas as pd
+import pytest
+
+from tests.helpers.paths import RELEASE_0_1
+from vidprep.errors import HarnessError
+from vidprep.harness.evaluation.rescore import compare_evaluations, read_predictions, rescore
+from vidprep.harness.evaluation.results import read_results
+from vidprep.shards.passport import Passport
+from vidprep.shards.set_passport import open_passport
+
+EVAL, SHARDS = RELEASE_0_1 / "eval", RELEASE_0_1 / "shards"
+
+
+def passport_without(*video_ids):
+    """The passport of a laboratory that lacks some videos."""
+    whole = open_passport(SHARDS)
+    status = whole.rows["status"].mask(whole.rows["video_id"].isin(video_ids), "missing")
+    return Passport("theirs", whole.head, whole.rows.assign(status=status))
+
+
+def test_on_all_videos_it_is_the_evaluation():
+    results, found = read_results(EVAL), rescore(EVAL, [open_passport(SHARDS)])
+    assert (found.top1, found.top5, found.num_videos) == (results.top1, results.top5, 6)
+    assert found == rescore(EVAL)
+    assert found.top1_interval == results.interval.top1
+
+
+def test_only_common_videos_count():
+    predictions = read_predictions(EVAL)
+    right = predictions["label"] == predictions["predicted"]
+    gone = predictions.loc[right, "key"].str.removeprefix("validation-").iloc[0]
+    found = rescore(EVAL, [open_passport(SHARDS), passport_without(gone)])
+    assert (found.num_videos, found.num_judged) == (5, 6)
+    assert found.top1 == pytest.approx((int(right.sum()) - 1) / 5)
+
+
+def test_both_laboratories_get_the_same_number():
+    """What one has beyond the other does not count, so the order of the passports does not either."""
+    keys = read_predictions(EVAL)["key"].str.removeprefix("validation-")
+    ours, theirs = passport_without(keys.iloc[0]), passport_without(keys.iloc[3])
+    assert rescore(EVAL, [ours, theirs]) == rescore(EVAL, [theirs, ours])
+    assert rescore(EVAL, [ours, theirs]).num_videos == 4
+
+
+def test_an_evaluation_beside_itself():
+    found = compare_evaluations(EVAL, EVAL)
+    assert (found.num_videos, found.only_first, found.only_second, found.p_value) == (6, 0, 0, 1.0)
+
+
+def test_nothing_in_common():
+    whole = open_passport(SHARDS)
+    nothing = Passport("nothing", whole.head, whole.rows.assign(status="missing"))
+    with pytest.raises(HarnessError, match="has judged 6 videos, none of which is in all of: nothing"):
+        rescore(EVAL, [nothing])
+
+
+def test_damaged_predictions(tmp_path):
+    (tmp_path / "results.json").write_bytes((EVAL / "results.json").read_bytes())
+    pd.DataFrame({"key": ["a"]}).to_parquet(tmp_path / "predictions.parquet")
+    with pytest.raises(HarnessError, match=r"predictions\.parquet cannot be read"):
+        rescore(tmp_path)
+    (tmp_path / "predictions.parquet").unlink()
+    with pytest.raises(HarnessError, match=r"predictions\.parquet cannot be read"):
+        rescore(tmp_path)
