@@ -10,6 +10,7 @@ from vidprep.cli.audit import audit
 from vidprep.cli.build import build, build_mini, status
 from vidprep.cli.erf import erf
 from vidprep.cli.evaluate import evaluate
+from vidprep.cli.exports import export
 from vidprep.cli.filters import filters
 from vidprep.cli.loader import bench_loader, index
 from vidprep.cli.model import model
@@ -43,6 +44,7 @@ app.command(rich_help_panel="Look at shards")(verify)
 app.command(rich_help_panel="Look at shards")(passport)
 app.command(rich_help_panel="Look at shards")(compare)
 app.command(rich_help_panel="Load shards")(index)
+app.command(rich_help_panel="Load shards")(export)
 app.command("bench-loader", rich_help_panel="Load shards")(bench_loader)
 app.command(rich_help_panel="Train and evaluate")(train)
 app.command("eval", rich_help_panel="Train and evaluate")(evaluate)
