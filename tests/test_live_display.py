@@ -6,8 +6,7 @@ import pytest
 from rich.console import Console
 
 from vidprep.builder.progress import BuildProgress
-from vidprep.cli.progress import StepProgress
-from vidprep.harness.evaluation.progress import EvalProgress
+from vidprep.cli.progress import EvalProgress, StepProgress
 from vidprep.harness.training.checkpoints import Position
 from vidprep.harness.training.progress import TrainProgress
 

@@ -12,8 +12,8 @@ import torch
 
 from tests.helpers.numbered import sample, write_shard_set
 from vidprep.harness.class_lists import class_list
-from vidprep.harness.evaluation.evaluate import evaluate
 from vidprep.harness.evaluation.request import EvalRequest
+from vidprep.harness.evaluation.scoring import score_split
 from vidprep.harness.ranks import Ranks
 from vidprep.load import LoaderOptions
 from vidprep.model import build_model
@@ -80,7 +80,7 @@ def write_network(path: Path, shards: Path, views: EvalViews, *, epoch: int = 3,
 def run_evaluation(network: Path, shards: Path, out_dir: Path, *, ranks=ONE, on_video=None, **changes):
     """Evaluate in this process."""
     request = EvalRequest(network, shards, out_dir, **({"options": INLINE} | changes))
-    return evaluate(request, ranks, **({"on_video": on_video} if on_video else {}))
+    return score_split(request, ranks, **({"on_video": on_video} if on_video else {}))
 
 
 def command(*arguments) -> list[str]:

@@ -53,8 +53,8 @@ def test_energon_finds_every_sample_where_it_lies(shard_set):
     with sqlite3.connect(shard_set / ".nv-meta/index.sqlite") as database:
         (num_samples,) = database.execute("SELECT count(*) FROM samples").fetchone()
         rows = database.execute(
-            "SELECT s.sample_key || '.' || p.part_name, content_byte_offset, content_byte_size FROM samples s "
-            "JOIN sample_parts p USING (tar_file_id, sample_index) WHERE tar_file_id = 0 ORDER BY 2"
+            "SELECT s.sample_key || '.' || p.part_name, content_byte_offset, content_byte_size FROM samples s"
+            " JOIN sample_parts p USING (tar_file_id, sample_index) WHERE tar_file_id = 0 ORDER BY 2"
         ).fetchall()
     database.close()
     assert num_samples == read_index(shard_set).num_rows == 21

@@ -1,6 +1,6 @@
 """`vidprep eval`: how good a network is."""
 
-import logging
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -9,11 +9,15 @@ import typer
 
 from vidprep.cli.options import (
     MACHINE,
+    CacheDir,
+    CacheGB,
     ComputeDevice,
     DecodeWorkers,
     OutDir,
+    PrecisionName,
     Shards,
-    threads_sleep_while_they_wait,
+    loader_options,
+    set_passive_omp_wait,
 )
 from vidprep.durations import format_seconds
 from vidprep.errors import HarnessError
@@ -21,12 +25,11 @@ from vidprep.errors import HarnessError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from vidprep.harness.evaluation.progress import EvalProgress
     from vidprep.harness.evaluation.results import Results
-    from vidprep.harness.ranks import Ranks
 
 _MAX_NAMED = 10  # failed videos in a message
-_VIEWS = re.compile(r"(\d+)x(\d+)")
+_VIEWS = re.compile(r"\d+x\d+")
+_RANKS = {"RANK": "0", "WORLD_SIZE": "1"}  # as torchrun says
 
 
 Checkpoint = Annotated[
@@ -79,62 +82,51 @@ def evaluate(
     centre_tap: CentreTap = False,
     versus: Versus = None,
     device: ComputeDevice = None,
+    precision: PrecisionName = None,
     micro_batch: MicroBatch = None,
     workers: DecodeWorkers = None,
+    cache_dir: CacheDir = None,
+    cache_gb: CacheGB = None,
 ) -> None:
     """Score every video of a split once; write results.json and predictions.parquet.
 
     Stopped or killed? The same command goes on where it was. For several GPUs:
     torchrun --nproc-per-node 8 -m vidprep eval ...
     """
-    threads_sleep_while_they_wait()
-    from vidprep.harness.evaluation.evaluate import evaluate as score
-    from vidprep.harness.evaluation.request import EvalRequest
-    from vidprep.harness.evaluation.results import read_results
-    from vidprep.harness.ranks import joined_ranks
-    from vidprep.load import LoaderOptions
+    from rich.console import Console
 
-    request = EvalRequest(
-        checkpoint,
-        shards,
-        out_dir,
-        split=split,
-        protocol=protocol,
-        overrides=[*_counts(views), *(overrides or [])],
-        centre_tap=centre_tap,
-        micro_batch=micro_batch,
-        options=LoaderOptions(num_workers=workers),
-    )
-    others = {path.name: read_results(path) for path in versus or ()}
-    with joined_ranks(device) as ranks:
-        if not ranks.is_first:
-            logging.getLogger("vidprep").setLevel(logging.ERROR)  # one voice for what all of them would say
-        with _progress(ranks) as progress:
-            results = score(request, ranks, on_video=progress.update)
-    if ranks.is_first:
-        _print(results, out_dir, others)
-    if not results.complete:
-        raise HarnessError(_incomplete(results, out_dir))
+    from vidprep.cli.progress import EvalProgress
 
-
-def _counts(views: str | None) -> list[str]:
-    """Return --views as settings of a recipe."""
-    if views is None:
-        return []
-    match = _VIEWS.fullmatch(views)
-    if match is None:
+    rank, world_size = (int(os.environ.get(name, default)) for name, default in _RANKS.items())
+    if views is not None and not _VIEWS.fullmatch(views):
         raise typer.BadParameter(
             f"{views!r} is not of the form CROPSxCLIPS, e.g. 3x10.", param_hint="--views"
         )
-    return [f"eval_views.num_crops={match[1]}", f"eval_views.num_clips={match[2]}"]
+    with EvalProgress(world_size, Console(stderr=True, quiet=rank != 0)) as progress:
+        set_passive_omp_wait()
+        import vidprep
+        from vidprep.harness.evaluation.results import read_results
 
-
-def _progress(ranks: "Ranks") -> "EvalProgress":
-    from rich.console import Console
-
-    from vidprep.harness.evaluation.progress import EvalProgress
-
-    return EvalProgress(ranks.world_size, Console(stderr=True, quiet=not ranks.is_first))
+        others = {path.name: read_results(path) for path in versus or ()}
+        results = vidprep.evaluate(
+            shards,
+            checkpoint,
+            out_dir,
+            split=split,
+            views=views,
+            protocol=protocol,
+            overrides=overrides or (),
+            centre_tap=centre_tap,
+            device=device,
+            precision=precision,
+            micro_batch=micro_batch,
+            loading=loader_options(workers, cache_dir, cache_gb),
+            on_video=progress.update,
+        )
+    if rank == 0:
+        _print(results, out_dir, others)
+    if not results.complete:
+        raise HarnessError(_incomplete(results, out_dir))
 
 
 def _print(results: "Results", out_dir: Path, others: dict[str, "Results"]) -> None:

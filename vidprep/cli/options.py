@@ -2,9 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from vidprep.load import LoaderOptions
 
 Overrides = Annotated[
     list[str] | None,
@@ -54,7 +57,34 @@ DecodeWorkers = Annotated[
         rich_help_panel=MACHINE,
     ),
 ]
+PrecisionName = Annotated[
+    Literal["bf16", "fp32"] | None,
+    typer.Option(
+        "--precision",
+        help="Of convolutions.",
+        show_default="bf16 on a GPU, fp32 on a CPU",
+        rich_help_panel=MACHINE,
+    ),
+]
+CacheDir = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Keep shards behind a URL on this disk.", rich_help_panel=MACHINE),
+]
+CacheGB = Annotated[
+    float | None,
+    typer.Option(min=0, help="At most so many GB of them, for all GPUs of a node.", rich_help_panel=MACHINE),
+]
 ShardsDir = Annotated[Path, typer.Argument(metavar="DIR", help="A shard set.")]
+
+
+def loader_options(workers: int | None, cache_dir: Path | None, cache_gb: float | None) -> "LoaderOptions":
+    """Return how a loader uses the machine."""
+    from vidprep.load import LoaderOptions
+
+    if (cache_dir is None) != (cache_gb is None):
+        raise typer.BadParameter("--cache-dir and --cache-gb go together: where, and how much at most.")
+    cache_bytes = None if cache_gb is None else int(cache_gb * 1e9)
+    return LoaderOptions(num_workers=workers, cache_dir=cache_dir, cache_bytes=cache_bytes)
 
 
 def num_cores() -> int:
@@ -72,7 +102,7 @@ def default_sources(dataset: str, sources: list[str] | None) -> list[str]:
     return sources or [os.environ.get(f"VIDPREP_{dataset.upper()}") or f"data/{dataset}"]
 
 
-def threads_sleep_while_they_wait() -> None:
+def set_passive_omp_wait() -> None:
     """Keep PyTorch's threads from spinning; has to be called before torch is imported.
 
     The loader's workers want the same cores: on two busy ones a small network is 4 to 8 times as fast so.

@@ -1,11 +1,19 @@
-"""How far a long command is: a bar on a terminal, plain lines elsewhere; with rate and remaining time."""
+"""How far a long command is: a bar on a terminal, plain lines elsewhere; with rate and remaining time.
+
+Nothing here imports torch: a command shows itself before that has come.
+"""
 
 import time
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from vidprep.durations import format_seconds
 from vidprep.live_display import LiveDisplay
+
+if TYPE_CHECKING:
+    from vidprep.harness.training.checkpoints import Position
+    from vidprep.harness.training.state import TrainEvent
 
 
 class StepProgress(LiveDisplay):
@@ -53,3 +61,108 @@ class StepProgress(LiveDisplay):
     def last_words(self) -> str:
         """Return nothing: the last step was said."""
         return ""
+
+
+class TrainProgress(LiveDisplay):
+    """Shows where a training is.
+
+    Args:
+        console: Where to show it.
+    """
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._start: Position | None = None
+        self._now: Position | None = None
+        self._epochs = 0
+        self._line: dict[str, Any] = {}
+
+    def update(self, event: "TrainEvent") -> None:
+        """Take note of what a training tells."""
+        from vidprep.harness.training.state import (  # brings torch, which is there now
+            MetricsWritten,
+            StepDone,
+        )
+
+        if isinstance(event, StepDone):
+            self._now = event.position
+        elif isinstance(event, MetricsWritten):
+            self._line = event.line
+            self.say()
+        else:
+            self._start = self._now = event.position
+            self._epochs, self.started = event.epochs, time.monotonic()
+            for sentence in event.description:
+                self.print(sentence)
+            for warning in event.warnings:
+                self.console.print(warning, soft_wrap=True, style="yellow", markup=False)
+
+    def line(self) -> str:
+        """Return the state as one line."""
+        now, parts = self._now, []
+        if now is None or self._start is None:
+            return "Reading the shards and setting up the network."
+        in_epoch = f"step {now.step}/{now.per_epoch}" if now.step else "done"
+        number = now.epoch + 1 if now.step else now.epoch
+        parts.append(f"epoch {number}/{self._epochs}, {in_epoch}")
+        if self._line:
+            parts += [
+                f"loss {self._line['loss']:.3f}",
+                f"top-1 {self._line['top1']:.1%}",
+                f"lr {self._line['lr']:.2g}",
+                f"{self._line['clips_per_second']:.1f} clips/s",
+                f"waits {self._line['data_wait']:.0%}",
+            ]
+        done = now.total_steps - self._start.total_steps
+        left = self._epochs * now.per_epoch - now.total_steps
+        if done and left:
+            parts.append(f"ETA {format_seconds((time.monotonic() - self.started) / done * left)}")
+        return ", ".join(parts)
+
+    def done_and_total(self) -> tuple[int, int]:
+        """Return the steps of the whole run so far, and in all."""
+        if self._now is None:
+            return 0, 1
+        return self._now.total_steps, self._epochs * self._now.per_epoch
+
+    def last_words(self) -> str:
+        """Return the line, if there were steps."""
+        return self.line() if self._now else ""
+
+
+class EvalProgress(LiveDisplay):
+    """Shows how far one rank is; the others have as many videos, give or take one.
+
+    Args:
+        world_size: Ranks that share the videos.
+        console: Where to show it.
+    """
+
+    def __init__(self, world_size: int, console: Console) -> None:
+        super().__init__(console)
+        self._whose = "" if world_size == 1 else f" of rank 0 of {world_size}"
+        self._done = self._total = 0
+
+    def update(self, done: int, total: int) -> None:
+        """Note how many videos are done."""
+        self._done, self._total = done, total
+        if done < total:
+            self.say()
+
+    def line(self) -> str:
+        """Return the state as one line of text."""
+        if not self._total:
+            return "Reading the checkpoint and the shards."
+        seconds = time.monotonic() - self.started
+        rate = self._done / seconds if seconds > 0 else 0.0
+        left = self._total - self._done
+        when = f"ETA {format_seconds(left / rate)}" if left and rate else f"in {format_seconds(seconds)}"
+        return f"{self._done:,} / {self._total:,} videos{self._whose}, {rate:.2f} videos/s, {when}"
+
+    def done_and_total(self) -> tuple[int, int]:
+        """Return the videos of this rank that are done, and all it has."""
+        return self._done, self._total
+
+    def last_words(self) -> str:
+        """Return the line, if there were videos."""
+        return self.line() if self._total else ""

@@ -142,6 +142,17 @@ class ClipLoader:
             self._epoch, self._step = epoch, 0
             self._order_of_epoch()
 
+    def seek(self, *, epoch: int, step: int) -> None:
+        """Go to batch `step` of an epoch; the number of batches is the end of the epoch.
+
+        Raises:
+            ValueError: If the epoch has no such batch.
+        """
+        if epoch < 0 or not 0 <= step <= len(self):
+            raise ValueError(f"epoch {epoch}, step {step}: an epoch has steps 0 to {len(self)}.")
+        self._epoch, self._step = epoch, step
+        self._order_of_epoch()
+
     def state_dict(self) -> dict[str, Any]:
         """Return the position after the last batch given, and in what it is one: plain numbers and text."""
         return {"epoch": self._epoch, "step": self._step, **self._identity()}
@@ -158,8 +169,7 @@ class ClipLoader:
                     f"The saved position is of a loader with {name} = {state.get(name)!r}, this one has "
                     f"{value!r}. Resume with the shards and settings that the run began with."
                 )
-        self._epoch, self._step = int(state["epoch"]), int(state["step"])
-        self._order_of_epoch()
+        self.seek(epoch=int(state["epoch"]), step=int(state["step"]))
 
     def _identity(self) -> dict[str, Any]:
         return {

@@ -77,10 +77,14 @@ class I3DResNet(nn.Module):
         Args:
             kept: What dropout leaves, (B, *dropout_shape) bool; None: drawn here, if in training.
         """
-        if self.head == "pool_first":
-            return self.fc(self._drop(features.mean((2, 3, 4)), kept))  # type: ignore[no-any-return]
-        frames = features.mean((3, 4)).transpose(1, 2)
-        return self.fc(self._drop(frames, kept)).mean(1)  # type: ignore[no-any-return]
+        # Scores are rounded no further: the classifier computes in float32 whatever the convolutions do.
+        with torch.autocast(features.device.type, enabled=False):
+            if features.dtype is torch.bfloat16:
+                features = features.float()
+            if self.head == "pool_first":
+                return self.fc(self._drop(features.mean((2, 3, 4)), kept))  # type: ignore[no-any-return]
+            frames = features.mean((3, 4)).transpose(1, 2)
+            return self.fc(self._drop(frames, kept)).mean(1)  # type: ignore[no-any-return]
 
     def forward(self, clips: torch.Tensor, kept: torch.Tensor | None = None) -> torch.Tensor:
         """Return logits (B, num_classes) of normalised clips (B, 3, T, H, W); `kept` as in `logits`."""

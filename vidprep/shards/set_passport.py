@@ -118,4 +118,4 @@ def grids_of(frames: Iterator[av.VideoFrame], wanted: tuple[int, ...]) -> Iterat
     for number, frame in enumerate(frames):
         if number in wanted:
             small = frame.reformat(width=GRID_WIDTH, height=GRID_HEIGHT, format="gray", interpolation="AREA")
-            yield number, small.to_ndarray()
+            yield number, small.to_ndarray().astype(np.uint8, copy=False)

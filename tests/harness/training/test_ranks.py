@@ -8,7 +8,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from tests.helpers.tiny import free_port, options, run, start
 from vidprep.harness.run_folder import epoch_checkpoints
-from vidprep.harness.training.step import gradients_stay_here
+from vidprep.harness.training.step import skip_gradient_sync
 
 
 def start_ranks(shards, *words_by_rank):
@@ -50,7 +50,7 @@ def test_gradients_are_summed_over_ranks_once_a_step_also_when_compiled():
         net = DistributedDataParallel(torch.nn.Linear(2, 2))
         for called in (net, torch.compile(net, backend="eager")):
             for is_last in (False, True):
-                with gradients_stay_here(called, is_last):
+                with skip_gradient_sync(called, unless=is_last):
                     assert net.require_backward_grad_sync is is_last
     finally:
         dist.destroy_process_group()

@@ -6,23 +6,26 @@ import shutil
 import pytest
 import torch
 from filelock import FileLock
-from rich.console import Console
 
 from tests.helpers.numbered import encode, sample, write_shard_set
 from tests.helpers.tiny import options, run
 from vidprep.errors import CheckpointError, HarnessError
 from vidprep.harness.ranks import joined_ranks
 from vidprep.harness.run_folder import epoch_checkpoints, read_metrics, step_checkpoints
+from vidprep.harness.stop_signals import StopSignals
 from vidprep.harness.training.checkpoints import Keep, Position, prune_checkpoints, save_checkpoint
-from vidprep.harness.training.loop import check_run_folder, train
+from vidprep.harness.training.loop import check_run_folder, train_to_the_end
 from vidprep.harness.training.recipe_choice import training_recipe
 from vidprep.harness.training.setup import set_up_training, split_batch
 from vidprep.harness.training.state import TrainRequest
 from vidprep.harness.training.step import BatchSplit, train_step
+from vidprep.load import LoaderOptions
 from vidprep.model import i3d_resnet
 from vidprep.model.weight_files import checkpoint
 from vidprep.recipes.pipelines import override_recipe
 from vidprep.shards.shard_set import ShardSet
+
+INLINE = LoaderOptions(num_workers=0)
 
 
 def recipe_of(shards, *overrides):
@@ -31,7 +34,7 @@ def recipe_of(shards, *overrides):
 
 def set_up(shards, run_dir, *overrides, **more):
     request = TrainRequest(
-        shards=str(shards), run_dir=run_dir, recipe=recipe_of(shards, *overrides), num_workers=0, **more
+        shards=str(shards), run_dir=run_dir, recipe=recipe_of(shards, *overrides), loading=INLINE, **more
     )
     with joined_ranks("cpu") as ranks:
         return set_up_training(request, ranks)
@@ -234,7 +237,7 @@ def test_weights_that_are_no_numbers_are_not_saved(tiny_shards, tmp_path):
     training = set_up(tiny_shards, tmp_path / "run")
     training.bare.fc.bias.data[1] = float("inf")
     with pytest.raises(HarnessError, match=r"After 0 steps fc.bias holds numbers that are not finite"):
-        train(training, Console(quiet=True))
+        train_to_the_end(training, StopSignals())
     assert not epoch_checkpoints(tmp_path / "run")
 
 
@@ -257,7 +260,7 @@ def test_a_damaged_record_is_named_and_not_overwritten(tiny_shards, tmp_path, na
     path.parent.mkdir(exist_ok=True)
     path.write_text(content)
     with pytest.raises(HarnessError, match=message):
-        train(training, Console(quiet=True))
+        train_to_the_end(training, StopSignals())
     assert path.read_text() == content
 
 
@@ -266,7 +269,7 @@ def test_two_trainings_at_once_in_one_folder(tiny_shards, tmp_path):
     (tmp_path / "run").mkdir()
     busy = pytest.raises(HarnessError, match=r"Another training is at work in .*run\. Wait for it")
     with FileLock(tmp_path / "run" / "lock"), busy:
-        train(training, Console(quiet=True))
+        train_to_the_end(training, StopSignals())
     assert [path.name for path in (tmp_path / "run").iterdir()] in ([], ["lock"])
     check_run_folder(tmp_path / "run", resume=True)  # a lock alone is no reason to refuse
 

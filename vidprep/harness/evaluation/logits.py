@@ -1,11 +1,11 @@
 """From the views of a video to logits, a few views at a time."""
 
 import math
-from contextlib import nullcontext
 
 import torch
 
 from vidprep.errors import HarnessError
+from vidprep.harness.device import Precision, autocast_dtype, computing_in, is_out_of_memory
 from vidprep.load.batch import Batch
 from vidprep.load.transforms import to_network_input
 from vidprep.model import I3DResNet
@@ -21,20 +21,16 @@ def default_micro_batch(device: torch.device, views: EvalViews) -> int:
     return max(1, _FULL_VIEWS[device.type] * full // (views.clip_len * views.crop_size**2))
 
 
-def precision_of(device: torch.device) -> str:
-    """Return the numbers that the convolutions work with: "bf16" on a GPU, "fp32" on a CPU."""
-    return "bf16" if device.type == "cuda" else "fp32"
-
-
-def view_logits(network: I3DResNet, batch: Batch, *, micro_batch: int) -> torch.Tensor:
+def view_logits(network: I3DResNet, batch: Batch, *, micro_batch: int, precision: Precision) -> torch.Tensor:
     """Return the logits of every view, (V, C) float32 on the CPU.
 
-    Convolutions run in bfloat16 on a GPU; the classifier, whose output is rounded no further, in float32.
+    The classifier computes in float32 whatever the precision, see `I3DResNet.logits`.
 
     Args:
         network: In eval mode, on the device of the batch.
         batch: All views of a video, on the network's device.
         micro_batch: Views at a time, at most.
+        precision: Of the convolutions.
 
     Raises:
         HarnessError: If the device has no memory for so many.
@@ -44,10 +40,11 @@ def view_logits(network: I3DResNet, batch: Batch, *, micro_batch: int) -> torch.
     size = math.ceil(num_views / math.ceil(num_views / micro_batch))
     try:
         parts = [
-            _logits(network, batch.rows(start, start + size)).cpu() for start in range(0, num_views, size)
+            _logits(network, batch.rows(start, start + size), precision).cpu()
+            for start in range(0, num_views, size)
         ]
     except RuntimeError as error:
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         raise HarnessError(
             f"Out of memory on {batch.video.device} with {size} views at a time. Lower --micro-batch below "
@@ -57,14 +54,9 @@ def view_logits(network: I3DResNet, batch: Batch, *, micro_batch: int) -> torch.
 
 
 @torch.inference_mode()
-def _logits(network: I3DResNet, views: Batch) -> torch.Tensor:
-    on_gpu = views.video.is_cuda
-    dtype = torch.bfloat16 if on_gpu else torch.float32
-    with torch.autocast("cuda", dtype=dtype) if on_gpu else nullcontext():
-        features = network.features(to_network_input(views, dtype=dtype))
-    return network.logits(features.float())
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    # The CPU's allocator has no exception of its own.
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+def _logits(network: I3DResNet, views: Batch, precision: Precision) -> torch.Tensor:
+    dtype = autocast_dtype(precision)
+    clips = to_network_input(views, dtype=dtype or torch.float32)
+    with computing_in(precision), torch.autocast(clips.device.type, dtype, enabled=dtype is not None):
+        logits: torch.Tensor = network(clips)
+    return logits.float()

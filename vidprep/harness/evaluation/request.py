@@ -9,8 +9,8 @@ import torch
 
 from vidprep.errors import CheckpointError, RecipeError
 from vidprep.harness.class_lists import network_classes
+from vidprep.harness.device import Precision, choose_precision
 from vidprep.harness.evaluation.checkpoint_choice import ChosenCheckpoint, choose_checkpoint
-from vidprep.harness.evaluation.logits import precision_of
 from vidprep.harness.evaluation.results import Results
 from vidprep.harness.evaluation.view_choice import Protocol, choose_head, choose_views
 from vidprep.load import LoaderOptions
@@ -34,6 +34,7 @@ class EvalRequest:
         protocol: "ibm" takes the views and the head of that code, see `pipelines/ibm_*.toml`.
         overrides: `eval_views.KEY=VALUE` settings.
         centre_tap: Cut the temporal kernels to their centre tap first: what the network knows without motion.
+        precision: Of the convolutions; None: "bf16" on a GPU, "fp32" on a CPU.
         micro_batch: Views that the network takes at a time; None: 8 of 32x256x256 on a GPU, 2 on a CPU.
         options: How to read and decode.
 
@@ -48,6 +49,7 @@ class EvalRequest:
     protocol: Protocol | None = None
     overrides: Sequence[str] = ()
     centre_tap: bool = False
+    precision: Precision | None = None
     micro_batch: int | None = None
     options: LoaderOptions = LoaderOptions()  # noqa: RUF009  (frozen)
 
@@ -69,6 +71,7 @@ class Evaluation:
         views: Of each video.
         protocol: Whose views and head these are; None for the recipe's own.
         centre_tap: Whether the temporal kernels were cut to their centre tap, see `model.centre_tap`.
+        precision: Of the convolutions.
     """
 
     checkpoint: ChosenCheckpoint
@@ -79,8 +82,9 @@ class Evaluation:
     views: EvalViews
     protocol: Protocol | None
     centre_tap: bool
+    precision: Precision
 
-    def identity(self, device: torch.device) -> dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
         """Return what another start, or its results, must have in common with this one."""
         return {
             "checkpoint.sha256": self.checkpoint.sha256,
@@ -88,7 +92,7 @@ class Evaluation:
             "shards.split": self.split.name,
             "protocol": self.protocol,
             "centre_tap": self.centre_tap,
-            "precision": precision_of(device),
+            "precision": self.precision,
         } | _by_name(self.views)
 
 
@@ -106,7 +110,17 @@ def prepare(request: EvalRequest, device: torch.device) -> Evaluation:
     _check_crops(views, part)
     network.head = choose_head(weights, shards, protocol=request.protocol)
     network.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-    return Evaluation(chosen, network, classes, shards, part, views, request.protocol, request.centre_tap)
+    return Evaluation(
+        checkpoint=chosen,
+        network=network,
+        classes=classes,
+        shards=shards,
+        split=part,
+        views=views,
+        protocol=request.protocol,
+        centre_tap=request.centre_tap,
+        precision=choose_precision(device, request.precision),
+    )
 
 
 def _check_crops(views: EvalViews, split: Split) -> None:

@@ -72,8 +72,8 @@ class Keep:
     """Which checkpoints stay on the disk: the newest ones, and some epochs for good.
 
     Attributes:
-        last: The newest so many.
-        every: Each so-manieth epoch; the first (before training) and the last of a run are always kept.
+        last: The newest N.
+        every: Every N-th epoch; the first (before training) and the last of a run are always kept.
     """
 
     last: int = 2

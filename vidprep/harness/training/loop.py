@@ -1,11 +1,12 @@
 """Train: one loop from the first step to the last."""
 
 import time
-from contextlib import AbstractContextManager, ExitStack, closing
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
-from rich.console import Console
 
 from vidprep.errors import HarnessError, HarnessStopped
 from vidprep.harness.folder_lock import one_at_a_time
@@ -14,15 +15,23 @@ from vidprep.harness.run_folder import FACTS, LOCK, epoch_checkpoints, step_chec
 from vidprep.harness.stop_signals import StopSignals
 from vidprep.harness.training.checkpoints import prune_checkpoints, save_checkpoint
 from vidprep.harness.training.metrics import MetricsLog
-from vidprep.harness.training.progress import TrainProgress
 from vidprep.harness.training.run_facts import write_facts
 from vidprep.harness.training.schedule import learning_rate
-from vidprep.harness.training.state import Training
+from vidprep.harness.training.state import MetricsWritten, StepDone, TrainEvent, Training
 from vidprep.harness.training.step import train_step
 
+OnEvent = Callable[[TrainEvent], object]
 
-def train(training: Training, console: Console) -> Path:
+
+def train_to_the_end(
+    training: Training, signals: StopSignals, on_event: OnEvent = lambda event: None
+) -> Path:
     """Train from where `training` is to the last epoch.
+
+    Args:
+        training: Ready for its next step.
+        signals: Noting what asks for a stop.
+        on_event: Told of each step and each line of metrics.
 
     Returns:
         The last checkpoint.
@@ -35,13 +44,7 @@ def train(training: Training, console: Console) -> Path:
     """
     request, ranks, tally = training.request, training.ranks, training.tally
     stage = request.recipe.optimisation
-    with ExitStack() as stack:
-        signals = stack.enter_context(StopSignals())
-        if ranks.is_first:
-            stack.enter_context(_only_training(request.run_dir))
-            write_facts(training)
-            log = stack.enter_context(MetricsLog(request.run_dir, training.position.total_steps))
-            progress = stack.enter_context(TrainProgress(training.position, stage.epochs, console))
+    with _recorded(training) as write_line:
         if training.position.total_steps == 0:
             _save(training)
         last_saved = time.monotonic()
@@ -58,19 +61,13 @@ def train(training: Training, console: Console) -> Path:
                         train_step(training.net, training.optimiser, batches, training.settings, epoch=epoch)
                     )
                     training.position = position = training.position.next()
-                    if ranks.is_first:
-                        progress.step(position)
+                    on_event(StepDone(position))
                     if position.step % request.log_every == 0:  # the end of an epoch is step 0 of the next
                         tally.settle(ranks)
-                        line = {
-                            "step": position.total_steps,
-                            "epoch": position.epochs,
-                            "lr": lr,
-                            **tally.take_line(),
-                        }
-                        if ranks.is_first:
-                            log.write(line)
-                            progress.metrics(line)
+                        progress = {"step": position.total_steps, "epoch": position.epochs, "lr": lr}
+                        line = progress | tally.take_line()
+                        write_line(line)
+                        on_event(MetricsWritten(line))
                     is_due = time.monotonic() - last_saved > 60 * request.checkpoint_minutes
                     stop, save = _agree(ranks, signals.received is not None, is_due)
                     if stop or save or position.step == 0:
@@ -80,6 +77,19 @@ def train(training: Training, console: Console) -> Path:
                     if stop:
                         raise _stopped(training, signals)
     return training.position.path(request.run_dir)
+
+
+@contextmanager
+def _recorded(training: Training) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Hold the run's folder and give what writes a line of metrics; ranks beyond the first write none."""
+    if not training.ranks.is_first:
+        yield lambda line: None
+        return
+    run_dir = training.request.run_dir
+    with _only_training(run_dir):
+        write_facts(training)
+        with MetricsLog(run_dir, training.position.total_steps) as log:
+            yield log.write
 
 
 def _agree(ranks: Ranks, stop: bool, save: bool) -> tuple[bool, bool]:

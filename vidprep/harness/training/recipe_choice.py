@@ -1,5 +1,8 @@
 """Which recipe a training follows: that of the shards unless told otherwise; the learning rate that fits."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from vidprep.errors import HarnessError
 from vidprep.recipes.pipelines import overridden_keys, override_recipe, read_pipeline
 from vidprep.recipes.recipe import Recipe
@@ -10,46 +13,50 @@ _FACTS = ("name", "title", "dataset", "transcode", "shards")
 
 
 def training_recipe(
-    shards: ShardSet, pipeline: str | None, overrides: list[str] | None
+    shards: ShardSet, recipe: Recipe | Path | str | None, overrides: Sequence[str]
 ) -> tuple[Recipe, str | None]:
     """Return the resolved recipe, and a sentence if the learning rate was scaled to another batch size.
 
     Args:
-        pipeline: Name or path of one whose clips, views, network and optimisation are wanted instead of
-            those that the shards were built with.
+        recipe: One whose clips, views, network and optimisation are wanted instead of those that the shards
+            were built with, or the name or path of its pipeline.
         overrides: `table.key=value` settings.
 
     Raises:
         HarnessError: If the recipe is for another dataset, or there is none.
         RecipeError: If it, or an override, is wrong.
     """
-    origin = pipeline or f"{shards.root}: its recipe"
-    before = _base(shards, pipeline)
-    wanted = override_recipe(before, overrides, origin=origin)
+    before = _base(shards, recipe)
+    origin = f"{shards.root}: its recipe" if recipe is None else _name(recipe)
+    wanted = override_recipe(before, list(overrides), origin=origin)
     if wanted.optimisation.batch_size == before.optimisation.batch_size:
         return wanted, None
-    if "optimisation.lr" in overridden_keys(overrides):
+    if "optimisation.lr" in overridden_keys(list(overrides)):
         return wanted, None
     return _with_scaled_lr(wanted, before)
 
 
-def _base(shards: ShardSet, pipeline: str | None) -> Recipe:
-    if shards.manifest is None:
-        if pipeline is None:
+def _base(shards: ShardSet, recipe: Recipe | Path | str | None) -> Recipe:
+    if recipe is None:
+        if shards.manifest is None:
             raise HarnessError(
                 f"{shards.root} was not built by vidprep, so no recipe comes with it. Name one with --recipe."
             )
-        return read_pipeline(pipeline)
+        return shards.manifest.recipe
+    wanted = recipe if isinstance(recipe, Recipe) else read_pipeline(str(recipe))
+    if shards.manifest is None:
+        return wanted
     built = shards.manifest.recipe
-    if pipeline is None:
-        return built
-    wanted = read_pipeline(pipeline)
     if wanted.dataset.name != built.dataset.name:
         raise HarnessError(
-            f"Recipe '{pipeline}' is for {wanted.dataset.name}, {shards.root} holds {built.dataset.name}. "
-            f"Choose a recipe for {built.dataset.name}, or leave --recipe out."
+            f"Recipe '{_name(recipe)}' is for {wanted.dataset.name}, {shards.root} holds "
+            f"{built.dataset.name}. Choose a recipe for {built.dataset.name}, or leave --recipe out."
         )
     return wanted.model_copy(update={name: getattr(built, name) for name in _FACTS})
+
+
+def _name(recipe: Recipe | Path | str) -> str:
+    return recipe.name if isinstance(recipe, Recipe) else str(recipe)
 
 
 def _with_scaled_lr(wanted: Recipe, before: Recipe) -> tuple[Recipe, str]:

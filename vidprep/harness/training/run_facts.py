@@ -1,4 +1,4 @@
-"""recipe.toml and run.json: what a run is of, and each of its starts."""
+"""What a run is of: recipe.toml, run.json with each of its starts, and the same in sentences."""
 
 import json
 from datetime import UTC, datetime
@@ -9,9 +9,11 @@ from vidprep.errors import HarnessError
 from vidprep.files import write_whole
 from vidprep.harness.environment import describe_environment
 from vidprep.harness.run_folder import FACTS, RECIPE, read_facts
+from vidprep.harness.training.conv_check import check_conv3d
 from vidprep.harness.training.state import Training
 from vidprep.recipes.manifests import class_list_hash
 from vidprep.recipes.pipelines import format_recipe
+from vidprep.recipes.recipe import Optimisation
 
 
 def write_facts(training: Training) -> None:
@@ -58,7 +60,54 @@ def _start(training: Training) -> dict[str, Any]:
         "weights": training.began_with,
         "clips_per_pass": settings.split.per_pass,
         "micro_batches": settings.split.num_micro_batches,
-        "precision": "fp32" if settings.autocast is None else "bf16",
+        "precision": settings.precision,
         "compiled": training.request.compile,
         "environment": describe_environment(training.ranks),
     }
+
+
+def describe_training(training: Training) -> tuple[str, ...]:
+    """Say in sentences what is trained, and how."""
+    recipe, per_epoch = training.request.recipe, training.position.per_epoch
+    stage = recipe.optimisation
+    return (
+        f"{recipe.title}: I3D-ResNet-{recipe.model.depth}, {len(training.classes)} classes, "
+        f"{sum(p.numel() for p in training.bare.parameters()):,} parameters",
+        training.loader.describe(),
+        f"{per_epoch:,} steps an epoch, {stage.epochs} epochs: {per_epoch * stage.epochs:,} steps of "
+        f"{stage.batch_size} clips ({per_epoch * stage.batch_size:,} an epoch)",
+        _passes(training),
+        f"Learning rate {stage.lr:g}, {_schedule(stage)}",
+        training.began_with,
+    )
+
+
+def training_warnings(training: Training, note: str | None) -> tuple[str, ...]:
+    """Return what a person should look at before a week of training.
+
+    Args:
+        training: Ready for its next step.
+        note: A sentence about a learning rate that was scaled, if it was.
+    """
+    found = [note] if note else []
+    settings = training.settings
+    if settings.precision == "bf16" and settings.device.type == "cuda":
+        warning = check_conv3d(settings.device).warning()
+        found += [f"Warning: {warning}"] if warning else []
+    return tuple(found)
+
+
+def _passes(training: Training) -> str:
+    settings = training.settings
+    split = settings.split
+    clips = f"{split.per_pass} clips"
+    passes = f"{split.num_micro_batches} passes of {clips}" if split.num_micro_batches > 1 else clips
+    where = f"{split.num_ranks} x {settings.device.type}" if split.num_ranks > 1 else str(settings.device)
+    numbers = {"fp32": "float32", "bf16": "bfloat16"}[settings.precision]
+    return f"{where}: {passes} a step on each, {numbers}"
+
+
+def _schedule(stage: Optimisation) -> str:
+    if stage.schedule == "step":
+        return f"times {stage.gamma:g} after epochs {' and '.join(map(str, stage.milestones))}"
+    return f"cosine to 0, by {stage.cosine_per}"

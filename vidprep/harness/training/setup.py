@@ -1,20 +1,23 @@
 """From a request to a training that is ready for its next step."""
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from vidprep.errors import HarnessError
 from vidprep.harness.class_lists import class_list
+from vidprep.harness.device import choose_precision
 from vidprep.harness.ranks import Ranks
 from vidprep.harness.training.batch_norm import FEW_CLIPS, synchronise_batch_norm
-from vidprep.harness.training.checkpoints import Position, newest_checkpoint
-from vidprep.harness.training.resume import check_same_position, resume_training
+from vidprep.harness.training.checkpoints import Position
+from vidprep.harness.training.resume import check_same_position, find_saved
 from vidprep.harness.training.schedule import steps_per_epoch
 from vidprep.harness.training.state import SPLIT, Training, TrainRequest
 from vidprep.harness.training.step import BatchSplit, StepSettings
 from vidprep.harness.training.tally import Tally
-from vidprep.load import ClipLoader, LoaderOptions
+from vidprep.load import ClipLoader
 from vidprep.model import I3DResNet, build_model
 from vidprep.model.weight_files import read_weights
 from vidprep.model.weights import load_weights
@@ -36,14 +39,19 @@ def set_up_training(request: TrainRequest, ranks: Ranks) -> Training:
     split = split_batch(request.recipe.optimisation.batch_size, request.micro_batch, ranks.world_size)
     loader = _loader(request, shards, split, ranks)
     per_epoch = steps_per_epoch(len(shards.split(SPLIT)), split.batch_size)
+    saved = find_saved(request, shards, per_epoch)
+    position = saved.position if saved else Position(0, 0, per_epoch)
+    check_same_position(position, request, ranks)
     _use_device(request, ranks)
     torch.manual_seed(request.seed)
-    bare = build_model(request.recipe.model, len(classes))
-    newest = newest_checkpoint(request.run_dir, per_epoch)
-    began_with = "" if newest else _begin_with(bare, request, classes)
+    bare, tally = build_model(request.recipe.model, len(classes)), Tally()
+    began_with = f"Going on from {saved.path}." if saved else _begin_with(bare, request, classes)
     net = _spread(bare, request, ranks, split)
     optimiser = sgd(bare, request.recipe.optimisation, ranks.device)
-    training = Training(
+    if saved:
+        saved.restore(bare, optimiser, tally)
+    loader.seek(epoch=position.epoch, step=position.step * split.num_micro_batches)
+    return Training(
         request=request,
         ranks=ranks,
         shards=shards,
@@ -53,14 +61,10 @@ def set_up_training(request: TrainRequest, ranks: Ranks) -> Training:
         optimiser=optimiser,
         loader=loader,
         settings=_step_settings(request, bare, split, ranks),
-        tally=Tally(),
-        position=Position(0, 0, per_epoch),
+        tally=tally,
+        position=position,
         began_with=began_with,
     )
-    if newest:
-        resume_training(training, *newest)
-    check_same_position(training)
-    return training
 
 
 def split_batch(batch_size: int, micro_batch: int | None, num_ranks: int) -> BatchSplit:
@@ -106,7 +110,7 @@ def _loader(request: TrainRequest, shards: ShardSet, split: BatchSplit, ranks: R
             rank=ranks.rank,
             world_size=ranks.world_size,
             max_decode_errors=request.max_decode_errors,
-            options=LoaderOptions(num_workers=request.num_workers, pin_memory=ranks.device.type == "cuda"),
+            options=replace(request.loading, pin_memory=ranks.device.type == "cuda"),
         )
     except ValueError as error:  # e.g. a crop that does not fit into the frames
         raise HarnessError(f"{shards.root}: {error} See --set train_clip.KEY=VALUE.") from error
@@ -157,11 +161,11 @@ def sgd(net: nn.Module, stage: Optimisation, device: torch.device) -> torch.opti
 
 
 def _step_settings(request: TrainRequest, net: I3DResNet, split: BatchSplit, ranks: Ranks) -> StepSettings:
-    precision = request.precision or ("bf16" if ranks.device.type == "cuda" else "fp32")
+    precision = choose_precision(ranks.device, request.precision)
     return StepSettings(
         split=split,
         device=ranks.device,
-        autocast=torch.bfloat16 if precision == "bf16" else None,
+        precision=precision,
         dropout=request.recipe.model.dropout,
         dropout_shape=net.dropout_shape(request.recipe.train_clip.clip_len),
         seed=request.seed,

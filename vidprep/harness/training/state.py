@@ -1,23 +1,23 @@
-"""What a training is asked for, and what it is made of."""
+"""What a training is asked for, what it is made of, and what it tells while it runs."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
 
+from vidprep.harness.device import Precision
 from vidprep.harness.ranks import Device, Ranks
 from vidprep.harness.training.checkpoints import Keep, Position
 from vidprep.harness.training.step import StepSettings
 from vidprep.harness.training.tally import Tally
-from vidprep.load import ClipLoader
+from vidprep.load import ClipLoader, LoaderOptions
 from vidprep.model import I3DResNet
 from vidprep.model.weight_files import checkpoint
 from vidprep.recipes.recipe import Recipe
 from vidprep.shards.shard_set import ShardSet
 
-Precision = Literal["bf16", "fp32"]
 SPLIT = "train"
 
 
@@ -36,7 +36,7 @@ class TrainRequest:
         compile: Have PyTorch compile the network first.
         deterministic: Take kernels that give the same numbers on every run of a GPU, where PyTorch has them.
         micro_batch: Clips of one rank in one pass; None: its whole share of the batch.
-        num_workers: Processes that decode, for each rank; None: from the cores.
+        loading: How to read and decode; memory is pinned where there is a GPU.
         max_decode_errors: Videos that may fail to decode before the training gives up.
         log_every: Steps from one line of metrics to the next.
         checkpoint_minutes: Minutes from one checkpoint within an epoch to the next.
@@ -53,7 +53,7 @@ class TrainRequest:
     compile: bool = False
     deterministic: bool = False
     micro_batch: int | None = None
-    num_workers: int | None = None
+    loading: LoaderOptions = LoaderOptions()  # noqa: RUF009  (frozen)
     max_decode_errors: int = 0
     log_every: int = 10
     checkpoint_minutes: float = 30.0
@@ -93,3 +93,54 @@ class Training:
             "seed": self.request.seed,
             "fingerprint": self.shards.fingerprint,
         }
+
+
+@dataclass(frozen=True)
+class TrainStarted:
+    """A training is about to take its first step.
+
+    Attributes:
+        position: Where it begins or goes on.
+        epochs: Of the whole run.
+        description: What is trained, and how, in sentences.
+        warnings: What a person should look at.
+    """
+
+    position: Position
+    epochs: int
+    description: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """A step was taken; `position` is the one after it."""
+
+    position: Position
+
+
+@dataclass(frozen=True)
+class MetricsWritten:
+    """A line of metrics.jsonl, see `run_folder.read_metrics`."""
+
+    line: dict[str, Any]
+
+
+TrainEvent = TrainStarted | StepDone | MetricsWritten
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A training that has come to its end.
+
+    Attributes:
+        run_dir: Of the run.
+        checkpoint: After the last epoch: what gets reported.
+        epochs: Passes over the training split.
+        total_steps: Optimiser steps of the whole run.
+    """
+
+    run_dir: Path
+    checkpoint: Path
+    epochs: int
+    total_steps: int

@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 from torch.nn.parallel import DistributedDataParallel
 
 from vidprep.errors import HarnessError
+from vidprep.harness.device import Precision, autocast_dtype, computing_in, is_out_of_memory
 from vidprep.harness.training.dropout import kept_features
 from vidprep.harness.training.tally import StepResult
 from vidprep.load import Batch
@@ -49,7 +50,7 @@ class StepSettings:
     Attributes:
         split: How the clips of a step are spread.
         device: Of the network.
-        autocast: Type that convolutions compute in; None: float32 throughout.
+        precision: Of the convolutions; the classifier computes in float32.
         dropout: Probability.
         dropout_shape: Of one clip, see `I3DResNet.dropout_shape`.
         seed: Of the run.
@@ -57,7 +58,7 @@ class StepSettings:
 
     split: BatchSplit
     device: torch.device
-    autocast: torch.dtype | None
+    precision: Precision
     dropout: float
     dropout_shape: tuple[int, ...]
     seed: int
@@ -87,7 +88,11 @@ def train_step(
         batch = next(batches)
         waited += time.perf_counter() - asked
         is_last = micro == settings.split.num_micro_batches - 1
-        with _machine_is_the_users_matter(settings), gradients_stay_here(net, is_last):
+        with (
+            explain_runtime_errors(settings),
+            skip_gradient_sync(net, unless=is_last),
+            computing_in(settings.precision),
+        ):
             loss, correct = _forward_backward(net, batch, settings, epoch)
         losses.append(loss)
         corrects.append(correct)
@@ -102,13 +107,14 @@ def _forward_backward(
     if not len(batch):
         raise HarnessError("Not one clip of a pass could be decoded; the messages above name the videos.")
     batch = batch.to(settings.device)
-    clips = to_network_input(batch, dtype=settings.autocast or torch.float32)
+    autocast = autocast_dtype(settings.precision)
+    clips = to_network_input(batch, dtype=autocast or torch.float32)
     kept = None
     if settings.dropout:
         kept = kept_features(
             batch.key, settings.dropout_shape, dropout=settings.dropout, seed=settings.seed, epoch=epoch
         ).to(settings.device, non_blocking=True)
-    with torch.autocast(settings.device.type, settings.autocast, enabled=settings.autocast is not None):
+    with torch.autocast(settings.device.type, autocast, enabled=autocast is not None):
         logits = net(clips, kept)
     logits = logits.float()
     loss = cross_entropy(logits, batch.label, reduction="sum")
@@ -116,17 +122,17 @@ def _forward_backward(
     return loss.detach(), (logits.detach().argmax(1) == batch.label).sum()
 
 
-def gradients_stay_here(net: nn.Module, is_last: bool) -> AbstractContextManager[None]:
-    """Sum gradients over ranks once a step, not once a micro-batch."""
+def skip_gradient_sync(net: nn.Module, *, unless: bool) -> AbstractContextManager[None]:
+    """Do not sum gradients over ranks in this pass, `unless` it is the last one of a step."""
     ranks_net = getattr(net, "_orig_mod", net)  # what torch.compile wrapped
-    if is_last or not isinstance(ranks_net, DistributedDataParallel):
+    if unless or not isinstance(ranks_net, DistributedDataParallel):
         return nullcontext()
     return ranks_net.no_sync()
 
 
 @contextmanager
-def _machine_is_the_users_matter(settings: StepSettings) -> Iterator[None]:
-    """Turn a device that is out of memory, or has no compiler, into the error that says what to do."""
+def explain_runtime_errors(settings: StepSettings) -> Iterator[None]:
+    """Turn out-of-memory and failed compilation into errors that say what to do."""
     try:
         yield
     except RuntimeError as error:
@@ -153,8 +159,3 @@ def _machine_is_the_users_matter(settings: StepSettings) -> Iterator[None]:
 def _is_failed_compilation(error: RuntimeError) -> bool:
     # By the name of its module: importing that takes seconds, and only --compile needs it.
     return type(error).__module__.startswith(("torch._dynamo", "torch._inductor"))
-
-
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """Tell whether PyTorch means that a device, or the machine, has no memory left."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

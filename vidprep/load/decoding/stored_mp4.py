@@ -12,7 +12,7 @@ import struct
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import av
 import numpy as np
@@ -231,7 +231,7 @@ def _decode_packet(
 ) -> VideoFrame | None:
     """Decode packet `number`; None unless exactly the frame of that number comes out."""
     start = table.offsets[number]
-    packet: Packet[VideoStream] = Packet(video[start : start + table.sizes[number]])
+    packet = Packet(video[start : start + table.sizes[number]])
     packet.pts = number
-    frames = decoder.decode(packet)
+    frames = decoder.decode(cast("Packet[VideoStream]", packet))
     return frames[0] if len(frames) == 1 and frames[0].pts == number else None

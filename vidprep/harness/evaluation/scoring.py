@@ -3,18 +3,16 @@
 import logging
 import shutil
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
-from types import FrameType
 
 import pyarrow as pa
 import torch
 
 from vidprep.errors import HarnessError, HarnessStopped
 from vidprep.harness.environment import describe_environment
-from vidprep.harness.evaluation.logits import default_micro_batch, precision_of, view_logits
+from vidprep.harness.evaluation.logits import default_micro_batch, view_logits
 from vidprep.harness.evaluation.partial_results import (
     PARTS,
     PartWriter,
@@ -42,23 +40,20 @@ from vidprep.harness.evaluation.results import (
 )
 from vidprep.harness.evaluation.scores import centre_view, score_video
 from vidprep.harness.ranks import Ranks
-from vidprep.harness.stop_signals import STOP_SIGNALS
+from vidprep.harness.stop_signals import interrupted_by_stop_signals
 from vidprep.load import ViewLoader
 from vidprep.recipes.manifests import class_list_hash
 
 _log = logging.getLogger(__name__)
 
 
-def evaluate(
+def score_split(
     request: EvalRequest, ranks: Ranks, *, on_video: Callable[[int, int], object] = lambda done, total: None
 ) -> Results:
     """Score every video of a split once, and write results.json and predictions.parquet.
 
     An evaluation that was stopped goes on where it was, with any number of ranks; one that is complete is
     not done again. A video that cannot be read or decoded is left out, and the results say so.
-
-        with joined_ranks() as ranks:
-            results = evaluate(EvalRequest("runs/a", "shards/mini_k400", Path("evals/a")), ranks)
 
     Args:
         request: What to evaluate.
@@ -83,7 +78,7 @@ def evaluate(
         return finished
     with only_evaluation(out_dir / PARTS) if ranks.is_first else nullcontext():
         if ranks.is_first:
-            open_parts(out_dir / PARTS, evaluation.identity(ranks.device))
+            open_parts(out_dir / PARTS, evaluation.identity())
         ranks.barrier()
         _score_share(evaluation, request, ranks, on_video)
         ranks.barrier()
@@ -95,7 +90,7 @@ def evaluate(
 
 def _finished(evaluation: Evaluation, out_dir: Path, ranks: Ranks) -> Results | None:
     """Return the results that lie there already; those of another evaluation are refused."""
-    identity = evaluation.identity(ranks.device)
+    identity = evaluation.identity()
     check_identity(out_dir, identity)
     if not (out_dir / RESULTS).is_file():
         return None
@@ -142,7 +137,9 @@ def _score_videos(
     with closing(iter(loader)) as batches:
         for number, batch in enumerate(batches, start=1):
             key, label = batch.key[0], int(batch.label[0])
-            logits = view_logits(evaluation.network, batch.to(device), micro_batch=micro_batch).numpy()
+            logits = view_logits(
+                evaluation.network, batch.to(device), micro_batch=micro_batch, precision=evaluation.precision
+            ).numpy()
             try:
                 video = score_video(logits, label, centre=centre)
             except ValueError as error:
@@ -160,16 +157,9 @@ def _keep_when_stopped(writer: PartWriter, out_dir: Path) -> Iterator[None]:
 
     The video in hand is lost: on a CPU the rest of it may take longer than a scheduler waits.
     """
-
-    def stop(signal_number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt(signal_number)
-
-    in_main_thread = (
-        threading.current_thread() is threading.main_thread()
-    )  # only that one may ask for signals
-    before = {number: signal.signal(number, stop) for number in STOP_SIGNALS if in_main_thread}
     try:
-        yield
+        with interrupted_by_stop_signals():
+            yield
     except KeyboardInterrupt as error:
         number = error.args[0] if error.args else signal.SIGINT
         raise HarnessStopped(
@@ -178,8 +168,6 @@ def _keep_when_stopped(writer: PartWriter, out_dir: Path) -> Iterator[None]:
             number,
         ) from error
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
         writer.flush()
 
 
@@ -223,5 +211,5 @@ def _results(evaluation: Evaluation, ranks: Ranks, parts: pa.Table, failures: di
         recipe=checkpoint.weights.recipe,
         seconds=seconds,
         views_per_second=len(parts) * views.num_clips * views.num_crops / seconds,
-        environment=describe_environment(ranks) | {"precision": precision_of(ranks.device)},
+        environment=describe_environment(ranks) | {"precision": evaluation.precision},
     )
