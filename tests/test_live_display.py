@@ -5,17 +5,20 @@ import io
 import pytest
 from rich.console import Console
 
-from vidprep.builder.progress import BuildProgress
-from vidprep.cli.progress import EvalProgress, StepProgress
+from vidprep.cli.progress import BuildProgress, EvalProgress, StepProgress, TrainProgress
 from vidprep.harness.training.checkpoints import Position
-from vidprep.harness.training.progress import TrainProgress
+from vidprep.harness.training.state import TrainStarted
 
 
 def display(kind, console):
     if kind == "build":
-        return BuildProgress("a", num_videos=9, num_finished=3, num_rejected=0, console=console)
+        shown = BuildProgress(console)
+        shown.update({"event": "planned", "name": "a", "num_videos": 9, "num_finished": 3, "num_rejected": 0})
+        return shown
     if kind == "train":
-        return TrainProgress(Position(epoch=1, step=0, per_epoch=9), 2, console)
+        shown = TrainProgress(console)
+        shown.update(TrainStarted(Position(epoch=1, step=0, per_epoch=9), 2, (), ()))
+        return shown
     shown = {"eval": EvalProgress(1, console), "steps": StepProgress(9, "draws", console)}[kind]
     (shown.update if kind == "eval" else shown.step)(3, 9 if kind == "eval" else "a")
     return shown

@@ -24,10 +24,10 @@ from vidprep.builder.status import read_status
 from vidprep.errors import SourceError, ToolError
 from vidprep.ffmpeg import ffmpeg_version, find_ffmpeg
 from vidprep.recipes.recipe import Transcode
+from vidprep.shards.checks import find_problems as verify
 from vidprep.shards.index import read_index
 from vidprep.shards.ledger import REASONS, read_ledger
 from vidprep.shards.manifest import read_manifest
-from vidprep.shards.verify import verify
 
 
 def build(raw, out, *options):

@@ -15,8 +15,8 @@ from vidprep.errors import RecipeError
 from vidprep.ffmpeg import find_ffmpeg
 from vidprep.recipes.mini import with_class_list
 from vidprep.recipes.pipelines import read_pipeline
+from vidprep.shards.checks import find_problems as verify
 from vidprep.shards.ledger import read_ledger
-from vidprep.shards.verify import verify
 
 
 def outcomes(out):

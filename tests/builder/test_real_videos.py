@@ -9,9 +9,9 @@ import pytest
 
 from tests.helpers.paths import REAL_DATA
 from tests.helpers.raw_k400 import Raw, run_build
+from vidprep.shards.checks import find_problems as verify
 from vidprep.shards.index import read_index
 from vidprep.shards.ledger import read_ledger
-from vidprep.shards.verify import verify
 
 VIDEOS = REAL_DATA / "videos"
 pytestmark = [

@@ -6,7 +6,7 @@ import tomllib
 
 import pytest
 
-from vidprep.cli.options import default_sources
+from vidprep.datasets.folders import default_sources
 from vidprep.recipes.pipelines import pipeline_names
 
 COMMANDS = (

@@ -18,7 +18,7 @@ from tests.helpers.small_datasets import (
     ssv2_list,
 )
 from vidprep.cli.audit import audit
-from vidprep.datasets.audit import audit_remarks, audit_splits, used_per_source
+from vidprep.datasets.counts import audit_remarks, audit_splits, used_per_source
 from vidprep.errors import RecipeError, SourceError
 
 APP = typer.Typer()

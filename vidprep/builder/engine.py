@@ -1,10 +1,11 @@
 """Who builds the shards: this process, a Dask cluster on this machine, or one that runs elsewhere."""
 
 import contextlib
+import functools
 import logging
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import dask
@@ -13,6 +14,9 @@ from distributed import Client, Future, KilledWorker, LocalCluster, as_completed
 from vidprep.builder.shard import Report, ShardTask, build_shard
 from vidprep.builder.workspace import stop_path
 from vidprep.errors import BuildError, ToolError
+from vidprep.machine import num_cores
+
+RunShards = Callable[[list[ShardTask], Report], None]
 
 _TOPIC = "vidprep-build"
 _CONNECT_SECONDS = 15
@@ -32,6 +36,26 @@ _DASK_SETTINGS = {
     "distributed.admin.system-monitor.interval": "10s",
     "distributed.worker.memory.monitor-interval": "10s",
 }
+
+
+def choose_engine(*, workers: int | None, scheduler: str | None, in_process: bool) -> RunShards:
+    """Return what builds the shards.
+
+    Args:
+        workers: Processes on this machine; None: one per core.
+        scheduler: Address of a running Dask scheduler, whose workers are used instead.
+        in_process: One video after the other in this process; for debugging.
+
+    Raises:
+        ValueError: If more than one of them is asked for.
+    """
+    if sum((workers is not None, scheduler is not None, in_process)) > 1:
+        raise ValueError("workers, scheduler and in_process exclude each other.")
+    if in_process:
+        return build_in_process
+    if scheduler:
+        return functools.partial(build_on_cluster, address=scheduler)
+    return functools.partial(build_on_this_machine, num_workers=workers or num_cores())
 
 
 def build_in_process(tasks: list[ShardTask], report: Report) -> None:
@@ -57,7 +81,7 @@ def build_on_this_machine(tasks: list[ShardTask], report: Report, *, num_workers
     Raises:
         BuildError: As `build_shard`, or if a shard lost its worker again and again.
     """
-    with dask.config.set(_DASK_SETTINGS), _ctrl_c_waits():
+    with dask.config.set(_DASK_SETTINGS), _block_sigint():
         cluster = LocalCluster(
             n_workers=min(num_workers, len(tasks)),
             threads_per_worker=1,
@@ -165,7 +189,7 @@ def _stop_workers(client: Client, task: ShardTask, futures: list[Future]) -> Non
 
 
 @contextlib.contextmanager
-def _ctrl_c_waits() -> Iterator[None]:
+def _block_sigint() -> Iterator[None]:
     """Start processes to which a Ctrl-C in the terminal means nothing: this one tells them to stop.
 
     They inherit the blocked signal; one that comes meanwhile is delivered here at the end of the block.

@@ -6,7 +6,7 @@ import shutil
 import signal
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +15,8 @@ from typing import Any
 
 import psutil
 from filelock import Timeout
-from rich.console import Console
 
+from vidprep.builder.engine import RunShards, choose_engine
 from vidprep.builder.finalise import finalise
 from vidprep.builder.finished import DoneShard, read_done, take_back
 from vidprep.builder.log import BuildLog, read_log
@@ -29,7 +29,6 @@ from vidprep.builder.plan import (
     read_facts,
     write_plan,
 )
-from vidprep.builder.progress import BuildProgress
 from vidprep.builder.shard import ShardTask
 from vidprep.builder.workspace import (
     build_lock,
@@ -38,10 +37,12 @@ from vidprep.builder.workspace import (
     staging_path,
     stop_path,
 )
+from vidprep.datasets.folders import absolute, default_sources
 from vidprep.datasets.inventory import take_inventory
 from vidprep.errors import BuildError, BuildStopped, SourceError, VidprepError
 from vidprep.ffmpeg import ffmpeg_version, find_ffmpeg
 from vidprep.recipes.manifests import SPLITS
+from vidprep.recipes.mini import resolve_recipe
 from vidprep.recipes.recipe import Recipe
 from vidprep.shards.layout import BUILD_DIR, MANIFEST
 from vidprep.shards.manifest import Manifest
@@ -50,21 +51,83 @@ from vidprep.shards.manifest import Manifest
 _LOCK_SECONDS = 2.0
 _GO_ON = "Run the same command again to go on."
 
-RunShards = Callable[[list[ShardTask], Callable[[dict[str, Any]], None]], None]
+OnEvent = Callable[[dict[str, Any]], object]
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """A finished shard set.
+
+    Attributes:
+        out_dir: Its folder.
+        manifest: What it is, what it was made from, and the accounting of each split.
+    """
+
+    out_dir: Path
+    manifest: Manifest
+
+
+def build(
+    recipe: Recipe | Path | str,
+    out_dir: Path | str | None = None,
+    *,
+    sources: Sequence[str | Path] = (),
+    annotations: Sequence[str | Path] = (),
+    class_list: Path | None = None,
+    overrides: Sequence[str] = (),
+    workers: int | None = None,
+    scheduler: str | None = None,
+    in_process: bool = False,
+    limit: int | None = None,
+    ffmpeg: Path | str | None = None,
+    on_event: OnEvent = lambda event: None,
+) -> BuildResult:
+    """Turn raw videos into a shard set, or build what is left of it.
+
+    Every annotated video ends up used, missing or rejected with a reason; the same call goes on where a
+    build was stopped. A script that starts worker processes needs `if __name__ == "__main__":` around it.
+
+    Args:
+        recipe: A recipe, or the name or path of a pipeline.
+        out_dir: The shard set; None: `shards/NAME`.
+        sources: Folders of raw videos; a later one fills the gaps of the earlier. None given: where
+            $VIDPREP_SSV2 or $VIDPREP_K400 points, else data/ssv2 or data/k400.
+        annotations: Annotation files or folders; none given: looked for in the sources.
+        class_list: A text file with classes of one's own, one a line.
+        overrides: `table.key=value` settings of the recipe.
+        workers: Processes on this machine; None: one per core.
+        scheduler: Address of a running Dask scheduler whose workers build instead.
+        in_process: One video after the other in this process; for debugging.
+        limit: Videos of each split at most, for a try.
+        ffmpeg: A binary of the user's instead of the one that comes with vidprep.
+        on_event: Told of each event, as `.build/log.jsonl` has them; from another thread, too.
+
+    Returns:
+        The finished set.
+
+    Raises:
+        BuildStopped: On Ctrl-C or SIGTERM.
+        ValueError: If more than one of workers, scheduler and in_process is asked for.
+        VidprepError: Whatever else prevents it; finished shards are kept.
+    """
+    engine = choose_engine(workers=workers, scheduler=scheduler, in_process=in_process)
+    resolved = resolve_recipe(recipe, class_list=class_list, overrides=overrides)
+    if out_dir is not None and ":/" in str(out_dir):
+        raise BuildError(f"{out_dir} is a URL. Build into a local folder and copy it.")
+    request = BuildRequest(
+        recipe=resolved,
+        sources=[absolute(folder) for folder in sources or default_sources(resolved.dataset.name)],
+        annotations=[str(path) for path in annotations],
+        out_dir=Path(out_dir or Path("shards") / resolved.name).absolute(),
+        limit=limit,
+        ffmpeg=absolute(ffmpeg) if ffmpeg else None,
+    )
+    return BuildResult(request.out_dir, build_shard_set(request, engine, on_event))
 
 
 @dataclass(frozen=True)
 class BuildRequest:
-    """What to build, from what, into where.
-
-    Attributes:
-        recipe: The pipeline.
-        sources: Folders of raw videos; a later one fills the gaps of the earlier ones.
-        annotations: Folders or files; empty: looked for in the source folders.
-        out_dir: The shard set.
-        limit: Videos of each split at most, for a try.
-        ffmpeg: A binary of the user's instead of the one that comes with vidprep.
-    """
+    """What to build, from what, into where; see `build`."""
 
     recipe: Recipe
     sources: list[str]
@@ -74,24 +137,12 @@ class BuildRequest:
     ffmpeg: str | None = None
 
 
-def build_shard_set(request: BuildRequest, run_shards: RunShards, console: Console) -> Manifest:
-    """Build a shard set, or what is left of it.
-
-    Args:
-        run_shards: Who does the work, see `engine`.
-        console: Where a person watches.
-
-    Returns:
-        The manifest of the finished set.
-
-    Raises:
-        BuildStopped: On Ctrl-C or SIGTERM.
-        VidprepError: Whatever else prevents it; finished shards are kept.
-    """
+def build_shard_set(request: BuildRequest, engine: RunShards, on_event: OnEvent) -> Manifest:
+    """Build a shard set, or what is left of it, and return its manifest; see `build`."""
     inventory = take_inventory(request.recipe.dataset, request.sources, request.annotations)
     for split in SPLITS:
         if split not in inventory.lists:
-            console.print(f"Warning: no annotation list for the {split} split; the shard set will have none.")
+            on_event({"event": "no list", "split": split})
     plan = plan_build(
         request.recipe,
         inventory.rows,
@@ -110,7 +161,7 @@ def build_shard_set(request: BuildRequest, run_shards: RunShards, console: Conso
         no_room_is_a_build_error(request.out_dir),
     ):
         _settle_plan(plan, request.out_dir)
-        _build_pending(plan, request, run_shards, console)
+        _build_pending(plan, request, engine, on_event)
         done = read_done(request.out_dir, plan.facts)
         manifest = finalise(request.out_dir, plan, done, inventory.dataset.labels.classes)
     if not manifest.shards:
@@ -133,7 +184,7 @@ def _settle_plan(plan: Plan, out_dir: Path) -> None:
     write_plan(plan, out_dir)  # again, too: the sources may have moved
 
 
-def _build_pending(plan: Plan, request: BuildRequest, run_shards: RunShards, console: Console) -> None:
+def _build_pending(plan: Plan, request: BuildRequest, engine: RunShards, on_event: OnEvent) -> None:
     facts, out_dir = plan.facts, request.out_dir
     done = read_done(out_dir, facts)
     pending = [number for number in range(len(facts.shard_sizes)) if number not in done]
@@ -146,27 +197,28 @@ def _build_pending(plan: Plan, request: BuildRequest, run_shards: RunShards, con
         ShardTask(out_dir, number, facts.recipe.transcode, request.ffmpeg, facts.ffmpeg_version)
         for number in pending
     ]
-    progress = _progress(facts, done, console)
-    with closing(BuildLog(out_dir)) as log, _logged_end(log, out_dir, facts), progress:
+    on_event(_planned(facts, done))
+    with closing(BuildLog(out_dir)) as log, _logged_end(log, out_dir, facts):
         log.write(
             {"event": "start", "host": platform.node(), "pid": os.getpid(), "num_pending": len(pending)}
         )
 
         def report(event: dict[str, Any]) -> None:
             log.write(event)
-            progress.update(event)
+            on_event(event)
 
-        run_shards(tasks, report)
+        engine(tasks, report)
 
 
-def _progress(facts: PlanFacts, done: dict[int, DoneShard], console: Console) -> BuildProgress:
-    return BuildProgress(
-        facts.recipe.name,
-        num_videos=facts.num_videos,
-        num_finished=sum(facts.shard_sizes[number] for number in done),
-        num_rejected=facts.num_rejected + sum(len(shard.rejected) for shard in done.values()),
-        console=console,
-    )
+def _planned(facts: PlanFacts, done: dict[int, DoneShard]) -> dict[str, Any]:
+    """Return the event with what lies ahead."""
+    return {
+        "event": "planned",
+        "name": facts.recipe.name,
+        "num_videos": facts.num_videos,
+        "num_finished": sum(facts.shard_sizes[number] for number in done),
+        "num_rejected": facts.num_rejected + sum(len(shard.rejected) for shard in done.values()),
+    }
 
 
 @contextmanager

@@ -59,7 +59,7 @@ class ShardTask:
     ffmpeg_version: str
 
 
-def build_shard(task: ShardTask, report: Report) -> DoneShard:
+def build_shard(task: ShardTask, report: Report) -> None:
     """Transcode the videos of one shard and write its tar, then its done-file.
 
     Args:
@@ -84,14 +84,14 @@ def build_shard(task: ShardTask, report: Report) -> DoneShard:
     partial_path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with no_room_is_a_build_error(task.out_dir):
-            return _write_shard(task, ffmpeg_path, rows, partial_path, report)
+            _write_shard(task, ffmpeg_path, rows, partial_path, report)
     finally:
         partial_path.unlink(missing_ok=True)
 
 
 def _write_shard(
     task: ShardTask, ffmpeg_path: str, rows: list[Row], partial_path: Path, report: Report
-) -> DoneShard:
+) -> None:
     rejected: list[Rejected] = []
     details: dict[str, str] = {}
     with ShardWriter(partial_path) as writer, closing(_attempts(task, ffmpeg_path, rows)) as attempts:
@@ -116,7 +116,6 @@ def _write_shard(
         md5=writer.md5,
     )
     write_whole(done_path(task.out_dir, task.shard), done.model_dump_json().encode())
-    return done
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """`vidprep audit`: is the dataset complete, and does it count what Table A counts?"""
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,9 +10,8 @@ from vidprep.cli.options import Annotations, ClassList
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from vidprep.datasets.audit import SplitAudit
+    from vidprep.datasets.counts import Audit, SplitAudit
     from vidprep.datasets.inventory import Inventory
-    from vidprep.recipes.recipe import DatasetStage
 
 
 def audit(
@@ -36,36 +34,29 @@ def audit(
     """
     from rich.console import Console
 
-    from vidprep.datasets.inventory import take_inventory
+    import vidprep
 
-    inventory = take_inventory(_stage(name, class_list), source or [], annotations or [])
+    found = vidprep.audit(name, sources=source or (), annotations=annotations or (), class_list=class_list)
     if as_json:
-        print(json.dumps(_as_json(inventory), indent=2))
+        print(json.dumps(_as_json(found), indent=2))
     else:
-        _print(inventory, Console())
+        _print(found, Console())
 
 
-def _stage(name: str, class_list: Path | None) -> "DatasetStage":
-    from vidprep.recipes.mini import with_class_list
-    from vidprep.recipes.pipelines import read_pipeline
-
-    recipe = read_pipeline(name)
-    return (with_class_list(recipe, class_list) if class_list else recipe).dataset
-
-
-def _as_json(inventory: "Inventory") -> dict[str, Any]:
+def _as_json(found: "Audit") -> dict[str, Any]:
     from dataclasses import asdict
 
-    from vidprep.datasets.audit import audit_remarks, audit_splits, first_examples, used_per_source
+    from vidprep.datasets.counts import first_examples, used_per_source
 
+    inventory = found.inventory
     columns = ["split", "video_id", "class", "reason", "detail", "source_dir", "source"]
     return {
         "dataset": inventory.dataset.name,
         "num_classes": len(inventory.classes),
         "lists": inventory.lists,
-        "splits": [asdict(split) for split in audit_splits(inventory)],
+        "splits": [asdict(split) for split in found.splits],
         "sources": used_per_source(inventory),
-        "remarks": [asdict(remark) for remark in audit_remarks(inventory)],
+        "remarks": [asdict(remark) for remark in found.remarks],
         "examples": {
             status: first_examples(inventory, status)[columns].to_dict(orient="records")
             for status in _example_statuses(inventory)
@@ -74,14 +65,14 @@ def _as_json(inventory: "Inventory") -> dict[str, Any]:
     }
 
 
-def _print(inventory: "Inventory", console: "Console") -> None:
+def _print(found: "Audit", console: "Console") -> None:
     """Print the table, then what has to be said about it; file names are escaped, they are not markup."""
     from rich.markup import escape
 
-    from vidprep.datasets.audit import audit_remarks, audit_splits, used_per_source
+    from vidprep.datasets.counts import used_per_source
 
-    splits = audit_splits(inventory)
-    console.print(_table(inventory, splits))
+    inventory = found.inventory
+    console.print(_table(inventory, found.splits))
     for split, path in inventory.lists.items():
         console.print(f"{split}: {escape(path)}", highlight=False, soft_wrap=True)
     if not inventory.sources:
@@ -89,7 +80,7 @@ def _print(inventory: "Inventory", console: "Console") -> None:
     if len(inventory.sources) > 1:
         for source, count in used_per_source(inventory).items():
             console.print(f"used from {escape(source)}: {count:,}", highlight=False, soft_wrap=True)
-    for remark in audit_remarks(inventory):
+    for remark in found.remarks:
         style = "bold yellow" if remark.level == "warning" else ""
         console.print(f"{remark.level}: {escape(remark.text)}", style=style, highlight=False, soft_wrap=True)
     _print_examples(inventory, console)
@@ -131,7 +122,7 @@ def _example_statuses(inventory: "Inventory") -> tuple[str, ...]:
 def _print_examples(inventory: "Inventory", console: "Console") -> None:
     from rich.markup import escape
 
-    from vidprep.datasets.audit import first_examples
+    from vidprep.datasets.counts import first_examples
 
     for status in _example_statuses(inventory):
         for row in first_examples(inventory, status).itertuples(index=False):

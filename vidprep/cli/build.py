@@ -1,25 +1,14 @@
 """`vidprep build`, `build-mini` and `status`."""
 
-import functools
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vidprep.cli.options import (
-    Annotations,
-    ClassList,
-    Overrides,
-    ShardsDir,
-    Sources,
-    absolute,
-    default_sources,
-    num_cores,
-)
+from vidprep.cli.options import Annotations, ClassList, Overrides, ShardsDir, Sources
 
 if TYPE_CHECKING:
-    from vidprep.builder.run import RunShards
     from vidprep.recipes.recipe import Recipe
 
 Workers = Annotated[
@@ -58,11 +47,21 @@ def build(
 
     Every annotated video ends up used, missing or rejected with a reason: see `vidprep ledger`.
     """
-    from vidprep.recipes.pipelines import read_pipeline
+    from vidprep.recipes.mini import resolve_recipe
 
-    recipe = _with_class_list(read_pipeline(name, overrides), class_list)
-    engine = _choose_engine(workers, scheduler, sync)
-    _build(recipe, out, source, annotations, engine, limit, ffmpeg)
+    _check_engine(workers, scheduler, sync)
+    recipe = resolve_recipe(name, class_list=class_list, overrides=overrides or ())
+    _build(
+        recipe,
+        out,
+        sources=source or (),
+        annotations=annotations or (),
+        workers=workers,
+        scheduler=scheduler,
+        in_process=sync,
+        limit=limit,
+        ffmpeg=ffmpeg,
+    )
 
 
 def build_mini(
@@ -89,9 +88,18 @@ def build_mini(
     """
     from vidprep.recipes.mini import mini_recipe
 
-    recipe = mini_recipe(src, classes, class_list, overrides)
-    engine = _choose_engine(workers, scheduler, sync)
-    _build(recipe, out, source, annotations, engine, limit, ffmpeg)
+    _check_engine(workers, scheduler, sync)
+    _build(
+        mini_recipe(src, classes, class_list, overrides),
+        out,
+        sources=source or (),
+        annotations=annotations or (),
+        workers=workers,
+        scheduler=scheduler,
+        in_process=sync,
+        limit=limit,
+        ffmpeg=ffmpeg,
+    )
 
 
 def status(
@@ -127,54 +135,25 @@ def status(
     Console(highlight=False, soft_wrap=True).print("\n".join(lines), markup=False)
 
 
-def _with_class_list(recipe: "Recipe", class_list: Path | None) -> "Recipe":
-    if class_list is None:
-        return recipe
-    from vidprep.recipes.mini import with_class_list
-
-    return with_class_list(recipe, class_list)
-
-
-def _choose_engine(workers: int | None, scheduler: str | None, sync: bool) -> "RunShards":
+def _check_engine(workers: int | None, scheduler: str | None, sync: bool) -> None:
     if sum((workers is not None, scheduler is not None, sync)) > 1:
         raise typer.BadParameter("--workers, --scheduler and --sync exclude each other.")
-    from vidprep.builder import engine
-
-    if sync:
-        return engine.build_in_process
-    if scheduler:
-        return functools.partial(engine.build_on_cluster, address=scheduler)
-    return functools.partial(engine.build_on_this_machine, num_workers=workers or num_cores())
 
 
-def _build(
-    recipe: "Recipe",
-    out: Path | None,
-    source: list[str] | None,
-    annotations: list[str] | None,
-    engine: "RunShards",
-    limit: int | None,
-    ffmpeg: str | None,
-) -> None:
+def _build(recipe: "Recipe", out: Path | None, **options: Any) -> None:
     from rich.console import Console
 
-    from vidprep.builder.run import BuildRequest, build_shard_set
+    import vidprep
     from vidprep.cli.accounting import accounting_table
+    from vidprep.cli.progress import BuildProgress
     from vidprep.shards.ledger import read_ledger
 
     if out and ":/" in str(out):
         raise typer.BadParameter(
             f"{out} is a URL. Build into a local folder and copy it.", param_hint="--out"
         )
-    request = BuildRequest(
-        recipe=recipe,
-        sources=[absolute(folder) for folder in default_sources(recipe.dataset.name, source)],
-        annotations=annotations or [],
-        out_dir=(out or Path("shards") / recipe.name).absolute(),
-        limit=limit,
-        ffmpeg=ffmpeg and absolute(ffmpeg),
-    )
     console = Console(highlight=False)
-    build_shard_set(request, engine, console)
-    console.print(accounting_table(read_ledger(request.out_dir)))
-    console.print(f"Shard set: {request.out_dir}", markup=False, soft_wrap=True)
+    with BuildProgress(console) as progress:
+        result = vidprep.build(recipe, out, on_event=progress.update, **options)
+    console.print(accounting_table(read_ledger(result.out_dir)))
+    console.print(f"Shard set: {result.out_dir}", markup=False, soft_wrap=True)

@@ -87,21 +87,6 @@ def loader_options(workers: int | None, cache_dir: Path | None, cache_gb: float 
     return LoaderOptions(num_workers=workers, cache_dir=cache_dir, cache_bytes=cache_bytes)
 
 
-def num_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def absolute(path: str) -> str:
-    """Return a path as workers elsewhere understand it; URLs stay as they are."""
-    return path if "://" in path else str(Path(path).absolute())
-
-
-def default_sources(dataset: str, sources: list[str] | None) -> list[str]:
-    """Return the given source folders, or where the dataset lies by default."""
-    return sources or [os.environ.get(f"VIDPREP_{dataset.upper()}") or f"data/{dataset}"]
-
-
 def set_passive_omp_wait() -> None:
     """Keep PyTorch's threads from spinning; has to be called before torch is imported.
 

@@ -3,10 +3,13 @@
 Nothing here imports torch: a command shows itself before that has come.
 """
 
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
 
 from vidprep.durations import format_seconds
 from vidprep.live_display import LiveDisplay
@@ -14,6 +17,13 @@ from vidprep.live_display import LiveDisplay
 if TYPE_CHECKING:
     from vidprep.harness.training.checkpoints import Position
     from vidprep.harness.training.state import TrainEvent
+
+
+_BUILD_MESSAGES = {
+    "stopping": "Stopping when the videos in hand are done; Ctrl-C again: at once.",
+    "no list": "Warning: no annotation list for the {split} split; the shard set will have none.",
+    "no workers": "The scheduler has no workers yet; waiting for them.",
+}
 
 
 class StepProgress(LiveDisplay):
@@ -166,3 +176,88 @@ class EvalProgress(LiveDisplay):
     def last_words(self) -> str:
         """Return the line, if there were videos."""
         return self.line() if self._total else ""
+
+
+class BuildProgress(LiveDisplay):
+    """Counts the events of a build and shows them.
+
+    Args:
+        console: Where to show them.
+    """
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._title = ""  # until something is planned
+        self._num_videos = self._before = self._rejected_before = 0
+        self._videos: dict[int, int] = {}  # by shard, so that a shard begun again counts once
+        self._rejected: dict[int, int] = {}
+        self._workers: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def update(self, event: dict[str, Any]) -> None:
+        """Take in one event of a build."""
+        kind = event["event"]
+        if kind in _BUILD_MESSAGES:
+            self.print(_BUILD_MESSAGES[kind].format(**event))
+        elif kind == "planned":
+            self._begin(event)
+        else:
+            with self._lock:
+                self._count(event)
+            self.say()
+
+    def _begin(self, event: dict[str, Any]) -> None:
+        self._title, self._num_videos = event["name"], event["num_videos"]
+        self._before, self._rejected_before = event["num_finished"], event["num_rejected"]
+        self.started = time.monotonic()
+        if not self.console.is_terminal:
+            self.print(f"{self._title}: {self._num_videos - self._before:,} videos to transcode.")
+
+    def last_words(self) -> str:
+        """Return the line, if something was to be built."""
+        return self.line() if self._title else ""
+
+    def line(self) -> str:
+        """Return the state as one line of text."""
+        if not self._title:
+            return "Reading annotations and looking for videos."
+        finished, _ = self.done_and_total()
+        seconds = time.monotonic() - self.started
+        rate = sum(self._videos.values()) / seconds if seconds > 0 else 0.0
+        parts = [
+            f"{self._title}: {finished:,} / {self._num_videos:,} videos",
+            f"{rate:.1f} videos/s",
+            f"{self._rejected_before + sum(self._rejected.values()):,} rejected",
+        ]
+        remaining = self._num_videos - finished
+        if remaining and rate:
+            parts.insert(2, f"ETA {format_seconds(remaining / rate)}")
+        elif not remaining:
+            parts.insert(2, f"in {format_seconds(seconds)}")
+        return ", ".join(parts)
+
+    def _count(self, event: dict[str, Any]) -> None:
+        shard = event["shard"]
+        if event["event"] == "shard":
+            self._videos[shard] = self._rejected[shard] = 0
+            self._workers[event["worker"]] = f"shard {shard} ({event['split']}), {event['num_videos']} videos"
+        elif event["event"] == "video":
+            self._videos[shard] += 1
+            self._rejected[shard] += "reason" in event
+            self._workers[event["worker"]] = (
+                f"shard {shard}, video {self._videos[shard]}: {event['source']} ({event['seconds']:.1f} s)"
+            )
+
+    def done_and_total(self) -> tuple[int, int]:
+        """Return the videos that are finished, and all."""
+        return self._before + sum(self._videos.values()), self._num_videos
+
+    def render(self) -> RenderableType:
+        """Return bar, line, and what each worker is at."""
+        with self._lock:
+            table = Table.grid(padding=(0, 1))
+            for worker, state in sorted(self._workers.items()):
+                table.add_row(
+                    Text(f"worker {worker}", style="dim"), Text(state, overflow="ellipsis", no_wrap=True)
+                )
+            return Group(super().render(), table)

@@ -1,7 +1,7 @@
 """`vidprep report`: one HTML page on shard sets, runs, evaluations and analyses."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -23,32 +23,27 @@ def report(
     ] = 10.0,
 ) -> None:
     """Write one self-contained HTML page that works offline: accounting, clips, curves, accuracies."""
-    from vidprep.files import write_whole
+    import vidprep
     from vidprep.report import words
-    from vidprep.report.find import find_subjects
-    from vidprep.report.page import write_page
 
     if out.suffix not in (".html", ".htm"):
         raise typer.BadParameter(f"{out} does not end in .html.", param_hint="--out")
     started = time.monotonic()
-    subjects = find_subjects(folders)
+    max_bytes = int(max_mb * 1e6)
     with _progress() as (on_stage, on_clip):
-        page = write_page(subjects, max_bytes=int(max_mb * 1e6), on_stage=on_stage, on_clip=on_clip)
-    data = page.encode()
-    write_whole(out, data)
+        page = vidprep.write_report(folders, out, max_bytes=max_bytes, on_stage=on_stage, on_clip=on_clip)
     seconds = words.seconds(time.monotonic() - started)
-    counts = ", ".join(_counts([subject.kind for subject in subjects]))
-    typer.echo(f"{out}: {counts}; {words.size(len(data))}, {seconds}.")
-    if len(data) > max_mb * 1e6:
+    typer.echo(f"{out}: {', '.join(_counts(page.kinds))}; {words.size(page.size_bytes)}, {seconds}.")
+    if page.size_bytes > max_bytes:
         typer.echo(
             f"It is larger than {max_mb:g} MB: its tables and charts alone take that. Name fewer folders."
         )
 
 
-def _counts(kinds: list[str]) -> list[str]:
+def _counts(kinds: Sequence[str]) -> list[str]:
     plurals = {"shards": "shard sets", "run": "runs", "evaluation": "evaluations", "analysis": "analyses"}
     singles = {"shards": "shard set", "run": "run", "evaluation": "evaluation", "analysis": "analysis"}
-    counts = {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
+    counts = {kind: list(kinds).count(kind) for kind in dict.fromkeys(kinds)}
     return [f"{n} {singles[kind] if n == 1 else plurals[kind]}" for kind, n in counts.items()]
 
 

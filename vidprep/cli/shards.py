@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vidprep.cli.options import ShardsDir, num_cores
+from vidprep.cli.options import ShardsDir
 
 
 def verify(
@@ -19,28 +19,26 @@ def verify(
 ) -> None:
     """Check a shard set against its manifest: sizes, hashes, members, counts; exit 1 if anything is off."""
     from rich.console import Console
-    from rich.progress import Progress
 
+    from vidprep.cli.progress import StepProgress
+    from vidprep.shards.checks import verify as check
     from vidprep.shards.manifest import read_manifest
-    from vidprep.shards.verify import verify as find_problems
 
-    manifest = read_manifest(shards_dir)
-    problems: list[str] = []
+    num_shards = len(read_manifest(shards_dir).shards)
+    with StepProgress(num_shards, "shards", Console(stderr=True)) as progress:
+        found = check(
+            shards_dir,
+            decode=decode,
+            num_workers=workers,
+            on_shard=lambda done, _: progress.step(done, "verifying"),
+        )
     console = Console(highlight=False, soft_wrap=True)
-    num_workers = workers or num_cores()
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("verifying", total=len(manifest.shards) + 1)
-        for found in find_problems(shards_dir, decode=decode, num_workers=num_workers):
-            problems += found
-            progress.advance(bar)
-    for problem in problems:
+    for problem in found.problems:
         console.print(problem, markup=False)
-    num_samples = sum(shard.num_samples for shard in manifest.shards)
-    checked = f"{len(manifest.shards):,} shards, {num_samples:,} samples{', every frame decoded' * decode}"
-    console.print(
-        f"{checked}: {len(problems)} problems" if problems else f"{checked}: all as the manifest says"
-    )
-    raise typer.Exit(1 if problems else 0)
+    decoded = ", every frame decoded" if decode else ""
+    verdict = f"{len(found.problems)} problems" if found.problems else "all as the manifest says"
+    console.print(f"{found.num_shards:,} shards, {found.num_samples:,} samples{decoded}: {verdict}")
+    raise typer.Exit(1 if found.problems else 0)
 
 
 def explain(

@@ -1,6 +1,8 @@
-"""What the folders of a source say about their videos: a split, a class, or nothing."""
+"""Folders of raw videos: where they lie, and what they say of their videos: a split, a class, or nothing."""
 
+import os
 import re
+from pathlib import Path
 
 # Whole words of a folder's name, so that train_256 and videos_val count; "training dog" is a class.
 _SPLIT_OF_WORD = {
@@ -52,3 +54,13 @@ def describe_folder(folder: str, class_of: dict[str, str]) -> tuple[str, str]:
 def _split_of(name: str) -> str:
     splits = {_SPLIT_OF_WORD[word] for word in _WORD.findall(name.lower()) if word in _SPLIT_OF_WORD}
     return splits.pop() if len(splits) == 1 else ""
+
+
+def absolute(path: str | Path) -> str:
+    """Return a path as workers elsewhere understand it; URLs stay as they are."""
+    return str(path) if "://" in str(path) else str(Path(path).absolute())
+
+
+def default_sources(dataset: str) -> list[str]:
+    """Return where the raw videos of a dataset lie when nobody says: $VIDPREP_<NAME>, else data/<name>."""
+    return [os.environ.get(f"VIDPREP_{dataset.upper()}") or f"data/{dataset}"]

@@ -1,12 +1,33 @@
-"""Which recipe builds a subset: a published one by its number of classes, or a class list of one's own."""
+"""Which recipe is meant: a pipeline, a published subset by its number of classes, or classes of one's own."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from vidprep.errors import RecipeError
 from vidprep.recipes.manifests import dataset_names, read_class_list, read_dataset, read_subset, subset_names
-from vidprep.recipes.pipelines import read_pipeline
+from vidprep.recipes.pipelines import override_recipe, read_pipeline
 from vidprep.recipes.recipe import DatasetStage, Recipe
 from vidprep.recipes.toml_models import validate
+
+
+def resolve_recipe(
+    recipe: Recipe | Path | str, *, class_list: Path | None = None, overrides: Sequence[str] = ()
+) -> Recipe:
+    """Return a recipe with its settings.
+
+    Args:
+        recipe: A recipe, or the name or path of a pipeline.
+        class_list: A text file with classes of one's own, instead of the recipe's.
+        overrides: `table.key=value` settings.
+
+    Raises:
+        RecipeError: If the pipeline, a setting or the class list is wrong.
+    """
+    if isinstance(recipe, Recipe):
+        resolved = override_recipe(recipe, list(overrides), origin=recipe.name) if overrides else recipe
+    else:
+        resolved = read_pipeline(str(recipe), list(overrides))
+    return with_class_list(resolved, class_list) if class_list else resolved
 
 
 def mini_recipe(

@@ -1,12 +1,26 @@
 """What a person looks at: one HTML page on shard sets, runs, evaluations and analyses.
 
 find.py          which of these a folder is or holds
-page.py          all sections -> one self-contained file
-shards.py        accounting.py spreads.py          contact_sheet.py   clips of the classes
-geometry.py      clips and crops on real videos    geometry_drawing.py
-runs.py          curves                            analyses.py        figures that other commands drew
-evaluations.py   evaluation_files.py confusion.py  judged_videos.py   best and worst videos
-videos.py        frames out of shards              images.py          images inside the page
-charts.py flow.py svg.py words.py                  drawings, numbers
+writing.py       folders -> a page on the disk
+page.py          all sections -> one self-contained page
+sections/        the parts of the page, one module each
+drawing/         numbers and frames to SVG and images
+words.py         numbers and values as people read them
 templates/       the HTML and its one style sheet
 """
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vidprep.report.writing import write_report as write_report
+
+__all__ = ["write_report"]
+
+
+def __getattr__(name: str) -> Any:
+    # On demand: it brings jinja2, pyarrow and PyAV.
+    if name != "write_report":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from vidprep.report.writing import write_report
+
+    return write_report

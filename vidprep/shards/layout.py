@@ -8,6 +8,8 @@ INDEX = "index.parquet"
 LEDGER = "ledger.parquet"
 CARD = "README.md"
 BUILD_DIR = ".build"
+# Indexes of other readers that may lie beside a tar, named after it (Energon, wds2idx).
+SIDECAR_SUFFIXES = (".idx",)
 
 # Members of one sample, in the order in which they lie in the tar.
 MEMBERS = ("cls", "json", "mp4")

@@ -1,11 +1,15 @@
 """The audit: an inventory in numbers, beside what Table A counts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
-from vidprep.datasets.inventory import Inventory
+from vidprep.datasets.inventory import Inventory, take_inventory
 from vidprep.recipes.manifests import SPLITS
+from vidprep.recipes.mini import resolve_recipe
+from vidprep.recipes.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,51 @@ class SplitAudit:
     rejected: int
     reasons: dict[str, int]
     extra: int | None
+
+
+@dataclass(frozen=True)
+class Audit:
+    """An inventory in numbers.
+
+    Attributes:
+        inventory: Every annotated video, with what was found of it.
+        splits: The numbers of each split.
+        remarks: What a reader of the numbers has to know.
+    """
+
+    inventory: Inventory
+    splits: list[SplitAudit]
+    remarks: "list[Remark]"
+
+
+def audit(
+    recipe: Recipe | Path | str,
+    *,
+    sources: Sequence[str | Path] = (),
+    annotations: Sequence[str | Path] = (),
+    class_list: Path | None = None,
+) -> Audit:
+    """Count annotated, present, missing and rejected videos, beside what the paper's Table A counts.
+
+        found = vidprep.audit("demo", sources=["raw/ssv2"])
+        for split in found.splits:
+            print(split.split, split.annotated, split.present, split.missing, split.rejected)
+
+    Args:
+        recipe: A recipe, or the name or path of a pipeline.
+        sources: Folders of raw videos; a later one fills the gaps of the earlier. None: only the annotation
+            is checked.
+        annotations: Annotation files or folders; none given: looked for in the sources.
+        class_list: A text file with classes of one's own, one a line.
+
+    Raises:
+        AnnotationError: If a list is missing or wrong.
+        RecipeError: If the pipeline or the class list is wrong.
+        SourceError: If a source is missing or does not look like the dataset.
+    """
+    stage = resolve_recipe(recipe, class_list=class_list).dataset
+    inventory = take_inventory(stage, [str(path) for path in sources], [str(path) for path in annotations])
+    return Audit(inventory, audit_splits(inventory), audit_remarks(inventory))
 
 
 @dataclass(frozen=True)
@@ -101,7 +150,7 @@ def _audit_split(inventory: Inventory, split: str) -> SplitAudit:
 def _difference(inventory: Inventory, audit: SplitAudit) -> Remark:
     what = f"{audit.split}: {audit.annotated:,} annotated, Table A has {audit.expected:,}"
     if inventory.dataset.name == "k400":
-        # recipe.md, section 1: for K400 a difference is no error.
+        # Copies of Kinetics differ from each other: for K400 a difference is no error.
         return Remark("note", f"{what}. YouTube videos vanish: crawls of Kinetics differ.")
     return Remark("warning", f"{what}. The official lists agree with it to the row; this is not all of them.")
 

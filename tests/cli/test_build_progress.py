@@ -5,13 +5,15 @@ import io
 import pytest
 from rich.console import Console
 
-from vidprep.builder.progress import BuildProgress
+from vidprep.cli.progress import BuildProgress
 from vidprep.durations import format_seconds
+
+PLANNED = {"event": "planned", "name": "mini", "num_videos": 10, "num_finished": 4, "num_rejected": 1}
 
 
 def make(terminal=False):
     console = Console(file=io.StringIO(), force_terminal=terminal, width=100)
-    return BuildProgress("mini", num_videos=10, num_finished=4, num_rejected=1, console=console), console
+    return BuildProgress(console), console
 
 
 def video(shard, **more):
@@ -34,6 +36,7 @@ def shard(number):
 def test_counts_and_lines(terminal):
     progress, console = make(terminal)
     with progress:
+        progress.update(PLANNED)
         progress.update(shard(1))
         progress.update(video(1))
         progress.update(video(1, reason="partial", detail="x"))

@@ -6,7 +6,7 @@ import json
 import tarfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -16,10 +16,11 @@ from typing import Any
 import av
 
 from vidprep.errors import ShardError
+from vidprep.machine import num_cores
 from vidprep.recipes.manifests import SPLITS, class_list_hash
 from vidprep.shards.card import dataset_card, format_json, wids_index
 from vidprep.shards.index import INDEX_SCHEMA, read_index
-from vidprep.shards.layout import CARD, CLASSES, INDEX, LEDGER, MEMBERS, wids_name
+from vidprep.shards.layout import CARD, CLASSES, INDEX, LEDGER, MEMBERS, SIDECAR_SUFFIXES, wids_name
 from vidprep.shards.ledger import read_ledger
 from vidprep.shards.manifest import Manifest, ShardEntry, SplitTotals, file_sha256, read_manifest
 from vidprep.shards.tar import FACTS
@@ -42,12 +43,55 @@ class ShardCheck:
     decode: bool
 
 
-def verify(shards_dir: Path, *, decode: bool = False, num_workers: int = 1) -> Iterator[list[str]]:
-    """Check a finished shard set.
+@dataclass(frozen=True)
+class Verified:
+    """What a check of a shard set found.
+
+    Attributes:
+        num_shards: Tars that were read.
+        num_samples: Samples in them, as the manifest says.
+        problems: Sentences; empty if all is as the manifest says.
+    """
+
+    num_shards: int
+    num_samples: int
+    problems: tuple[str, ...]
+
+
+def verify(
+    shards_dir: Path | str,
+    *,
+    decode: bool = False,
+    num_workers: int | None = None,
+    on_shard: Callable[[int, int], object] = lambda done, total: None,
+) -> Verified:
+    """Check a finished shard set against its manifest: sizes, hashes, members, counts.
+
+        checked = vidprep.verify("shards/motion", decode=True)
+        print(checked.problems)
 
     Args:
-        decode: Decode every video and count its frames.
-        num_workers: Processes that read shards at the same time.
+        shards_dir: The set.
+        decode: Also decode every video and count its frames.
+        num_workers: Processes that read shards at the same time; None: one per core, 0: this one.
+        on_shard: Called after each shard with how many are done, and how many there are.
+
+    Raises:
+        ShardError: If there is no manifest or no index to check against.
+    """
+    shards_dir = Path(shards_dir)
+    shards = read_manifest(shards_dir).shards
+    problems: list[str] = []
+    for done, found in enumerate(find_problems(shards_dir, decode=decode, num_workers=num_workers)):
+        problems += found
+        on_shard(done, len(shards))  # the first finds are those of the files beside the shards
+    return Verified(len(shards), sum(shard.num_samples for shard in shards), tuple(problems))
+
+
+def find_problems(
+    shards_dir: Path, *, decode: bool = False, num_workers: int | None = None
+) -> Iterator[list[str]]:
+    """Check a finished shard set, see `verify`.
 
     Yields:
         Problems as sentences: first those of the sidecars, then a list per shard, in order; empty if fine.
@@ -62,7 +106,10 @@ def verify(shards_dir: Path, *, decode: bool = False, num_workers: int = 1) -> I
         ShardCheck(shards_dir / entry.name, entry, rows_of.get(entry.name, []), decode)
         for entry in manifest.shards
     ]
-    with ProcessPoolExecutor(num_workers, mp_context=get_context("spawn")) as pool:
+    if num_workers == 0:
+        yield from map(verify_shard, tasks)
+        return
+    with ProcessPoolExecutor(num_workers or num_cores(), mp_context=get_context("spawn")) as pool:
         yield from pool.map(verify_shard, tasks)
 
 
@@ -123,6 +170,7 @@ def _rows_by_shard(shards_dir: Path) -> dict[str, list[dict[str, Any]]]:
 
 def _check_names(shards_dir: Path, manifest: Manifest, rows_of: dict[str, list[dict[str, Any]]]) -> list[str]:
     known = {entry.name for entry in manifest.shards}
+    known |= {f"{name}{suffix}" for name in known for suffix in SIDECAR_SUFFIXES}
     found = {
         path.relative_to(shards_dir).as_posix() for split in SPLITS for path in (shards_dir / split).glob("*")
     }

@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from vidprep.cli.main import app
 from vidprep.errors import ShardError
+from vidprep.shards.checks import find_problems as verify
 from vidprep.shards.index import read_index
-from vidprep.shards.verify import verify
 
 
 def problems(shards_dir, **options):

@@ -1,0 +1,57 @@
+"""Write the page: the whole of `vidprep report`, as one function."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidprep.files import write_whole
+from vidprep.report.find import Kind, find_subjects
+from vidprep.report.page import MAX_BYTES, write_page
+
+
+@dataclass(frozen=True)
+class WrittenReport:
+    """A page on the disk.
+
+    Attributes:
+        path: Of the page.
+        size_bytes: Of the page.
+        kinds: What it is about, one of "shards", "run", "evaluation" and "analysis" for each subject.
+    """
+
+    path: Path
+    size_bytes: int
+    kinds: tuple[Kind, ...]
+
+
+def write_report(
+    folders: Sequence[Path | str],
+    path: Path | str = "report.html",
+    *,
+    max_bytes: int = MAX_BYTES,
+    on_stage: Callable[[str], None] = lambda name: None,
+    on_clip: Callable[[int, int], None] = lambda done, total: None,
+) -> WrittenReport:
+    """Write one self-contained HTML page on shard sets, runs, evaluations and analyses.
+
+        page = vidprep.write_report(["shards/motion", "runs/motion", "evals/motion"], "report.html")
+        print(page.path, page.size_bytes)
+
+    Args:
+        folders: Shard sets, runs, evaluations and analyses, or folders of them.
+        path: The page; ends in .html.
+        max_bytes: Of the page: clips and figures are made smaller to fit; tables and text are not.
+        on_stage: Told the name of each part that is looked at.
+        on_clip: Called after each clip with how many are done of a part, and how many it has.
+
+    Raises:
+        ReportError: If there is nothing to report on.
+        ValueError: If `path` does not end in .html.
+    """
+    path = Path(path)
+    if path.suffix not in (".html", ".htm"):
+        raise ValueError(f"{path} does not end in .html.")
+    subjects = find_subjects([Path(folder) for folder in folders])
+    page = write_page(subjects, max_bytes=max_bytes, on_stage=on_stage, on_clip=on_clip).encode()
+    write_whole(path, page)
+    return WrittenReport(path, len(page), tuple(subject.kind for subject in subjects))
