@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
-.PHONY: help demo test test-all check bench clean
+.PHONY: help demo test test-slow fuzz check docs bench clean
 
 help:   ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1|/' | column -t -s '|'
@@ -32,16 +32,23 @@ demo: $(VENV)/installed   ## raw videos to a trained network and a page on it al
 	$(BIN)/vidprep erf --run $(DEMO)/runs/motion --out $(DEMO)/analyses/erf --draws 3 --frames 16 --size 64
 	$(BIN)/vidprep report $(DEMO) --out $(DEMO)/report.html
 
-test: $(VENV)/installed   ## the tests that take less than ten minutes
-	$(BIN)/pytest
+test: $(VENV)/installed   ## every test that is not slow, the same way each time
+	$(BIN)/pytest -n 2 --dist loadfile
 
-test-all: $(VENV)/installed   ## all tests
-	$(BIN)/pytest -m 'slow or not slow'
+test-slow: $(VENV)/installed   ## the tests that take minutes
+	$(BIN)/pytest -m slow
+
+fuzz: $(VENV)/installed   ## search for failing examples at random, for FUZZ_MINUTES (5)
+	HYPOTHESIS_PROFILE=search timeout --preserve-status --signal=INT $${FUZZ_MINUTES:-5}m \
+	    $(BIN)/pytest -m 'slow or not slow' -k 'hypothesis or given' --hypothesis-seed=random -x || true
 
 check: $(VENV)/installed   ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+docs: $(VENV)/installed   ## docs/api.md from the docstrings
+	$(BIN)/python docs/write_api_page.py
 
 bench: $(VENV)/installed   ## measure build and harness (most of an hour; to compare with benchmarks/RESULTS.md)
 	for what in stages speed scaling plan memory; do $(BIN)/python benchmarks/build.py $$what || exit 1; done

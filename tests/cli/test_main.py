@@ -73,11 +73,10 @@ def test_a_shown_recipe_can_be_built_from(tmp_path):
 
 
 def test_where_videos_lie_by_default(monkeypatch):
-    assert default_sources("k400", ["a", "b"]) == ["a", "b"]
     monkeypatch.setenv("VIDPREP_K400", "/videos")
-    assert default_sources("k400", None) == ["/videos"]
+    assert default_sources("k400") == ["/videos"]
     monkeypatch.delenv("VIDPREP_K400")
-    assert default_sources("k400", None) == ["data/k400"]
+    assert default_sources("k400") == ["data/k400"]
 
 
 def test_no_videos_at_the_default_place(tmp_path):

@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vidprep.datasets.matching import match
@@ -45,7 +45,6 @@ def files_of(rows):
     )
 
 
-@settings(deadline=None)  # the first example pays for imports
 @given(RECORDS, FILES)
 def test_every_record_is_accounted_for_once(rows, files):
     records = records_of(rows)
@@ -62,7 +61,6 @@ def test_every_record_is_accounted_for_once(rows, files):
         assert row.status != "missing" or (not row.source and row.source_bytes == 0)
 
 
-@settings(deadline=None)  # the first example pays for imports
 @given(RECORDS, FILES)
 def test_what_is_present_is_unique_and_unambiguous(rows, files):
     matched = match(records_of(rows), files_of(files))
@@ -71,7 +69,6 @@ def test_what_is_present_is_unique_and_unambiguous(rows, files):
     assert not good["key"].duplicated().any()
 
 
-@settings(deadline=None)  # the first example pays for imports
 @given(RECORDS, FILES, st.randoms(use_true_random=False))
 def test_the_order_of_files_does_not_matter(rows, files, random):
     # No two files have one path.

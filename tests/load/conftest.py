@@ -4,14 +4,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from tests.helpers.numbered import encode, sample, write_shard_set
 from vidprep.shards.tar import Sample
-
-# A deadline measures the machine, not the code: this one may be busy.
-settings.register_profile("no deadline", deadline=None)
-settings.load_profile("no deadline")
 
 SIZES = ((340, 256), (256, 340), (456, 256))
 NUM_TRAIN, NUM_VALIDATION = 26, 7

@@ -82,7 +82,7 @@ def test_every_format(videos, name, wanted):
     assert shown(videos[name], list(wanted)) == [(i, i) for i in wanted]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     wanted=st.sets(st.integers(0, NUM_FRAMES - 1), min_size=1).map(sorted),
     name=st.sampled_from(["stored", "stored, B-frames", "open GOP", "VP9"]),

@@ -12,6 +12,7 @@ from vidprep.report.drawing.svg import WIDTH, Axis, Drawing, nice_step, tick_tex
 
 Floats = npt.NDArray[np.float64]
 
+_LEAST_SPAN = 1e-300
 _LEFT, _RIGHT, _TOP, _HEIGHT, _BOTTOM = 50, 8, 12, 150, 34
 
 
@@ -42,7 +43,9 @@ def histogram_bins(series: Mapping[str, Floats], *, num_bins: int = 28, whole: b
     usual = float(np.quantile(values, 0.99))
     if high - low > 3 * (usual - low) > 0:
         high = usual
-    step = nice_step((high - low) or 1.0, num_bins, whole=whole)
+    span = high - low
+    # A span so small that a step of it has no digits left (a subnormal number) is none.
+    step = nice_step(span if span > _LEAST_SPAN else 1.0, num_bins, whole=whole)
     first, last = math.floor(low / step), math.floor(high / step) + 1
     edges: Floats = np.arange(first, last + 1, dtype=np.float64) * step
     counts = {

@@ -1,0 +1,68 @@
+"""What holds for all tests: the same random examples each time, nothing left behind, no state passed on."""
+
+import os
+import random
+import sys
+import threading
+import time
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # one core for each of several test processes
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import psutil
+import pytest
+from hypothesis import settings
+
+# A deadline measures the machine, not the code. `make fuzz` searches at random, see the Makefile.
+settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
+settings.register_profile("search", deadline=None, max_examples=300, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
+
+_END_SECONDS = 10.0
+# Threads that libraries keep for good once they were used, by the beginning of their names.
+_KEPT_THREADS = ("fsspecIO", "asyncio_", "Dask", "IO loop", "Profile", "ThreadPoolExecutor", "execnet")
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind(request):
+    """Fail the test that leaves a thread or a process, not the one that trips over it."""
+    threads, children = set(threading.enumerate()), _children()
+    yield
+    left = _left(threads, children)
+    deadline = time.monotonic() + _END_SECONDS
+    while left and time.monotonic() < deadline:
+        time.sleep(0.05)
+        left = _left(threads, children)
+    assert not left, f"left behind: {left}"
+
+
+def _children():
+    return {process.pid for process in psutil.Process().children()}
+
+
+def _left(threads, children):
+    names = [thread.name for thread in threading.enumerate() if thread not in threads]
+    new_threads = [name for name in names if not name.startswith(_KEPT_THREADS)]
+    new_children = [p for p in psutil.Process().children() if p.pid not in children and _is_ours(p)]
+    return new_threads + new_children
+
+
+def _is_ours(process):
+    try:
+        command = " ".join(process.cmdline())
+        return process.status() != psutil.STATUS_ZOMBIE and "multiprocessing" not in command
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.fixture(autouse=True)
+def random_state_is_restored():
+    """Draws of one test do not change those of the next, whatever the order."""
+    torch = sys.modules.get("torch")
+    before = random.getstate(), np.random.get_state(), torch.random.get_rng_state() if torch else None
+    yield
+    random.setstate(before[0])
+    np.random.set_state(before[1])
+    if before[2] is not None:
+        torch.random.set_rng_state(before[2])
