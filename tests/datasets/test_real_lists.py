@@ -1,8 +1,8 @@
 """The official lists count what Table A counts, to the row."""
 
 import pytest
-from tests.datasets.test_audit import row_of, run
 
+from tests.datasets.test_audit import row_of, run
 from tests.helpers.paths import REAL_DATA
 from tests.helpers.small_datasets import k400_list, k400_row, put
 from vidprep.datasets.audit import audit_remarks, audit_splits

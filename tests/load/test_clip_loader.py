@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.helpers.numbered import read_number, read_video_number
-from tests.load.conftest import NUM_TRAIN
+from tests.helpers.numbered import NUM_TRAIN, read_number, read_video_number
 from vidprep.load import ClipLoader, LoaderOptions
 from vidprep.recipes.recipe import TrainClip
 

@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from tests.helpers.numbered import read_number
-from tests.load.conftest import NUM_VALIDATION
+from tests.helpers.numbered import NUM_VALIDATION, read_number
 from vidprep.errors import ShardError
 from vidprep.load import LoaderOptions, ViewLoader
 from vidprep.load.sampling.clips import eval_frames

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from vidprep.cli.main import app
 from vidprep.errors import ShardError
 from vidprep.shards.index import read_index
-from vidprep.shards.verify import verify
+from vidprep.shards.verify import _check_frames, verify
 
 
 def problems(shards_dir, **options):
@@ -112,3 +112,10 @@ def test_the_command_lists_and_exits(shard_set):
     (shard_set / "train" / "copy.tar").write_bytes(b"")
     bad = CliRunner().invoke(app, ["verify", str(shard_set)])
     assert (bad.exit_code, "1 problems" in bad.output) == (1, True)
+
+
+def test_a_video_that_does_not_decode_at_all():
+    """No count of -1 frames: the message says what FFmpeg says."""
+    (problem,) = _check_frames({"num_frames": 7}, b"no video")
+    assert problem.startswith("the video does not decode: ")
+    assert "-1" not in problem

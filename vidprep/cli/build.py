@@ -15,8 +15,8 @@ from vidprep.cli.options import (
     Sources,
     absolute,
     default_sources,
-    num_cores,
 )
+from vidprep.machine import num_cores
 
 if TYPE_CHECKING:
     from vidprep.builder.run import RunShards

@@ -57,11 +57,6 @@ DecodeWorkers = Annotated[
 ShardsDir = Annotated[Path, typer.Argument(metavar="DIR", help="A shard set.")]
 
 
-def num_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def absolute(path: str) -> str:
     """Return a path as workers elsewhere understand it; URLs stay as they are."""
     return path if "://" in path else str(Path(path).absolute())

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from vidprep.cli.options import ShardsDir, num_cores
+from vidprep.cli.options import ShardsDir
+from vidprep.machine import num_cores
 
 
 def verify(

@@ -10,9 +10,10 @@ from tests.helpers.numbered import STORED, encode, read_number, read_video_numbe
 from tests.helpers.paths import REAL_DATA
 from vidprep.errors import DecodeError
 from vidprep.load.decoding.decode import PyavDecoder, decoder_for
-from vidprep.load.decoding.frames import count_frames, open_video, read_frames
+from vidprep.load.decoding.frames import read_frames
 from vidprep.load.decoding.pixels import buffer_side, frame_shape, plane_array
 from vidprep.load.sampling.views import Box, View
+from vidprep.shards.video_file import count_frames, open_video
 
 REAL = REAL_DATA / "videos"
 NUM_FRAMES = 61

@@ -104,7 +104,7 @@ def test_workers_end_with_a_killed_trainer(shards):
 
 
 def test_no_memory_for_the_batches(shards, monkeypatch):
-    monkeypatch.setattr(ring_module, "available_bytes", lambda: 2**10)
+    monkeypatch.setattr(ring_module, "available_memory", lambda: 2**10)
     with pytest.raises(
         LoaderError, match=r"The batches need 0.00 GiB of memory, 0.00 GiB are available. Use a"
     ):

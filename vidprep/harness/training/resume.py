@@ -34,9 +34,7 @@ def resume_training(training: Training, path: Path, content: dict[str, Any]) -> 
     training.tally.load_state_dict(content["tally"])
     training.began_with = f"Going on from {path}."
     passes = training.settings.split.num_micro_batches
-    training.loader.load_state_dict(
-        training.loader.state_dict() | {"epoch": where["epoch"], "step": where["step"] * passes}
-    )
+    training.loader.seek(epoch=where["epoch"], step=where["step"] * passes)
 
 
 def check_same_position(training: Training) -> None:
