@@ -43,7 +43,7 @@ def decode_clip(
     """
     if clip.flip == "safe":
         raise ValueError(
-            'flip = "safe" needs the classes of the shard set: use ShardDataset or ClipLoader, or "none" or "all".'
+            'flip = "safe" needs the classes of the shard set: use ShardDataset, or "none" or "all".'
         )
     facts = json.loads(sample["json"])
     key = str(sample["__key__"])
@@ -83,7 +83,8 @@ class ShardDataset(torch.utils.data.Dataset[dict[str, Any]]):
         self._reader = reader_for(self._shards.root, None)
         self._clip, self._seed = clip, seed
         self._partners = flip_partners(self._shards, clip.flip)
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # workers live on and see it change
+        # Shared with the workers of a DataLoader, which may have been started before it changes.
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
 
     def __len__(self) -> int:
         return len(self._split)

@@ -14,6 +14,7 @@ import pytest
 
 from vidprep.errors import LoaderError
 from vidprep.load import ClipLoader, LoaderOptions
+from vidprep.load import options as options_module
 from vidprep.load.workers import ring as ring_module
 from vidprep.recipes.recipe import TrainClip
 
@@ -109,6 +110,18 @@ def test_no_memory_for_the_batches(shards, monkeypatch):
         LoaderError, match=r"The batches need 0.00 GiB of memory, 0.00 GiB are available. Use a"
     ):
         next(iter(loader(shards)))
+
+
+def test_importing_the_loader_loads_no_torch():
+    code = "import sys, vidprep.load; dir(vidprep.load); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_workers_are_counted_by_a_containers_quota(monkeypatch):
+    monkeypatch.setattr(options_module, "num_cores", lambda: 8)
+    assert options_module.default_num_workers() == 7
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    assert options_module.default_num_workers() == 2
 
 
 def test_workers_load_no_torch():
