@@ -22,8 +22,8 @@ class LoaderOptions:
         pin_memory: Lock the batches into memory, so that copies to a GPU run beside other work.
         backend: "pyav", or "torchcodec" (an extra; needs pixels = "rgb").
         cache_dir: Keep whole shards of a remote set here, on a local disk, for all ranks of the node.
-        cache_bytes: At most so much of them; needed with `cache_dir`.
-        timeout_seconds: Without a clip from any worker before the loader gives up.
+        cache_bytes: Limit for these copies; needed with `cache_dir`.
+        timeout_seconds: How long to wait for a clip from any worker before the loader gives up.
     """
 
     num_workers: int | None = None

@@ -1,4 +1,4 @@
-"""An index for tars that others made, so that the loaders read them like vidprep's own."""
+"""An index for third-party tars, so that the loaders read them like vidprep's own."""
 
 import json
 import tarfile

@@ -177,7 +177,7 @@ def test_whatever_is_damaged_is_a_decode_error_or_decodes(tmp_path):
 
 
 def test_a_playlist_opens_nothing(tmp_path, videos):
-    """A video of a stranger must not make FFmpeg read other files."""
+    """A third-party video must not make FFmpeg read other files."""
     target = tmp_path / "secret.mp4"
     target.write_bytes(videos["stored"])
     for text in (f"ffconcat version 1.0\nfile '{target}'\n", f"#EXTM3U\n#EXTINF:1,\nfile://{target}\n"):

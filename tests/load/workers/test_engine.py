@@ -15,6 +15,7 @@ import pytest
 from vidprep.errors import LoaderError
 from vidprep.load import ClipLoader, LoaderOptions
 from vidprep.load import options as options_module
+from vidprep.load.workers import engine as engine_module
 from vidprep.load.workers import ring as ring_module
 from vidprep.recipes.recipe import TrainClip
 
@@ -49,7 +50,8 @@ def test_a_killed_worker_is_named(shards):
     assert not workers()
 
 
-def test_a_hanging_worker_is_named(shards):
+def test_a_hanging_worker_is_named(shards, monkeypatch):
+    monkeypatch.setattr(engine_module, "_SECONDS_TO_LEAVE", 0.5)  # it will not leave by itself
     batches = iter(loader(shards, num_workers=1, timeout_seconds=1.0))
     next(batches)
     for worker in workers():
@@ -157,7 +159,7 @@ def test_stats_name_the_bottleneck(shards):
     assert stats.size_bytes > 26 * 1000
     assert "is the bottleneck" in stats.bottleneck()
     for _ in clips:
-        time.sleep(0.2)
+        time.sleep(0.05)
     # The start of the workers is waiting too, and this is a short run.
     stats.wait = 0.01
     assert stats.bottleneck().startswith("The caller is the bottleneck: it waited for clips")

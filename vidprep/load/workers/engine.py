@@ -1,4 +1,4 @@
-"""Who does the work: this process, or a few worker processes that write into the same ring."""
+"""Engines run jobs: in this process, or in worker processes that write into the same ring."""
 
 import os
 import signal
@@ -29,7 +29,7 @@ _BLOCKED_IN_WORKERS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class Engine(Protocol):
-    """Takes jobs, gives back what became of them in any order.
+    """Takes jobs and returns their results in any order.
 
     Attributes:
         ring: The slots that jobs are decoded into.
@@ -44,7 +44,7 @@ class Engine(Protocol):
         """Return the next finished job; waits for it.
 
         Raises:
-            LoaderError: If a worker died or none of them says anything any more.
+            LoaderError: If a worker died or none of them answers any more.
         """
 
     def close(self) -> None:
@@ -97,7 +97,7 @@ class ProcessEngine:
     Args:
         config: For every worker.
         num_workers: Processes; each decodes in one thread.
-        timeout_seconds: Without any message from any worker before the loader gives up.
+        timeout_seconds: How long to wait for a message from any worker before the loader gives up.
     """
 
     def __init__(self, config: WorkConfig, *, num_workers: int, timeout_seconds: float) -> None:
