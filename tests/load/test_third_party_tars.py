@@ -69,7 +69,7 @@ def test_index_then_load(third_party):
         batch_size=5,
         options=LoaderOptions(num_workers=0),
     )
-    (batch,) = loader
+    (batch,) = (batch.clone() for batch in loader)
     assert sorted(zip(batch.key, batch.label.tolist(), strict=True)) == [
         *((f"train/a/some/folder/00{i}", i) for i in range(4)),
         ("train/b/some/folder/000", 7),
