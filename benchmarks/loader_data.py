@@ -91,7 +91,7 @@ def make_jpegs(folder, shards):
     """Every stored frame as a JPEG of quality 90, one tar for each shard."""
     import simplejpeg
 
-    from vidprep.load.decoding.frames import open_video
+    from vidprep.shards.video_file import open_video
 
     if folder.exists():
         return

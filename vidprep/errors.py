@@ -11,6 +11,7 @@
     ├── ShardError         a shard set on disk that is not what its manifest says
     ├── DecodeError        a stored video that does not decode
     ├── LoaderError        a loader as a whole: a worker that died or hangs, no room
+    │   └── BatchExpired   a batch was used after the next one had been asked for
     ├── CheckpointError    a file of weights that is missing, unsafe, or of another network
     ├── ReportError        folders in which there is nothing to report on, or nothing that can be read
     └── HarnessError       a training or an evaluation as a whole: another run in its folder, a loss of NaN
@@ -59,6 +60,10 @@ class DecodeError(VidprepError):
 
 class LoaderError(VidprepError):
     """A loader cannot go on: a worker died or hangs, or there is no memory for its batches."""
+
+
+class BatchExpired(LoaderError):
+    """A batch was used after the loader had taken its memory back."""
 
 
 class CheckpointError(VidprepError):

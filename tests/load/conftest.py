@@ -5,15 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.numbered import encode, sample, write_shard_set
+from tests.helpers.numbered import (
+    NUM_TRAIN,
+    NUM_VALIDATION,
+    SIZES,
+    encode,
+    num_frames_of,
+    sample,
+    write_shard_set,
+)
 from vidprep.shards.tar import Sample
-
-SIZES = ((340, 256), (256, 340), (456, 256))
-NUM_TRAIN, NUM_VALIDATION = 26, 7
-
-
-def num_frames_of(video: int) -> int:
-    return (20, 33, 47, 96, 130)[video % 5]
 
 
 @pytest.fixture(scope="session")

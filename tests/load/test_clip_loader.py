@@ -1,14 +1,16 @@
 """The training loader: the right frames, each sample once, the same batches for any ranks and workers."""
 
+import json
 from itertools import chain
 
 import numpy as np
 import pytest
 import torch
 
-from tests.helpers.numbered import read_number, read_video_number
-from tests.load.conftest import NUM_TRAIN
+from tests.helpers.numbered import NUM_TRAIN, read_number, read_video_number
+from vidprep.errors import BatchExpired, LoaderError
 from vidprep.load import ClipLoader, LoaderOptions
+from vidprep.load import batch as batch_module
 from vidprep.recipes.recipe import TrainClip
 
 INLINE = LoaderOptions(num_workers=0)
@@ -159,7 +161,12 @@ def test_what_does_not_fit_is_said_at_once(shards, changes, message):
 
 @pytest.mark.parametrize(
     ("changes", "name"),
-    [({"seed": 6}, "seed"), ({"batch_size": 12}, "batch_size"), ({"shuffle": "block"}, "shuffle")],
+    [
+        ({"seed": 6}, "seed"),
+        ({"batch_size": 12}, "batch_size"),
+        ({"shuffle": "block"}, "shuffle"),
+        ({"clip": TrainClip(clip_len=4, crop_size=224)}, "clip"),
+    ],
 )
 def test_a_position_in_another_order_is_refused(shards, changes, name):
     state = loader(shards).state_dict()
@@ -170,3 +177,110 @@ def test_a_position_in_another_order_is_refused(shards, changes, name):
 def test_more_workers_than_shards_and_clips(shards):
     clips = loader(shards, batch_size=2, options=LoaderOptions(num_workers=5))
     assert sum(len(batch) for batch in clips) == NUM_TRAIN
+
+
+def test_a_position_survives_json(shards):
+    state = json.loads(json.dumps(loader(shards).state_dict()))
+    loader(shards).load_state_dict(state)
+
+
+def test_seek(shards):
+    whole = [digest(clips) for clips in [loader(shards)] for _ in range(2)]
+    clips = loader(shards)
+    clips.seek(epoch=1, step=2)
+    assert (clips.epoch, clips.step) == (1, 2)
+    assert_same(digest(clips), whole[1][2:])
+    clips.seek(epoch=0, step=0)
+    assert_same(digest(clips), whole[0])
+
+
+@pytest.mark.parametrize(("epoch", "step"), [(0, 4), (0, -1), (-1, 0)])
+def test_seek_beyond_an_epoch(shards, epoch, step):
+    clips = loader(shards)
+    with pytest.raises(ValueError, match=rf"no batch {step} of epoch {epoch}: .* from 0 to 3\."):
+        clips.seek(epoch=epoch, step=step)
+    assert (clips.epoch, clips.step) == (0, 0)
+
+
+def take_by_next(clips):
+    batches = iter(clips)
+    return [next(batches).key for _ in range(len(clips))], batches
+
+
+def take_by_zip(clips):
+    return [batch.key for _, batch in zip(range(len(clips)), clips, strict=False)], None
+
+
+@pytest.mark.parametrize("take", [take_by_next, take_by_zip])
+def test_the_epoch_ends_with_its_last_batch(shards, take):
+    expected = loader(shards)
+    clips = loader(shards)
+    for epoch in range(3):
+        clips.set_epoch(epoch)
+        keys, unfinished = take(clips)
+        assert keys == [batch.key for batch in expected]
+        assert (clips.epoch, clips.step) == (epoch + 1, 0)
+    assert unfinished is None or not list(unfinished)
+    assert (clips.epoch, clips.step) == (3, 0)
+
+
+def test_a_second_iteration_is_refused(shards):
+    clips = loader(shards)
+    with pytest.raises(LoaderError, match="Cannot begin another iteration: an iteration over this loader is"):
+        list(zip(clips, clips, strict=True))
+    first = iter(clips)
+    next(first)
+    with pytest.raises(LoaderError, match="make two loaders"):
+        next(iter(clips))
+    for move in (
+        lambda: clips.set_epoch(5),
+        lambda: clips.seek(epoch=0, step=0),
+        lambda: clips.load_state_dict(loader(shards).state_dict()),
+    ):
+        with pytest.raises(LoaderError, match="Cannot go to batch 0 of epoch"):
+            move()
+    first.close()
+    clips.seek(epoch=0, step=0)
+    assert len(list(clips)) == 4
+
+
+def test_kept_batches_stay_what_they_were(shards):
+    two_slots = LoaderOptions(num_workers=0, num_slots=2)
+    kept, given, expected = [], [], []
+    for batch in loader(shards, options=two_slots):
+        kept.append(batch.to("cpu"))
+        given.append(batch)
+        expected.append(batch.video.numpy().copy())
+    for copy, video in zip(kept, expected, strict=True):
+        assert np.array_equal(copy.video, video)
+    for batch in given:
+        with pytest.raises(BatchExpired, match=r"call batch\.to"):
+            _ = batch.video
+
+
+def late_copy(monkeypatch):
+    """Make copies like those to a GPU from pinned memory: they happen when somebody waits for them."""
+
+    def begin_copy(tensor, device):
+        copy = torch.zeros_like(tensor)
+        return copy, lambda: copy.copy_(tensor)
+
+    monkeypatch.setattr(batch_module, "_begin_copy", begin_copy)
+
+
+def test_copies_are_complete_before_memory_is_used_again(shards, monkeypatch):
+    expected = [video for _, _, video, _ in digest(loader(shards))]
+    late_copy(monkeypatch)
+    two_slots = LoaderOptions(num_workers=0, num_slots=2)
+    parts = [(b.rows(0, 2).to("cpu"), b.rows(2, 6).to("cpu")) for b in loader(shards, options=two_slots)]
+    for (first, second), video in zip(parts, expected, strict=True):
+        assert torch.equal(torch.cat([first.video, second.video]), video)
+
+
+def test_copies_are_complete_when_the_caller_leaves_the_loop(shards, monkeypatch):
+    expected = digest(loader(shards))[0][2]
+    late_copy(monkeypatch)
+    for batch in loader(shards):
+        copy = batch.rows(0, 3).to("cpu")
+        break
+    assert torch.equal(copy.video, expected[:3])

@@ -22,7 +22,8 @@ VIEWS = EvalViews(clip_len=4, num_clips=1, num_crops=1)
 
 def train(shards, num_workers=0, **changes):
     options = LoaderOptions(num_workers=num_workers)
-    return list(ClipLoader(shards, "train", clip=CLIP, batch_size=2, options=options, **changes))
+    loader = ClipLoader(shards, "train", clip=CLIP, batch_size=2, options=options, **changes)
+    return [batch.clone() for batch in loader]
 
 
 def evaluate(shards, num_workers=0):

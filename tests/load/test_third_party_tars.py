@@ -1,4 +1,4 @@
-"""Tars that others made: any codec, any layout of members, indexed once, then loaded like our own."""
+"""Third-party tars: any codec, any layout of members, indexed once, then loaded like vidprep's own."""
 
 import io
 import tarfile
@@ -27,9 +27,9 @@ OTHERS = [
 
 
 @pytest.fixture(scope="module")
-def foreign(tmp_path_factory):
+def third_party(tmp_path_factory):
     """Two tars with the same keys: 4 codecs, then a bad video, a text without a video, and labels in JSON."""
-    root = tmp_path_factory.mktemp("foreign")
+    root = tmp_path_factory.mktemp("third_party")
     (root / "train").mkdir()
     videos = [
         encode(40, i, options=options, suffix=suffix, path=root) for i, (options, suffix) in enumerate(OTHERS)
@@ -56,20 +56,20 @@ def write_tar(path, members):
             tar.addfile(info, io.BytesIO(data))
 
 
-def test_index_then_load(foreign):
-    done = CliRunner().invoke(app, ["index", str(foreign), "--workers", "1"])
+def test_index_then_load(third_party):
+    done = CliRunner().invoke(app, ["index", str(third_party), "--workers", "1"])
     assert done.exit_code == 0, done.output
     assert "5 videos in 2 tars; 2 left out, 0 without a label" in done.output
     assert "left out: some/folder/001: " in done.output
     assert "left out: some/folder/002: no video member" in done.output
     loader = ClipLoader(
-        foreign,
+        third_party,
         "train",
         clip=TrainClip(clip_len=8, frame_step=3),
         batch_size=5,
         options=LoaderOptions(num_workers=0),
     )
-    (batch,) = loader
+    (batch,) = (batch.clone() for batch in loader)
     assert sorted(zip(batch.key, batch.label.tolist(), strict=True)) == [
         *((f"train/a/some/folder/00{i}", i) for i in range(4)),
         ("train/b/some/folder/000", 7),
@@ -80,10 +80,10 @@ def test_index_then_load(foreign):
         assert numbers == batch.frame_indices[i].tolist()
 
 
-def test_safe_flips_need_a_manifest(foreign):
-    CliRunner().invoke(app, ["index", str(foreign), "--workers", "1"])
+def test_safe_flips_need_a_manifest(third_party):
+    CliRunner().invoke(app, ["index", str(third_party), "--workers", "1"])
     with pytest.raises(ShardError, match='nobody knows which classes mirror each other: flip = "safe"'):
-        ClipLoader(foreign, "train", clip=TrainClip(flip="safe"), batch_size=1)
+        ClipLoader(third_party, "train", clip=TrainClip(flip="safe"), batch_size=1)
 
 
 def test_no_tars(tmp_path):
@@ -101,7 +101,7 @@ def test_compressed_tar(tmp_path):
 
 def test_our_own_index_is_left_alone(shards):
     done = CliRunner().invoke(app, ["index", str(shards)])
-    assert "is a shard set of vidprep's own" in str(done.exception)
+    assert "is a shard set that vidprep made" in str(done.exception)
 
 
 def test_bench_loader_reports(shards):

@@ -3,9 +3,8 @@
 import pytest
 import torch
 
-from tests.helpers.numbered import read_number
-from tests.load.conftest import NUM_VALIDATION
-from vidprep.errors import ShardError
+from tests.helpers.numbered import NUM_VALIDATION, read_number
+from vidprep.errors import LoaderError, ShardError
 from vidprep.load import LoaderOptions, ViewLoader
 from vidprep.load.sampling.clips import eval_frames
 from vidprep.load.sampling.crops import eval_boxes
@@ -60,3 +59,12 @@ def test_one_decode_gives_what_many_would(shards):
 def test_split_that_is_not_there(shards):
     with pytest.raises(ShardError, match=r"has no split 'test'. It has: train, validation"):
         ViewLoader(shards, "test", views=VIEWS)
+
+
+def test_a_second_iteration_is_refused_until_the_last_video(shards):
+    views = loader(shards)
+    with pytest.raises(LoaderError, match="Cannot begin another iteration"):
+        list(zip(views, views, strict=True))
+    first = iter(views)
+    keys = [next(first).key[0] for _ in range(len(views))]
+    assert [batch.key[0] for batch in views] == keys

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from vidprep.cli.main import app
 from vidprep.errors import ShardError
+from vidprep.shards.checks import _check_frames
 from vidprep.shards.checks import find_problems as verify
 from vidprep.shards.index import read_index
 
@@ -112,3 +113,10 @@ def test_the_command_lists_and_exits(shard_set):
     (shard_set / "train" / "copy.tar").write_bytes(b"")
     bad = CliRunner().invoke(app, ["verify", str(shard_set)])
     assert (bad.exit_code, "1 problems" in bad.output) == (1, True)
+
+
+def test_a_video_that_does_not_decode_at_all():
+    """No count of -1 frames: the message says what FFmpeg says."""
+    (problem,) = _check_frames({"num_frames": 7}, b"no video")
+    assert problem.startswith("the video does not decode: ")
+    assert "-1" not in problem

@@ -1,4 +1,4 @@
-"""`vidprep bench-loader` and `index`: how fast shards load here, and tars that others made."""
+"""`vidprep bench-loader` and `index`: measure how fast shards load; index third-party tars."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +14,7 @@ def index(
         int | None, typer.Option(min=1, help="Processes that decode.", show_default="one per core")
     ] = None,
 ) -> None:
-    """Write an index.parquet for tars that others made, so that they load like shards of our own."""
+    """Write an index.parquet for third-party tars, so that they load like vidprep's own shards."""
     from concurrent.futures import ProcessPoolExecutor
     from functools import partial
     from multiprocessing import get_context
@@ -25,7 +25,7 @@ def index(
 
     if (directory / MANIFEST).exists():
         raise LoaderError(
-            f"{directory} is a shard set of vidprep's own, with its index. Nothing was changed."
+            f"{directory} is a shard set that vidprep made, with its index. Nothing was changed."
         )
     tars = find_tars(directory)
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:

@@ -2,7 +2,8 @@
 
 ClipLoader   training clips                  LoaderOptions   how to use the machine
 ViewLoader   evaluation views                Batch           what both give
-ShardDataset shards[i] for one's own loops   decode_clip     for a plain webdataset pipeline
+ShardDataset single samples, by number       decode_clip     for a plain webdataset pipeline
+to_network_input  from a batch to what a network takes
 """
 
 import importlib
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from vidprep.load.options import LoaderOptions as LoaderOptions
     from vidprep.load.shard_dataset import ShardDataset as ShardDataset
     from vidprep.load.shard_dataset import decode_clip as decode_clip
+    from vidprep.load.transforms import to_network_input as to_network_input
     from vidprep.load.view_loader import ViewLoader as ViewLoader
 
 _MODULES = {
@@ -23,6 +25,7 @@ _MODULES = {
     "ShardDataset": "shard_dataset",
     "ViewLoader": "view_loader",
     "decode_clip": "shard_dataset",
+    "to_network_input": "transforms",
 }
 __all__ = list(_MODULES)
 
@@ -32,3 +35,7 @@ def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

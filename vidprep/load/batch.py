@@ -6,18 +6,51 @@ says how a frame is laid out.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 
+from vidprep.errors import BatchExpired
 from vidprep.load.decoding.pixels import Pixels
+
+
+class Lease:
+    """The right to use memory of a loader: shared by a batch and its `rows`, ends when the loader says so."""
+
+    def __init__(self) -> None:
+        self._waits: list[Callable[[], object]] = []
+        self._has_ended = False
+
+    def wait_before_reuse(self, wait: Callable[[], object]) -> None:
+        """Have `wait` called before the memory is written again or freed."""
+        self._waits.append(wait)
+
+    def wait(self) -> None:
+        """Wait for all copies out of the memory that have begun."""
+        while self._waits:
+            self._waits.pop()()
+
+    def end(self) -> None:
+        """Wait, then refuse further use."""
+        self.wait()
+        self._has_ended = True
+
+    def check(self) -> None:
+        """Raise `BatchExpired` if the lease has ended."""
+        if self._has_ended:
+            raise BatchExpired(
+                "This batch was given back when the next one was asked for: its memory is used for other "
+                "clips. To keep a batch, call batch.to(device) or batch.clone() before that."
+            )
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
     """Clips, labels, and where the pixels come from.
 
-    `video` lies in the loader's own memory and is overwritten after the next batch has been asked for: use
-    `to(device)` or `clone()` for what is to live longer. All other tensors stay on the CPU unless moved.
+    A batch that a loader gives lies in the loader's own memory, which is used again once the next batch has
+    been asked for: from then on `video` raises `BatchExpired`. What `to(device)` and `clone()` return has
+    memory of its own. All other tensors may be kept, and stay on the CPU unless moved.
 
     Attributes:
         video: (N, T, *frame) uint8.
@@ -38,35 +71,34 @@ class Batch:
     flip: torch.Tensor
     pixels: Pixels
     crop_size: int
-    _before_reuse: list[Callable[[], object]] = field(default_factory=list, repr=False)
+    _lease: Lease = field(default_factory=Lease, repr=False)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "video":
+            object.__getattribute__(self, "_lease").check()
+        return object.__getattribute__(self, name)
 
     def __len__(self) -> int:
         return len(self.key)
 
     def __repr__(self) -> str:
-        return (
-            f"Batch({len(self)} clips, video={tuple(self.video.shape)} {self.pixels} on {self.video.device})"
-        )
+        video: torch.Tensor = object.__getattribute__(self, "video")
+        return f"Batch({len(self)} clips, video={tuple(video.shape)} {self.pixels} on {video.device})"
 
     def to(self, device: torch.device | str) -> "Batch":
-        """Copy pixels and labels to a device.
+        """Copy pixels and labels to a device; the copy is the caller's own, also on the device they are on.
 
         To a GPU the copy runs beside the CPU's work; the loader waits for it before it reuses the memory.
         """
-        moved = replace(
-            self,
-            video=self.video.to(device, non_blocking=True),
-            label=self.label.to(device, non_blocking=True),
-            _before_reuse=[],
-        )
-        if moved.video.is_cuda and not self.video.is_cuda:
-            copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            copied.record(torch.cuda.current_stream(moved.video.device))
-            self._before_reuse.append(copied.synchronize)
-        return moved
+        device = torch.device(device)
+        video, wait = _begin_copy(self.video, device)
+        if wait:
+            self._lease.wait_before_reuse(wait)
+        label = self.label.to(device, non_blocking=True)
+        return replace(self, video=video, label=label, _lease=Lease())
 
     def rows(self, start: int, stop: int) -> "Batch":
-        """Return clips `start` to `stop - 1`, in the same memory."""
+        """Return clips `start` to `stop - 1`, in the same memory and for as long."""
         return replace(
             self,
             video=self.video[start:stop],
@@ -75,15 +107,20 @@ class Batch:
             frame_indices=self.frame_indices[start:stop],
             box=self.box[start:stop],
             flip=self.flip[start:stop],
-            _before_reuse=[],
         )
 
     def clone(self) -> "Batch":
-        """Return a copy that is not overwritten."""
-        return replace(self, video=self.video.clone(), _before_reuse=[])
+        """Return a copy with memory of its own, on the same device."""
+        return self.to(self.video.device)
 
-    def release(self) -> None:
-        """Wait for the copies that `to` has begun; the loader calls it."""
-        for wait in self._before_reuse:
-            wait()
-        self._before_reuse.clear()
+
+def _begin_copy(
+    tensor: torch.Tensor, device: torch.device
+) -> tuple[torch.Tensor, Callable[[], object] | None]:
+    """Copy a tensor; return the copy and what to call before the original may change, if anything."""
+    copy = tensor.to(device, non_blocking=True, copy=True)
+    if not copy.is_cuda or tensor.is_cuda:
+        return copy, None
+    copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    copied.record(torch.cuda.current_stream(copy.device))
+    return copy, copied.synchronize

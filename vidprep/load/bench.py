@@ -23,10 +23,10 @@ class BenchReport:
 
     Attributes:
         setup: What was loaded and how.
-        seconds: Of the measurement.
-        num_clips: That came in this time.
-        size_bytes: Of the stored videos read for them.
-        stats: Of the whole run.
+        seconds: How long the measurement took.
+        num_clips: Clips that came in this time.
+        size_bytes: Bytes of the stored videos that were read for them.
+        stats: Counts and times of the whole run.
     """
 
     setup: str
@@ -69,7 +69,13 @@ def bench_shards(
     """Load training clips for some seconds, epoch after epoch.
 
     Args:
-        clip: By default the one of the shard set's recipe.
+        shards: A shard set: its folder or its URL.
+        split: E.g. "train".
+        batch_size: Clips of a batch, at most as many as there are videos.
+        num_workers: Processes that decode; None: from the cores.
+        pixels: "yuv420" or "rgb".
+        seconds: How long to measure, after the workers have started.
+        clip: Which clips to load; None: those of the shard set's recipe.
 
     Raises:
         LoaderError: If the settings do not fit the shards.

@@ -1,7 +1,7 @@
 """Whole shards kept on a local disk, shared by all processes of a node.
 
 A file is named after the sha256 of its content and appears in one rename when that has been checked, so a
-cache holds nothing half-written or wrong, and a shard of another build is another file.
+cache holds nothing half-written or wrong, and a shard of another build has another name.
 """
 
 import hashlib
@@ -25,8 +25,8 @@ class CachedReader:
 
     Args:
         source: Reads the shards where they are.
-        cache_dir: On a local disk; made if it is missing.
-        max_bytes: Of all the copies together; those not used for longest go first.
+        cache_dir: A folder on a local disk; made if it is missing.
+        max_bytes: Limit for all copies together; those not used for longest are deleted first.
         shards: The entries of the manifest.
 
     Raises:

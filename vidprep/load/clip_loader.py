@@ -3,50 +3,40 @@
 import logging
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 
-from vidprep.errors import DecodeError, ShardError
+from vidprep.errors import DecodeError
 from vidprep.load.batch import Batch
 from vidprep.load.decoding.pixels import Pixels, Uint8s
+from vidprep.load.loader import Loader
 from vidprep.load.options import LoaderOptions
-from vidprep.load.sampling.clips import train_frames
-from vidprep.load.sampling.crops import largest_train_side, train_box
-from vidprep.load.sampling.draws import Draws
-from vidprep.load.sampling.flips import partner_labels, train_flip
+from vidprep.load.sampling.crops import largest_train_side
+from vidprep.load.sampling.flips import flip_partners
 from vidprep.load.sampling.order import EpochOrder, Shuffle, rank_slice
-from vidprep.load.sampling.views import View
-from vidprep.load.stats import Stats
+from vidprep.load.sampling.train_clip import ClipPlan, plan_clip
 from vidprep.load.workers.scheduler import Filling, Request, fill_slots
-from vidprep.load.workers.setup import running_engine, work_config
-from vidprep.recipes.manifests import read_dataset
 from vidprep.recipes.recipe import TrainClip
 from vidprep.shards.shard_set import ShardSet
 from vidprep.shards.stored_video import StoredVideo
 
+_Planned = tuple[StoredVideo, ClipPlan]
+
 _log = logging.getLogger(__name__)
 
 
-class _Clip(NamedTuple):
-    """What one row of a batch shows."""
-
-    video: StoredVideo
-    view: View
-    flip: bool
-    label: int
-
-
-class ClipLoader:
+class ClipLoader(Loader):
     """Batches of random training clips, epoch after epoch.
 
     Global batch b of an epoch is samples b * B to (b + 1) * B - 1 of a permutation of (seed, epoch); this
     rank decodes its share of it. The rest of the epoch, less than a batch, is dropped. A clip, its crop and
     its flip are functions of (seed, epoch, key).
 
-    Iterating goes on from the loader's position to the end of the epoch; the next time is the next epoch.
-    Workers live as long as the iteration and end with it, however it ends.
+    Iterating goes on from the loader's position to the end of the epoch; once the last batch of an epoch is
+    given, the next iteration shows the next epoch. Only one iteration may be under way at a time; its workers
+    end with it, however it ends.
 
         loader = ClipLoader("shards/mini_k400", "train", clip=recipe.train_clip, batch_size=32)
         for epoch in range(45):
@@ -88,27 +78,19 @@ class ClipLoader:
         max_decode_errors: int = 0,
         options: LoaderOptions = LoaderOptions(),  # noqa: B008  (frozen)
     ) -> None:
-        self._shards = shards if isinstance(shards, ShardSet) else ShardSet.open(shards)
-        self._split = self._shards.split(split)
-        self._clip, self._pixels, self._shuffle, self._seed = clip, pixels, shuffle, seed
-        self._rank, self._world_size = rank, world_size
-        self._batch_size = _check_batch(batch_size, rank, world_size, len(self._split))
+        super().__init__(shards, split, rank=rank, world_size=world_size, pixels=pixels, options=options)
+        self._clip, self._shuffle, self._seed = clip, shuffle, seed
+        self._batch_size = _check_batch(batch_size, world_size, len(self._split))
         self._max_decode_errors = max_decode_errors
-        self._options = options
-        self._shards.check_shards(split)
-        self._partners = _flip_partners(self._shards) if clip.flip == "safe" else {}
-        self._config = work_config(
-            self._shards,
-            options,
-            pixels=pixels,
+        self._partners = flip_partners(self._shards, clip.flip)
+        self._config = self._work_config(
             longest_side=max(largest_train_side(clip, *size) for size in self._split.frame_sizes),
             num_jobs=batch_size // world_size,
             views_per_job=1,
             clip_len=clip.clip_len,
         )
-        self._stats = Stats(num_workers=options.workers())
         self._epoch, self._step = epoch, 0
-        self._order_of_epoch()
+        self._order(epoch)  # says now what is wrong with the order
         if rank == 0:
             _log.info("%s", self.describe())
 
@@ -137,21 +119,32 @@ class ClipLoader:
         )
 
     def set_epoch(self, epoch: int) -> None:
-        """Go to the start of an epoch; in the epoch one is in already, e.g. after a resume, stay put."""
-        if epoch != self._epoch:
-            self._epoch, self._step = epoch, 0
-            self._order_of_epoch()
-
-    def seek(self, *, epoch: int, step: int) -> None:
-        """Go to batch `step` of an epoch; the number of batches is the end of the epoch.
+        """Go to the start of an epoch; in the epoch one is in already, e.g. after a resume, stay put.
 
         Raises:
-            ValueError: If the epoch has no such batch.
+            LoaderError: If that is another epoch and an iteration is not finished.
         """
-        if epoch < 0 or not 0 <= step <= len(self):
-            raise ValueError(f"epoch {epoch}, step {step}: an epoch has steps 0 to {len(self)}.")
+        if epoch != self._epoch:
+            self.seek(epoch=epoch, step=0)
+
+    def seek(self, *, epoch: int, step: int) -> None:
+        """Go to a batch: the next iteration begins with it.
+
+        Args:
+            epoch: From 0.
+            step: Number of the batch in its epoch, from 0.
+
+        Raises:
+            ValueError: If there is no such batch.
+            LoaderError: If an iteration is not finished.
+        """
+        if epoch < 0 or not 0 <= step < len(self):
+            raise ValueError(
+                f"There is no batch {step} of epoch {epoch}: epochs count from 0, and their batches from "
+                f"0 to {len(self) - 1}."
+            )
+        self._check_idle(f"go to batch {step} of epoch {epoch}")
         self._epoch, self._step = epoch, step
-        self._order_of_epoch()
 
     def state_dict(self) -> dict[str, Any]:
         """Return the position after the last batch given, and in what it is one: plain numbers and text."""
@@ -161,15 +154,21 @@ class ClipLoader:
         """Go to a position, of a loader with any number of ranks and workers.
 
         Raises:
-            ValueError: If it is a position in other shards, or in another order of them.
+            ValueError: If it is a position in other shards, in another order of them, or among other clips.
+            LoaderError: If an iteration is not finished.
         """
         for name, value in self._identity().items():
+            if name == "clip" and name not in state:  # release 0.1 did not note it
+                continue
             if state.get(name) != value:
                 raise ValueError(
                     f"The saved position is of a loader with {name} = {state.get(name)!r}, this one has "
                     f"{value!r}. Resume with the shards and settings that the run began with."
                 )
-        self.seek(epoch=int(state["epoch"]), step=int(state["step"]))
+        epoch, step = int(state["epoch"]), int(state["step"])
+        if step == len(self):  # release 0.1 called the start of an epoch the end of the one before
+            epoch, step = epoch + 1, 0
+        self.seek(epoch=epoch, step=step)
 
     def _identity(self) -> dict[str, Any]:
         return {
@@ -178,47 +177,63 @@ class ClipLoader:
             "batch_size": self._batch_size,
             "seed": self._seed,
             "shuffle": self._shuffle,
+            "clip": self._clip.model_dump(mode="json"),
         }
 
-    def stats(self) -> Stats:
-        """Return where the time went so far."""
-        return self._stats
-
     def __iter__(self) -> Generator[Batch, None, None]:
-        """Yield the batches from here to the end of the epoch."""
-        with running_engine(self._config, self._options) as engine:
-            plans: dict[int, list[_Clip]] = {}
-            requests = self._requests(range(self._step, len(self)), plans)
+        """Yield the batches from here to the end of the epoch.
+
+        Raises:
+            LoaderError: If another iteration over this loader is not finished.
+        """
+        with self._iteration() as engine:
+            epoch, steps = self._epoch, range(self._step, len(self))
+            plans: dict[int, list[_Planned]] = {}
             self._stats.lap()
-            for filling in fill_slots(
-                engine, requests, num_slots=self._config.ring.num_slots, stats=self._stats
-            ):
-                batch = self._batch(engine.ring[filling.slot], plans.pop(self._step), filling)
-                self._step += 1
-                self._stats.collate += self._stats.lap()
-                yield batch
-                batch.release()
-                self._stats.consume += self._stats.lap()
-        self.set_epoch(self._epoch + 1)
+            fillings = fill_slots(
+                engine,
+                self._requests(epoch, steps, plans),
+                num_slots=self._config.ring.num_slots,
+                stats=self._stats,
+            )
+            for step, filling in zip(steps, fillings, strict=True):
+                batch = self._batch(engine.ring[filling.slot], plans.pop(step), filling)
+                self._advance(epoch, step)
+                yield from self._hand_out(batch)
 
-    def _requests(self, steps: range, plans: dict[int, list[_Clip]]) -> Iterator[list[Request]]:
+    def _advance(self, epoch: int, step: int) -> None:
+        """Note that a batch is about to be given; the last one finishes its epoch and the iteration."""
+        self._epoch, self._step = epoch, step + 1
+        if self._step == len(self):
+            self._epoch, self._step = epoch + 1, 0
+            self._live_iteration = None
+
+    def _requests(
+        self, epoch: int, steps: range, plans: dict[int, list[_Planned]]
+    ) -> Iterator[list[Request]]:
         """Plan the batches of this rank, and note in `plans` what was planned."""
+        order = self._order(epoch)
         for step in steps:
-            rows = self._order.rows(step * self._batch_size, (step + 1) * self._batch_size)
+            rows = order.rows(step * self._batch_size, (step + 1) * self._batch_size)
             mine = rank_slice(rows, rank=self._rank, world_size=self._world_size)
-            plans[step] = [self._plan(int(row)) for row in mine]
-            yield [Request(plan.video, (plan.view,)) for plan in plans[step]]
+            plans[step] = [self._plan(int(row), epoch) for row in mine]
+            yield [Request(video, (plan.view,)) for video, plan in plans[step]]
 
-    def _plan(self, row: int) -> _Clip:
+    def _plan(self, row: int, epoch: int) -> _Planned:
         video = self._split.video(row)
-        who = (self._seed, self._epoch, video.key)
-        frames = train_frames(self._clip, video.num_frames, Draws("clip", *who))
-        box = train_box(self._clip, video.width, video.height, Draws("crop", *who))
-        label = int(self._split.labels[row])
-        flip, label = train_flip(self._clip.flip, label, self._partners, Draws("flip", *who))
-        return _Clip(video, View(tuple(frames), box), flip, label)
+        plan = plan_clip(
+            self._clip,
+            video.key,
+            num_frames=video.num_frames,
+            frame_size=(video.width, video.height),
+            label=int(self._split.labels[row]),
+            partners=self._partners,
+            seed=self._seed,
+            epoch=epoch,
+        )
+        return video, plan
 
-    def _batch(self, slot: Uint8s, clips: list[_Clip], filling: Filling) -> Batch:
+    def _batch(self, slot: Uint8s, clips: list[_Planned], filling: Filling) -> Batch:
         video = torch.from_numpy(slot)
         if filling.failures:
             good = [row for row in range(len(clips)) if row not in filling.failures]
@@ -226,11 +241,11 @@ class ClipLoader:
             video, clips = video[good], [clips[row] for row in good]
         return Batch(
             video=video,
-            label=torch.tensor([clip.label for clip in clips], dtype=torch.int64),
-            key=tuple(clip.video.key for clip in clips),
-            frame_indices=_int32([clip.view.frames for clip in clips], self._clip.clip_len),
-            box=_int32([clip.view.box for clip in clips], 4),
-            flip=torch.tensor([clip.flip for clip in clips], dtype=torch.bool),
+            label=torch.tensor([plan.label for _, plan in clips], dtype=torch.int64),
+            key=tuple(video.key for video, _ in clips),
+            frame_indices=_int32([plan.view.frames for _, plan in clips], self._clip.clip_len),
+            box=_int32([plan.view.box for _, plan in clips], 4),
+            flip=torch.tensor([plan.flip for _, plan in clips], dtype=torch.bool),
             pixels=self._pixels,
             crop_size=self._clip.crop_size,
         )
@@ -245,19 +260,15 @@ class ClipLoader:
                 )
             _log.warning("%s It is missing from its batch.", message)
 
-    def _order_of_epoch(self) -> None:
-        self._order = EpochOrder(
-            self._split.shard_sizes, seed=self._seed, epoch=self._epoch, shuffle=self._shuffle
-        )
+    def _order(self, epoch: int) -> EpochOrder:
+        return EpochOrder(self._split.shard_sizes, seed=self._seed, epoch=epoch, shuffle=self._shuffle)
 
 
 def _int32(rows: list[Any], width: int) -> torch.Tensor:
     return torch.from_numpy(np.array(rows, dtype=np.int32).reshape(len(rows), width))
 
 
-def _check_batch(batch_size: int, rank: int, world_size: int, num_samples: int) -> int:
-    if not 0 <= rank < world_size:
-        raise ValueError(f"rank must be from 0 to world_size - 1 = {world_size - 1}, got {rank}.")
+def _check_batch(batch_size: int, world_size: int, num_samples: int) -> int:
     if batch_size < 1 or batch_size % world_size:
         raise ValueError(
             f"batch_size counts the clips of all ranks together and must be a multiple of world_size = "
@@ -266,13 +277,3 @@ def _check_batch(batch_size: int, rank: int, world_size: int, num_samples: int) 
     if batch_size > num_samples:
         raise ValueError(f"batch_size {batch_size} is more than the {num_samples} videos there are.")
     return batch_size
-
-
-def _flip_partners(shards: ShardSet) -> dict[int, int | None]:
-    if shards.manifest is None:
-        raise ShardError(
-            f'{shards.root} has no manifest, so nobody knows which classes mirror each other: flip = "safe" '
-            'is not possible. Use "none" or "all".'
-        )
-    pairs = [pair.classes for pair in read_dataset(shards.manifest.recipe.dataset.name).flip_partners]
-    return partner_labels(shards.classes, pairs)

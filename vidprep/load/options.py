@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidprep.load.decoding.decode import Backend
+from vidprep.machine import num_cores
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,8 @@ class LoaderOptions:
         pin_memory: Lock the batches into memory, so that copies to a GPU run beside other work.
         backend: "pyav", or "torchcodec" (an extra; needs pixels = "rgb").
         cache_dir: Keep whole shards of a remote set here, on a local disk, for all ranks of the node.
-        cache_bytes: At most so much of them; needed with `cache_dir`.
-        timeout_seconds: Without a clip from any worker before the loader gives up.
+        cache_bytes: Limit for these copies; needed with `cache_dir`.
+        timeout_seconds: How long to wait for a clip from any worker before the loader gives up.
     """
 
     num_workers: int | None = None
@@ -59,7 +60,7 @@ class LoaderOptions:
 
 
 def default_num_workers() -> int:
-    """Return the workers of one rank: its share of the node's cores, less one for the caller if it can."""
+    """Return the workers of one rank: its share of the cores, less one for the caller if there are enough."""
     ranks = max(1, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
-    cores = len(os.sched_getaffinity(0)) // ranks
+    cores = num_cores() // ranks
     return max(1, cores - 1 if cores > 2 else cores)

@@ -1,4 +1,4 @@
-"""Read the bytes of one video: a byte range of a shard, from a disk or through fsspec, and never trusted."""
+"""Read the bytes of one video: a byte range of a shard, from a disk or through fsspec, always checked."""
 
 import os
 import time
@@ -13,7 +13,7 @@ from vidprep.errors import ShardError
 from vidprep.load.sampling.draws import Draws
 from vidprep.shards.stored_video import StoredVideo
 
-# Failures that no second attempt mends.
+# Failures that a second attempt does not help.
 _FINAL = (FileNotFoundError, PermissionError, NotADirectoryError)
 
 
@@ -49,7 +49,7 @@ class RemoteReader:
         root: URL of the shard set.
         attempts: Requests for one range before giving up.
         backoff_seconds: Wait before the second attempt; it doubles, and half of it is random.
-        timeout_seconds: For one request.
+        timeout_seconds: Limit for one request.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""An index for tars that others made, so that the loaders read them like vidprep's own."""
+"""An index for third-party tars, so that the loaders read them like vidprep's own."""
 
 import json
 import tarfile
@@ -11,8 +11,8 @@ from typing import Any
 import av
 
 from vidprep.errors import ShardError
-from vidprep.load.decoding.frames import FrameMissingError, count_frames
 from vidprep.load.reading import pread
+from vidprep.shards.video_file import FrameMissingError, count_frames
 
 VIDEO_EXTENSIONS = ("mp4", "webm", "mkv", "mov", "m4v", "avi", "ts", "mpg")
 NO_LABEL = -1
@@ -107,8 +107,6 @@ def _samples(path: Path) -> Iterator[tuple[str, dict[str, tarfile.TarInfo]]]:
 
 def _video_facts(video: bytes) -> dict[str, object]:
     num_frames, width, height, fps = count_frames(video)
-    if not num_frames:
-        raise FrameMissingError("not a single frame decodes")
     return {
         "num_frames": num_frames,
         "width": width,

@@ -9,18 +9,17 @@ import torch
 from vidprep.errors import DecodeError
 from vidprep.load.batch import Batch
 from vidprep.load.decoding.pixels import Pixels, Uint8s
+from vidprep.load.loader import Loader
 from vidprep.load.options import LoaderOptions
 from vidprep.load.sampling.clips import eval_frames
 from vidprep.load.sampling.crops import eval_boxes
 from vidprep.load.sampling.views import View
-from vidprep.load.stats import Stats
 from vidprep.load.workers.scheduler import Filling, Request, fill_slots
-from vidprep.load.workers.setup import running_engine, work_config
 from vidprep.recipes.recipe import EvalViews
 from vidprep.shards.shard_set import ShardSet
 
 
-class ViewLoader:
+class ViewLoader(Loader):
     """All views of one video after another, each video decoded once.
 
     Rank r of W gives videos r, r + W, ... of the split, less those in `skip`: nothing is padded, nothing
@@ -59,35 +58,22 @@ class ViewLoader:
         pixels: Pixels = "yuv420",
         options: LoaderOptions = LoaderOptions(),  # noqa: B008  (frozen)
     ) -> None:
-        if not 0 <= rank < world_size:
-            raise ValueError(f"rank must be from 0 to world_size - 1 = {world_size - 1}, got {rank}.")
-        self._shards = shards if isinstance(shards, ShardSet) else ShardSet.open(shards)
-        self._split = self._shards.split(split)
-        self._views, self._pixels, self._options = views, pixels, options
+        super().__init__(shards, split, rank=rank, world_size=world_size, pixels=pixels, options=options)
         left_out = frozenset(skip)
         self._rows = [row for row in range(len(self._split)) if row not in left_out][rank::world_size]
-        self._on_failure = on_failure
-        self._shards.check_shards(split)
+        self._views, self._on_failure = views, on_failure
         for width, height in self._split.frame_sizes:
-            eval_boxes(views, width, height)
-        self._config = work_config(
-            self._shards,
-            options,
-            pixels=pixels,
+            eval_boxes(views, width, height)  # says now which crop does not fit
+        self._config = self._work_config(
             longest_side=views.crop_size,
             num_jobs=1,
             views_per_job=views.num_clips * views.num_crops,
             clip_len=views.clip_len,
         )
-        self._stats = Stats(num_workers=options.workers())
 
     def __len__(self) -> int:
         """Return the videos of this rank."""
         return len(self._rows)
-
-    def stats(self) -> Stats:
-        """Return where the time went so far."""
-        return self._stats
 
     def __iter__(self) -> Generator[Batch, None, None]:
         """Yield the videos of this rank.
@@ -99,7 +85,7 @@ class ViewLoader:
         """
         if not self._rows:
             return
-        with running_engine(self._config, self._options) as engine:
+        with self._iteration() as engine:
             self._stats.lap()
             fillings = fill_slots(
                 engine,
@@ -113,10 +99,9 @@ class ViewLoader:
                     self._fail(filling)
                     continue
                 batch = self._batch(engine.ring[filling.slot], row, filling)
-                self._stats.collate += self._stats.lap()
-                yield batch
-                batch.release()
-                self._stats.consume += self._stats.lap()
+                if row == self._rows[-1]:
+                    self._live_iteration = None
+                yield from self._hand_out(batch)
 
     def _requests(self) -> Iterator[list[Request]]:
         for row in self._rows:

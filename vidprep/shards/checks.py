@@ -24,6 +24,7 @@ from vidprep.shards.layout import CARD, CLASSES, INDEX, LEDGER, MEMBERS, SIDECAR
 from vidprep.shards.ledger import read_ledger
 from vidprep.shards.manifest import Manifest, ShardEntry, SplitTotals, file_sha256, read_manifest
 from vidprep.shards.tar import FACTS
+from vidprep.shards.video_file import FrameMissingError, count_frames
 
 
 @dataclass(frozen=True)
@@ -238,8 +239,8 @@ def _check_sample(row: dict[str, Any], data: bytes, decode: bool) -> Iterator[st
         yield f"the label member holds {members['cls'][:20]!r}, the index {row['label']}"
     if zlib.crc32(members["mp4"]) != row["mp4_crc32"]:
         yield "the video's checksum differs from the index"
-    elif decode and (num_frames := count_frames(members["mp4"])) != row["num_frames"]:
-        yield f"{num_frames} frames decode, the index says {row['num_frames']}"
+    elif decode:
+        yield from _check_frames(row, members["mp4"])
     yield from _check_facts(row, members["json"])
 
 
@@ -256,10 +257,11 @@ def _check_facts(row: dict[str, Any], text: bytes) -> Iterator[str]:
             yield f"{name} is {facts[name]!r} in the facts member, {row[name]!r} in the index"
 
 
-def count_frames(video: bytes) -> int:
-    """Decode a stored video from end to end and return its number of frames; -1 if it does not decode."""
+def _check_frames(row: dict[str, Any], video: bytes) -> Iterator[str]:
     try:
-        with av.open(io.BytesIO(video), mode="r") as container:
-            return len([frame.pts for frame in container.decode(video=0)])
-    except (av.FFmpegError, IndexError):
-        return -1
+        num_frames = count_frames(video).num_frames
+    except (av.FFmpegError, FrameMissingError) as error:
+        yield f"the video does not decode: {error}"
+        return
+    if num_frames != row["num_frames"]:
+        yield f"{num_frames} frames decode, the index says {row['num_frames']}"

@@ -19,8 +19,8 @@ from vidprep.load.transforms import to_network_input
 from vidprep.recipes.recipe import EvalViews
 
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
-# Two levels of 255, by which colour conversions differ, after normalisation.
-TOLERANCE = 2.01 / 255 / STD.min()
+# Three levels of 255, by which fast colour conversions differ, after normalisation.
+TOLERANCE = 3.01 / 255 / STD.min()
 # (frames, width, height); a clip of 8 frames, every second one, spans 15.
 SHAPES = ((40, 114, 64), (25, 64, 90), (9, 64, 64), (5, 86, 64), (15, 90, 64))
 
@@ -87,7 +87,7 @@ def test_every_view_is_the_one_of_the_formulas(stored, temporal, num_clips, fram
     seen = set()
     for batch in ViewLoader(root, "validation", views=views, options=INLINE):
         expected = np.stack(list(reference(views, videos[batch.key[0]])))
-        found = to_network_input(batch).numpy()
+        found = to_network_input(batch, chroma="nearest").numpy()
         assert found.shape == expected.shape == (num_clips * 3, 3, 8, 62, 62)
         assert np.abs(found - expected).max() < TOLERANCE
         seen.add(batch.key[0])
@@ -105,7 +105,7 @@ def test_the_views_of_the_paper_at_full_size(tmp_path):
         root = write_shard_set(tmp_path / f"set{number}", [item], 1)
         (batch,) = (batch.clone() for batch in ViewLoader(root, "validation", views=views, options=INLINE))
         for view, expected in enumerate(reference(views, data)):
-            found = to_network_input(batch.rows(view, view + 1)).numpy()[0]
+            found = to_network_input(batch.rows(view, view + 1), chroma="nearest").numpy()[0]
             assert np.abs(found - expected).max() < TOLERANCE
         assert view == 29
 

@@ -10,9 +10,10 @@ from tests.helpers.numbered import STORED, encode, read_number, read_video_numbe
 from tests.helpers.paths import REAL_DATA
 from vidprep.errors import DecodeError
 from vidprep.load.decoding.decode import PyavDecoder, decoder_for
-from vidprep.load.decoding.frames import count_frames, open_video, read_frames
+from vidprep.load.decoding.frames import read_frames
 from vidprep.load.decoding.pixels import buffer_side, frame_shape, plane_array
 from vidprep.load.sampling.views import Box, View
+from vidprep.shards.video_file import count_frames, open_video
 
 REAL = REAL_DATA / "videos"
 NUM_FRAMES = 61
@@ -176,7 +177,7 @@ def test_whatever_is_damaged_is_a_decode_error_or_decodes(tmp_path):
 
 
 def test_a_playlist_opens_nothing(tmp_path, videos):
-    """A video of a stranger must not make FFmpeg read other files."""
+    """A third-party video must not make FFmpeg read other files."""
     target = tmp_path / "secret.mp4"
     target.write_bytes(videos["stored"])
     for text in (f"ffconcat version 1.0\nfile '{target}'\n", f"#EXTM3U\n#EXTINF:1,\nfile://{target}\n"):

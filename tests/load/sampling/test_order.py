@@ -21,7 +21,7 @@ def test_permutation(size, seed):
 
 @given(sizes=shard_sizes, seed=st.integers(0, 99), epoch=st.integers(0, 99), shuffle=shuffles)
 def test_epoch_holds_every_sample_once(sizes, seed, epoch, shuffle):
-    order = EpochOrder(sizes, seed=seed, epoch=epoch, shuffle=shuffle, block_shards=3)
+    order = EpochOrder(sizes, seed=seed, epoch=epoch, shuffle=shuffle)
     assert sorted(order.rows(0, sum(sizes))) == list(range(sum(sizes)))
 
 
@@ -33,7 +33,7 @@ def test_epoch_holds_every_sample_once(sizes, seed, epoch, shuffle):
     length=st.integers(0, 50),
 )
 def test_any_stretch_is_a_part_of_the_whole(sizes, seed, shuffle, start, length):
-    order = EpochOrder(sizes, seed=seed, epoch=1, shuffle=shuffle, block_shards=3)
+    order = EpochOrder(sizes, seed=seed, epoch=1, shuffle=shuffle)
     whole = order.rows(0, sum(sizes))
     assert np.array_equal(order.rows(start, start + length), whole[start : start + length])
 
@@ -58,12 +58,12 @@ def test_batches_know_no_ranks(sizes, share, worlds, seed, stop):
 
 
 def test_blocks_stay_together():
-    """With blocks of 2 of 10 shards, any 20 samples in a row come from 2 shards."""
-    order = EpochOrder([10] * 10, seed=0, epoch=0, shuffle="block", block_shards=2)
-    rows = order.rows(0, 100)
-    for start in range(0, 100, 20):
-        assert len(set(rows[start : start + 20] // 10)) == 2
-    assert not np.array_equal(rows[:20] // 10, np.sort(rows[:20] // 10))
+    """A block is 8 shards: of 40 shards with 5 samples each, any block of 40 samples comes from 8."""
+    order = EpochOrder([5] * 40, seed=0, epoch=0, shuffle="block")
+    rows = order.rows(0, 200)
+    for start in range(0, 200, 40):
+        assert len(set(rows[start : start + 40] // 5)) == 8
+    assert not np.array_equal(rows[:40] // 5, np.sort(rows[:40] // 5))
 
 
 def test_epochs_and_seeds_differ():

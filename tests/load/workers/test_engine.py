@@ -14,6 +14,8 @@ import pytest
 
 from vidprep.errors import LoaderError
 from vidprep.load import ClipLoader, LoaderOptions
+from vidprep.load import options as options_module
+from vidprep.load.workers import engine as engine_module
 from vidprep.load.workers import ring as ring_module
 from vidprep.recipes.recipe import TrainClip
 
@@ -48,7 +50,8 @@ def test_a_killed_worker_is_named(shards):
     assert not workers()
 
 
-def test_a_hanging_worker_is_named(shards):
+def test_a_hanging_worker_is_named(shards, monkeypatch):
+    monkeypatch.setattr(engine_module, "_SECONDS_TO_LEAVE", 0.5)  # it will not leave by itself
     batches = iter(loader(shards, num_workers=1, timeout_seconds=1.0))
     next(batches)
     for worker in workers():
@@ -104,11 +107,23 @@ def test_workers_end_with_a_killed_trainer(shards):
 
 
 def test_no_memory_for_the_batches(shards, monkeypatch):
-    monkeypatch.setattr(ring_module, "available_bytes", lambda: 2**10)
+    monkeypatch.setattr(ring_module, "available_memory", lambda: 2**10)
     with pytest.raises(
         LoaderError, match=r"The batches need 0.00 GiB of memory, 0.00 GiB are available. Use a"
     ):
         next(iter(loader(shards)))
+
+
+def test_importing_the_loader_loads_no_torch():
+    code = "import sys, vidprep.load; dir(vidprep.load); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_workers_are_counted_by_a_containers_quota(monkeypatch):
+    monkeypatch.setattr(options_module, "num_cores", lambda: 8)
+    assert options_module.default_num_workers() == 7
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    assert options_module.default_num_workers() == 2
 
 
 def test_workers_load_no_torch():
@@ -144,7 +159,7 @@ def test_stats_name_the_bottleneck(shards):
     assert stats.size_bytes > 26 * 1000
     assert "is the bottleneck" in stats.bottleneck()
     for _ in clips:
-        time.sleep(0.2)
+        time.sleep(0.05)
     # The start of the workers is waiting too, and this is a short run.
     stats.wait = 0.01
     assert stats.bottleneck().startswith("The caller is the bottleneck: it waited for clips")

@@ -66,7 +66,7 @@ num_workers = st.integers(0, 8)
     epoch=st.integers(0, 50),
 )
 def test_any_world_any_workers_any_stop(sizes, share, before, after, stop, num_slots, shuffle, seed, epoch):
-    order = EpochOrder(sizes, seed=seed, epoch=epoch, shuffle=shuffle, block_shards=3)
+    order = EpochOrder(sizes, seed=seed, epoch=epoch, shuffle=shuffle)
     batch = share * int(np.lcm(before[0], after[0]))
     num_steps = sum(sizes) // batch
     stop = min(stop, num_steps)

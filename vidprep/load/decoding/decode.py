@@ -12,9 +12,10 @@ from typing import Literal, Protocol
 import av
 
 from vidprep.errors import DecodeError
-from vidprep.load.decoding.frames import FrameMissingError, NumberedFrame, read_frames
+from vidprep.load.decoding.frames import NumberedFrame, read_frames
 from vidprep.load.decoding.pixels import Pixels, Uint8s, writer_for
 from vidprep.load.sampling.views import View
+from vidprep.shards.video_file import FrameMissingError
 
 Backend = Literal["pyav", "torchcodec"]
 

@@ -10,30 +10,23 @@ A frame's number is its place in display order. Three ways lead to it, the cheap
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from io import BytesIO
 from itertools import chain
 from typing import TYPE_CHECKING
 
-import av
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from vidprep.shards.video_file import FrameMissingError, open_video
+
 if TYPE_CHECKING:
     VideoPacket = Packet[VideoStream]
-
-# Containers of videos, and no playlist or device: bytes of strangers must not make FFmpeg open other files.
-_CONTAINERS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf"
 
 _SKIPS_NONREF = ("h264", "hevc")
 
 NumberedFrame = tuple[int, VideoFrame]
-
-
-class FrameMissingError(Exception):
-    """A video does not hold a frame that it should; becomes a `DecodeError` with key and shard."""
 
 
 def read_frames(video: bytes, wanted: Sequence[int], *, num_frames: int) -> Iterator[NumberedFrame]:
@@ -65,44 +58,6 @@ def read_frames(video: bytes, wanted: Sequence[int], *, num_frames: int) -> Iter
             f"frame {wanted[delivered]} of {num_frames} is missing or damaged; {delivered} of the "
             f"{len(wanted)} frames asked for were read"
         )
-
-
-def count_frames(video: bytes) -> tuple[int, int, int, float]:
-    """Decode a whole video.
-
-    Returns:
-        Its number of frames, width, height and average frame rate (0.0 where the file names none).
-
-    Raises:
-        FrameMissingError: If there is no video in it.
-        av.FFmpegError: If it cannot be opened or decoded.
-    """
-    with open_video(video) as container:
-        stream = container.streams.video[0]
-        num_frames = sum(1 for _ in container.decode(stream))
-        return num_frames, stream.width, stream.height, float(stream.average_rate or 0.0)
-
-
-def open_video(video: bytes) -> InputContainer:
-    """Open a video in memory, to be decoded in this thread alone."""
-    # Naming the format spares the probing, which takes as long as decoding two frames.
-    container = av.open(
-        BytesIO(video),
-        mode="r",
-        format="mov" if video[4:8] == b"ftyp" else None,
-        options={"format_whitelist": _CONTAINERS},
-        metadata_errors="replace",  # titles and the like may be any bytes
-    )
-    if not container.streams.video:
-        container.close()
-        raise FrameMissingError("there is no video stream")
-    context = container.streams.video[0].codec_context
-    if context is None:  # a header that was cut short, against what PyAV's types promise
-        container.close()
-        raise FrameMissingError("the header does not say how the video is encoded")
-    context.thread_type = "NONE"
-    context.thread_count = 1
-    return container
 
 
 def _index_is_exact(stream: VideoStream, num_frames: int) -> bool:

@@ -32,7 +32,7 @@ class TorchcodecDecoder:
         wanted = sorted(places)
         start = time.perf_counter()
         try:
-            # Approximate seeking misses frames on some foreign files; exact costs one pass over the packets.
+            # Approximate seeking misses frames of some files; exact costs one pass over the packets.
             decoder = self._open(video, dimension_order="NHWC", num_ffmpeg_threads=1, seek_mode="exact")
             frames = decoder.get_frames_at(wanted).data.numpy()
         except (RuntimeError, ValueError, IndexError) as error:

@@ -3,9 +3,29 @@
 from collections.abc import Mapping
 from typing import Literal
 
+from vidprep.errors import ShardError
 from vidprep.load.sampling.draws import Draws
+from vidprep.recipes.manifests import read_dataset
+from vidprep.shards.shard_set import ShardSet
 
 FlipRule = Literal["none", "safe", "all"]
+
+
+def flip_partners(shards: ShardSet, rule: FlipRule) -> dict[int, int | None]:
+    """Return `partner_labels` of a shard set, as far as the rule needs them.
+
+    Raises:
+        ShardError: If nobody knows the classes of the shard set, and the rule is "safe".
+    """
+    if rule != "safe":
+        return {}
+    if shards.manifest is None:
+        raise ShardError(
+            f'{shards.root} has no manifest, so nobody knows which classes mirror each other: flip = "safe" '
+            'is not possible. Use "none" or "all".'
+        )
+    pairs = [pair.classes for pair in read_dataset(shards.manifest.recipe.dataset.name).flip_partners]
+    return partner_labels(shards.classes, pairs)
 
 
 def partner_labels(classes: Mapping[str, int], pairs: list[tuple[str, str]]) -> dict[int, int | None]:

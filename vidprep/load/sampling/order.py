@@ -17,6 +17,7 @@ Shuffle = Literal["full", "block", "none"]
 Rows = npt.NDArray[np.int64]
 
 _ROUNDS = 8
+_BLOCK_SHARDS = 8  # a run in progress needs the order that it began with
 
 
 class Permutation:
@@ -62,8 +63,7 @@ class EpochOrder:
         seed: With `epoch`, decides the order.
         epoch: From 0.
         shuffle: "full" over all samples; "block": shards in random order, samples shuffled within groups of
-            `block_shards` shards, for disks that dislike seeking; "none".
-        block_shards: Shards of one group.
+            8 shards, for disks that dislike seeking; "none".
 
     Raises:
         ValueError: If there are no samples.
@@ -76,7 +76,6 @@ class EpochOrder:
         seed: int,
         epoch: int,
         shuffle: Shuffle = "full",
-        block_shards: int = 8,
     ) -> None:
         if shuffle not in _ROWS:
             raise ValueError(f"shuffle must be one of {', '.join(_ROWS)}; got {shuffle!r}.")
@@ -84,7 +83,6 @@ class EpochOrder:
         self._words = (seed, epoch)
         self._rows = _ROWS[shuffle]
         self._all = Permutation(self.num_samples, "samples", *self._words)
-        self._block_shards = block_shards
         self._sizes = np.asarray(shard_sizes, dtype=np.int64)
         self._starts = np.concatenate(([0], np.cumsum(self._sizes)))
         shards = Permutation(len(self._sizes), "shards", *self._words)
@@ -105,9 +103,9 @@ class EpochOrder:
     def _block_rows(self, positions: Rows) -> Rows:
         """Shuffle inside each block of shards, then find the shard that holds the shuffled position."""
         shuffled = np.empty_like(positions)
-        blocks = np.searchsorted(self._ends, positions, side="right") // self._block_shards
+        blocks = np.searchsorted(self._ends, positions, side="right") // _BLOCK_SHARDS
         for block in np.unique(blocks):
-            first, last = block * self._block_shards, min((block + 1) * self._block_shards, len(self._ends))
+            first, last = block * _BLOCK_SHARDS, min((block + 1) * _BLOCK_SHARDS, len(self._ends))
             start = self._ends[first - 1] if first else 0
             inside = Permutation(int(self._ends[last - 1] - start), "block", *self._words, int(block))
             here = blocks == block

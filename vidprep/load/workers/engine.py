@@ -1,4 +1,4 @@
-"""Who does the work: this process, or a few worker processes that write into the same ring."""
+"""Engines run jobs: in this process, or in worker processes that write into the same ring."""
 
 import os
 import signal
@@ -7,25 +7,29 @@ import subprocess
 import sys
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Protocol
 
 import numpy as np
+import torch
 
 from vidprep.errors import LoaderError
 from vidprep.load.decoding.pixels import Uint8s
+from vidprep.load.options import LoaderOptions
 from vidprep.load.workers.jobs import Done, Job, Work, WorkConfig
 from vidprep.load.workers.ring import map_ring, open_memory
 
 _SECONDS_TO_LEAVE = 5.0
-# Ctrl-C and a scheduler's wish to stop reach the whole process group, and are the caller's to handle: workers
-# are needed until it has finished its step. They end when their connection is closed.
-_NOT_FOR_WORKERS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+# Ctrl-C and a scheduler's request to stop reach the whole process group. The caller handles them and needs
+# its workers until it has finished its step; they end when their connection is closed.
+_BLOCKED_IN_WORKERS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class Engine(Protocol):
-    """Takes jobs, gives back what became of them in any order.
+    """Takes jobs and returns their results in any order.
 
     Attributes:
         ring: The slots that jobs are decoded into.
@@ -40,7 +44,7 @@ class Engine(Protocol):
         """Return the next finished job; waits for it.
 
         Raises:
-            LoaderError: If a worker died or none of them says anything any more.
+            LoaderError: If a worker died or none of them answers any more.
         """
 
     def close(self) -> None:
@@ -48,7 +52,7 @@ class Engine(Protocol):
 
 
 class InlineEngine:
-    """Works in the calling thread, when a result is asked for: for debugging and small things."""
+    """Works in the calling thread, when a result is asked for: for debugging and small data."""
 
     def __init__(self, config: WorkConfig) -> None:
         shape = config.ring
@@ -93,7 +97,7 @@ class ProcessEngine:
     Args:
         config: For every worker.
         num_workers: Processes; each decodes in one thread.
-        timeout_seconds: Without any message from any worker before the loader gives up.
+        timeout_seconds: How long to wait for a message from any worker before the loader gives up.
     """
 
     def __init__(self, config: WorkConfig, *, num_workers: int, timeout_seconds: float) -> None:
@@ -118,7 +122,7 @@ class ProcessEngine:
         try:
             worker.connection.send(job)
         except OSError as error:
-            raise self._obituary(worker) from error
+            raise self._exit_error(worker) from error
 
     def next_done(self) -> Done:
         """Wait for a worker; see `Engine`."""
@@ -130,20 +134,20 @@ class ProcessEngine:
         by_connection = {worker.connection: worker for worker in self._workers}
         ready = wait(list(by_connection), timeout=self._timeout_seconds)
         if not ready:
-            raise self._hung()
+            raise self._timeout_error()
         for connection in ready:
             worker = by_connection[connection]  # type: ignore[index]
             try:
                 message = worker.connection.recv()
             except (EOFError, OSError) as error:
-                raise self._obituary(worker) from error
+                raise self._exit_error(worker) from error
             if isinstance(message, Exception):
                 raise message
             assert isinstance(message, Done)
             worker.jobs.popleft()
             self._done.append(message)
 
-    def _obituary(self, worker: _Worker) -> LoaderError:
+    def _exit_error(self, worker: _Worker) -> LoaderError:
         try:
             code = worker.process.wait(_SECONDS_TO_LEAVE)
         except subprocess.TimeoutExpired:
@@ -157,7 +161,7 @@ class ProcessEngine:
             message += " The system does so when memory runs out: use fewer workers or a smaller batch_size."
         return LoaderError(message)
 
-    def _hung(self) -> LoaderError:
+    def _timeout_error(self) -> LoaderError:
         busy = [worker.describe() for worker in self._workers if worker.jobs]
         return LoaderError(
             f"No clip for {self._timeout_seconds:.0f} s from {', '.join(busy)}. "
@@ -180,7 +184,7 @@ class ProcessEngine:
 
 def _start_worker(number: int, config: WorkConfig, memory: int) -> _Worker:
     ours, theirs = socket.socketpair()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _NOT_FOR_WORKERS)  # a child inherits it
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _BLOCKED_IN_WORKERS)  # a child inherits it
     try:
         process = subprocess.Popen(
             [sys.executable, "-m", "vidprep.load.workers.worker", str(theirs.fileno()), str(memory)],
@@ -193,3 +197,38 @@ def _start_worker(number: int, config: WorkConfig, memory: int) -> _Worker:
     connection: Connection[object, object] = Connection(ours.detach())
     connection.send(config)
     return _Worker(number, process, connection)
+
+
+@contextmanager
+def running_engine(config: WorkConfig, options: LoaderOptions) -> Iterator[Engine]:
+    """Run the workers for the length of a `with` block; afterwards nothing of them is left.
+
+    Raises:
+        LoaderError: If there is no memory for the batches.
+        ToolError: If the decoder backend is not installed.
+        ValueError: If memory is to be pinned without a GPU.
+    """
+    if options.pin_memory and not torch.cuda.is_available():
+        raise ValueError("pin_memory needs a GPU, and PyTorch sees none. Leave it out.")
+    workers = options.workers()
+    engine: Engine
+    if workers:
+        engine = ProcessEngine(config, num_workers=workers, timeout_seconds=options.timeout_seconds)
+    else:
+        engine = InlineEngine(config)
+    try:
+        with _pinned(engine) if options.pin_memory else nullcontext():
+            yield engine
+    finally:
+        engine.close()
+
+
+@contextmanager
+def _pinned(engine: Engine) -> Iterator[None]:
+    """Lock the ring into memory for the GPU's copy engine, whoever allocated it."""
+    address, runtime = engine.ring.ctypes.data, torch.cuda.cudart()  # type: ignore[no-untyped-call]
+    torch.cuda.check_error(int(runtime.cudaHostRegister(address, engine.ring.nbytes, 0)))
+    try:
+        yield
+    finally:
+        runtime.cudaHostUnregister(address)

@@ -1,4 +1,4 @@
-"""What a worker does for one video, and what it says about it. No torch here: a worker starts without it."""
+"""A job is one video to read and decode. No torch here: a worker starts without it."""
 
 import time
 import traceback

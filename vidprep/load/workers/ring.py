@@ -8,15 +8,12 @@ import math
 import mmap
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import psutil
 
 from vidprep.errors import LoaderError
 from vidprep.load.decoding.pixels import Uint8s
-
-_CGROUP = Path("/sys/fs/cgroup")
+from vidprep.machine import available_memory
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,7 @@ def open_memory(size_bytes: int) -> int:
     Raises:
         LoaderError: If there is not so much memory.
     """
-    available = available_bytes()
+    available = available_memory()
     if size_bytes > available:
         raise LoaderError(
             f"The batches need {size_bytes / 2**30:.2f} GiB of memory, {available / 2**30:.2f} GiB are "
@@ -63,14 +60,3 @@ def map_ring(descriptor: int, shape: RingShape) -> Uint8s:
     memory = mmap.mmap(descriptor, shape.size_bytes)
     flat = np.frombuffer(memory, np.uint8)
     return flat.reshape(shape.num_slots, shape.num_views, shape.clip_len, *shape.frame)
-
-
-def available_bytes() -> int:
-    """Return how much memory can still be taken: the machine's, or what a container's limit leaves of it."""
-    available = int(psutil.virtual_memory().available)
-    try:
-        limit = (_CGROUP / "memory.max").read_text().strip()
-        used = int((_CGROUP / "memory.current").read_text())
-    except OSError:
-        return available
-    return available if limit == "max" else max(0, min(available, int(limit) - used))

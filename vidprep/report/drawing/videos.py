@@ -7,10 +7,11 @@ from av.video.reformatter import VideoReformatter
 from PIL import Image
 
 from vidprep.errors import DecodeError
-from vidprep.load.decoding.frames import FrameMissingError, read_frames
+from vidprep.load.decoding.frames import read_frames
 from vidprep.load.reading import LocalReader, RemoteReader, read_video
 from vidprep.shards.shard_set import ShardSet
 from vidprep.shards.stored_video import StoredVideo
+from vidprep.shards.video_file import FrameMissingError
 
 
 class VideoReader:
