@@ -17,17 +17,8 @@ IGNORED_NAMES = {"build", "dist", "node_modules", "venv", "CVS", "_darcs", "egg"
 
 def test_every_test_file_is_collected():
     """Once a folder was named `build`, which pytest passes over: its 119 tests had never run."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "--collect-only",
-        "-q",
-        "-m",
-        "slow or not slow",
-        "-p",
-        "no:cacheprovider",
-    ]
+    options = ["--collect-only", "-q", "-m", "slow or not slow", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", *options]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout
     collected = {line.partition("::")[0] for line in done.stdout.splitlines() if "::" in line}
