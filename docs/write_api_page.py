@@ -95,7 +95,8 @@ def _type_name(annotation: object) -> str:
 
 def _clean(text: str) -> str:
     """Leave out the modules in front of types, and quotes around them."""
-    text = re.sub(r"<object object at \w+>|<class '([\w.]+)'>", r"\1", text)
+    text = re.sub(r"<function <lambda> at \w+>", "...", text)
+    text = re.sub(r"<class '([\w.]+)'>", r"\1", text)
     text = re.sub(r"(?:[a-z_]+\w*\.)+(?=[A-Z])", "", text)
     return re.sub(r"(?<=: )'([^']*)'", r"\1", text)
 

@@ -16,10 +16,12 @@ from hypothesis import settings
 
 # A deadline measures the machine, not the code. `make fuzz` searches at random, see the Makefile.
 settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
-settings.register_profile("search", deadline=None, max_examples=300, print_blob=True)
+settings.register_profile("search", derandomize=False, deadline=None, database=None, max_examples=300)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 _END_SECONDS = 10.0
+# Helpers that multiprocessing starts once and keeps.
+_KEPT_PROCESSES = ("resource_tracker", "forkserver")
 # Threads that libraries keep for good once they were used, by the beginning of their names.
 _KEPT_THREADS = ("fsspecIO", "asyncio_", "Dask", "IO loop", "Profile", "ThreadPoolExecutor", "execnet")
 
@@ -50,8 +52,8 @@ def _left(threads, children):
 
 def _is_ours(process):
     try:
-        command = " ".join(process.cmdline())
-        return process.status() != psutil.STATUS_ZOMBIE and "multiprocessing" not in command
+        is_kept = any(name in word for word in process.cmdline() for name in _KEPT_PROCESSES)
+        return process.status() != psutil.STATUS_ZOMBIE and not is_kept
     except psutil.NoSuchProcess:
         return False
 

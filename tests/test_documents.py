@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+import vidprep
 from tests.helpers.paths import RELEASE_0_1, REPOSITORY
 
 PAGES = sorted(
@@ -53,6 +54,25 @@ def road(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory):
+    """A few raw videos in the official layout."""
+    folder = tmp_path_factory.mktemp("raw") / "ssv2"
+    options = ["--classes", "2", "--videos-per-class", "4", "--validation-per-class", "2"]
+    command = [sys.executable, "-m", "vidprep", "synth", "ssv2", "--out", str(folder), *options]
+    subprocess.run(command, check=True, capture_output=True, timeout=100)
+    return folder
+
+
+def test_every_example_of_the_api_page_runs(road, raw):
+    (road / "raw").mkdir()
+    (road / "raw/ssv2").symlink_to(raw)
+    blocks = re.findall(r"```python\n(.*?)```", (REPOSITORY / "docs/api.md").read_text(), re.S)
+    assert len(blocks) >= 8
+    for block in blocks:
+        exec(compile(block, "docs/api.md", "exec"), {"vidprep": vidprep})
+
+
 def run_example(name, *arguments, cwd):
     script = REPOSITORY / "examples" / name
     done = subprocess.run(
@@ -87,21 +107,7 @@ def test_every_example_is_listed_and_tested():
     assert all(f"`{name} " in listed for name in scripts)
 
 
-def test_the_whole_road(tmp_path):
-    raw = tmp_path / "raw"
-    synth = [
-        "synth",
-        "ssv2",
-        "--out",
-        str(raw),
-        "--classes",
-        "2",
-        "--videos-per-class",
-        "4",
-        "--validation-per-class",
-        "2",
-    ]
-    subprocess.run([sys.executable, "-m", "vidprep", *synth], check=True, capture_output=True, timeout=100)
+def test_the_whole_road(tmp_path, raw):
     said = run_example("whole_road.py", raw, cwd=tmp_path)
     assert "top-1" in said
     assert (tmp_path / "report.html").stat().st_size > 10_000

@@ -87,6 +87,9 @@ def build(
     Every annotated video ends up used, missing or rejected with a reason; the same call goes on where a
     build was stopped. A script that starts worker processes needs `if __name__ == "__main__":` around it.
 
+        result = vidprep.build("demo", "shards/new", sources=["raw/ssv2"], in_process=True)
+        print(result.manifest.totals["train"].used)
+
     Args:
         recipe: A recipe, or the name or path of a pipeline.
         out_dir: The shard set; None: `shards/NAME`.

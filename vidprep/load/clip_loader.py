@@ -38,11 +38,12 @@ class ClipLoader(Loader):
     given, the next iteration shows the next epoch. Only one iteration may be under way at a time; its workers
     end with it, however it ends.
 
-        loader = ClipLoader("shards/mini_k400", "train", clip=recipe.train_clip, batch_size=32)
-        for epoch in range(45):
+        clip = vidprep.TrainClip(clip_len=8, crop_size=32)
+        loader = vidprep.ClipLoader("shards/motion", "train", clip=clip, batch_size=4)
+        for epoch in range(2):
             loader.set_epoch(epoch)
             for batch in loader:
-                ...
+                clips = vidprep.to_network_input(batch)  # (4, 3, 8, 32, 32)
 
     Args:
         shards: A shard set, its folder or its URL.

@@ -26,8 +26,9 @@ class ViewLoader(Loader):
     dropped, ranks may get one video more or less than others. A batch is one video; view number
     clip * num_crops + crop.
 
-        for batch in ViewLoader("shards/mini_k400", "validation", views=recipe.eval_views):
-            scores = model(to_network_input(batch.to("cuda"))).sum(dim=0)
+        views = vidprep.EvalViews(clip_len=8, crop_size=32, num_clips=3, num_crops=3)
+        for batch in vidprep.ViewLoader("shards/motion", "validation", views=views):
+            clips = vidprep.to_network_input(batch)  # (9, 3, 8, 32, 32), the views of one video
 
     Args:
         shards: A shard set, its folder or its URL.

@@ -7,9 +7,10 @@ import pytest
 
 from tests.helpers.numbered import STORED, encode, read_number
 from tests.helpers.paths import REAL_DATA, RELEASE_0_1
-from vidprep.load.decoding.frames import FrameMissingError, read_frames
+from vidprep.load.decoding.frames import read_frames
 from vidprep.load.decoding.stored_mp4 import NotStoredError, StoredReader, parse_packets
 from vidprep.shards.shard_set import ShardSet
+from vidprep.shards.video_file import FrameMissingError
 
 NUM_FRAMES = 61
 WANTED = [range(NUM_FRAMES), range(20, 52, 2), [0], [60], [15, 16, 17], [3, 30, 31, 60], range(1, 60, 9)]

@@ -5,7 +5,7 @@ V = views, T = frames of a clip.
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -14,6 +14,7 @@ import av
 from vidprep.errors import DecodeError
 from vidprep.load.decoding.frames import NumberedFrame, read_frames
 from vidprep.load.decoding.pixels import Pixels, Uint8s, writer_for
+from vidprep.load.decoding.stored_mp4 import NotStoredError, StoredReader
 from vidprep.load.sampling.views import View
 from vidprep.shards.video_file import FrameMissingError
 
@@ -49,19 +50,36 @@ class PyavDecoder:
 
     def __init__(self, pixels: Pixels, side: int) -> None:
         self._writer = writer_for(pixels, side)
+        self._stored = StoredReader()
 
     def decode(self, video: bytes, views: Sequence[View], out: Uint8s, *, num_frames: int) -> Timing:
         """Decode a video into `out`; see `ViewDecoder`."""
         timing = Timing()
         places = places_by_frame(views)
+        wanted = sorted(places)
         try:
-            frames = read_frames(video, sorted(places), num_frames=num_frames)
-            for number, frame in _timed(frames, timing):
-                for view, at in places[number]:
-                    self._writer.write(frame, views[view].box, out[view, at])
-        except (FrameMissingError, av.FFmpegError) as error:
-            raise DecodeError(str(error)) from error
+            frames = self._stored.read(video, wanted, num_frames=num_frames)
+            self._write(frames, views, places, out, timing)
+        except (NotStoredError, FrameMissingError, av.FFmpegError):
+            # The general reader takes any video, and has the last word on one that does not decode.
+            try:
+                frames = read_frames(video, wanted, num_frames=num_frames)
+                self._write(frames, views, places, out, timing)
+            except (FrameMissingError, av.FFmpegError) as error:
+                raise DecodeError(str(error)) from error
         return timing
+
+    def _write(
+        self,
+        frames: Iterator[NumberedFrame],
+        views: Sequence[View],
+        places: Mapping[int, list[tuple[int, int]]],
+        out: Uint8s,
+        timing: Timing,
+    ) -> None:
+        for number, frame in _timed(frames, timing):
+            for view, at in places[number]:
+                self._writer.write(frame, views[view].box, out[view, at])
 
 
 def places_by_frame(views: Sequence[View]) -> dict[int, list[tuple[int, int]]]:

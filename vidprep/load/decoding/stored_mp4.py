@@ -22,6 +22,8 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from vidprep.shards.video_file import FrameMissingError
+
 _VISUAL_ENTRY_BYTES = 78  # of a VisualSampleEntry, in front of its boxes
 _MAX_DECODERS = 16  # one for each size and encoding; a decoder holds some MB of frames
 
@@ -58,7 +60,7 @@ class StoredReader:
     def read(
         self, video: bytes, wanted: Sequence[int], *, num_frames: int
     ) -> Iterator[tuple[int, VideoFrame]]:
-        """Yield (number, frame) of each wanted frame, in order, as far as they decode.
+        """Yield (number, frame) of each wanted frame, in order.
 
         Args:
             video: A whole video file.
@@ -67,6 +69,7 @@ class StoredReader:
 
         Raises:
             NotStoredError: If the video has another form; before the first frame.
+            FrameMissingError: If a packet does not give its frame.
             av.FFmpegError: If it does not decode.
         """
         table = parse_packets(video)
@@ -90,8 +93,8 @@ class StoredReader:
                 while upcoming <= number:
                     frame = _decode_packet(decoder, video, table, upcoming)
                     upcoming += 1
-                if frame is None:
-                    return
+                if frame is None or frame.is_corrupt:
+                    raise FrameMissingError(f"frame {number} of {len(table.sizes)} is missing or damaged")
                 yield number, frame
         except BaseException:
             self._decoders.pop(table.decoder_config, None)  # who knows in which state it is

@@ -106,7 +106,7 @@ def nice_step(span: float, num_steps: int, *, whole: bool = False) -> float:
         span: Greater than 0.
         whole: No steps smaller than 1.
     """
-    rough = span / num_steps
+    rough = max(span / num_steps, 1e-300)  # smaller numbers have no logarithm worth the name
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
     return max(1.0, step) if whole else step
