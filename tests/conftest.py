@@ -20,6 +20,8 @@ settings.register_profile("search", derandomize=False, deadline=None, database=N
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 _END_SECONDS = 10.0
+# A request to a server that lives for several tests.
+_OF_A_SERVER = "process_request_thread"
 # Helpers that multiprocessing starts once and keeps.
 _KEPT_PROCESSES = ("resource_tracker", "forkserver")
 # Threads that libraries keep for good once they were used, by the beginning of their names.
@@ -45,7 +47,7 @@ def _children():
 
 def _left(threads, children):
     names = [thread.name for thread in threading.enumerate() if thread not in threads]
-    new_threads = [name for name in names if not name.startswith(_KEPT_THREADS)]
+    new_threads = [name for name in names if not name.startswith(_KEPT_THREADS) and _OF_A_SERVER not in name]
     new_children = [p for p in psutil.Process().children() if p.pid not in children and _is_ours(p)]
     return new_threads + new_children
 

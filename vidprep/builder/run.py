@@ -158,19 +158,41 @@ def build_shard_set(request: BuildRequest, engine: RunShards, on_event: OnEvent)
             f"Nothing to build: none of the {len(plan.rows):,} annotated videos is under "
             f"{', '.join(request.sources)}. See `vidprep audit`."
         )
-    with (
-        _exclusive(request.out_dir),
-        _stop_says_how_to_go_on(),
-        no_room_is_a_build_error(request.out_dir),
-    ):
-        _settle_plan(plan, request.out_dir)
-        _build_pending(plan, request, engine, on_event)
-        done = read_done(request.out_dir, plan.facts)
-        manifest = finalise(request.out_dir, plan, done, inventory.dataset.labels.classes)
+    full_classes = inventory.dataset.labels.classes
+    return carry_out(plan, request.out_dir, engine, on_event, full_classes, ffmpeg=request.ffmpeg)
+
+
+def carry_out(
+    plan: Plan,
+    out_dir: Path,
+    engine: RunShards,
+    on_event: OnEvent,
+    full_classes: tuple[str, ...],
+    *,
+    ffmpeg: str | None = None,
+) -> Manifest:
+    """Fill the shards of a plan that are not finished yet, and make them a shard set.
+
+    Args:
+        plan: Which video goes into which shard.
+        out_dir: The shard set.
+        engine: What fills shards.
+        on_event: Told of each event.
+        full_classes: Names of the full dataset in label order.
+        ffmpeg: A binary of the user's.
+
+    Raises:
+        BuildError: If the folder holds another build, the disk is full, or no video could be used.
+        BuildStopped: On Ctrl-C or SIGTERM; finished shards are kept.
+    """
+    with _exclusive(out_dir), _stop_says_how_to_go_on(), no_room_is_a_build_error(out_dir):
+        _settle_plan(plan, out_dir)
+        _build_pending(plan, out_dir, engine, on_event, ffmpeg)
+        manifest = finalise(out_dir, plan, read_done(out_dir, plan.facts), full_classes)
     if not manifest.shards:
         raise BuildError(
             f"Not one of {plan.facts.num_videos:,} videos could be used. "
-            f"See why: vidprep ledger {request.out_dir} --list rejected."
+            f"See why: vidprep ledger {out_dir} --list rejected."
         )
     return manifest
 
@@ -187,8 +209,10 @@ def _settle_plan(plan: Plan, out_dir: Path) -> None:
     write_plan(plan, out_dir)  # again, too: the sources may have moved
 
 
-def _build_pending(plan: Plan, request: BuildRequest, engine: RunShards, on_event: OnEvent) -> None:
-    facts, out_dir = plan.facts, request.out_dir
+def _build_pending(
+    plan: Plan, out_dir: Path, engine: RunShards, on_event: OnEvent, ffmpeg: str | None
+) -> None:
+    facts = plan.facts
     done = read_done(out_dir, facts)
     pending = [number for number in range(len(facts.shard_sizes)) if number not in done]
     if not pending:
@@ -197,8 +221,7 @@ def _build_pending(plan: Plan, request: BuildRequest, engine: RunShards, on_even
     take_back(out_dir)
     _clear_leftovers(out_dir)
     tasks = [
-        ShardTask(out_dir, number, facts.recipe.transcode, request.ffmpeg, facts.ffmpeg_version)
-        for number in pending
+        ShardTask(out_dir, number, facts.recipe.transcode, ffmpeg, facts.ffmpeg_version) for number in pending
     ]
     on_event(_planned(facts, done))
     with closing(BuildLog(out_dir)) as log, _logged_end(log, out_dir, facts):

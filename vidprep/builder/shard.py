@@ -6,7 +6,7 @@ import tempfile
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -34,6 +34,7 @@ from vidprep.shards.tar import Sample, ShardWriter
 Report = Callable[[dict[str, Any]], None]
 Row = dict[str, Any]
 Result = TypeVar("Result")
+Stored = tuple[Sample, str] | Rejected
 
 # One video in FFmpeg's hands and one that waits for it, while the one before is checked and packed:
 # a pair of FFmpegs leaves a pair of cores idle for 5 to 8 % of the time.
@@ -79,30 +80,51 @@ def build_shard(task: ShardTask, report: Report) -> None:
     rows = read_shard_rows(task.out_dir, task.shard)
     _stop_if_asked(task)
     report({"event": "shard", "shard": task.shard, "split": rows[0]["split"], "num_videos": len(rows)})
+    with closing(_attempts(task, ffmpeg_path, rows)) as attempts:
+        write_shard(task, rows, _stored_videos(task, attempts, report))
+
+
+def _stored_videos(
+    task: ShardTask, attempts: "Iterator[tuple[Row, _Attempt]]", report: Report
+) -> Iterator[Stored]:
+    """Yield each video as it is to be stored, or why it is rejected; its folder is gone with the next one."""
+    for row, attempt in attempts:
+        stored = _checked(task, row, attempt.outcome)
+        yield stored
+        report(_video_event(task, row, stored, attempt.seconds))
+
+
+def write_shard(task: ShardTask, rows: list[Row], videos: Iterator[Stored]) -> None:
+    """Write a shard's tar under a temporary name, give it its name, then write its done-file.
+
+    Args:
+        task: Which shard of which set.
+        rows: The videos planned for it, in order.
+        videos: Each of them as it is to be stored, with a detail for the ledger, or why it is rejected.
+
+    Raises:
+        BuildError: If the disk is full.
+    """
     # A name of its own for every attempt: a worker that was given up may still be writing.
     partial_path = staging_path(task.out_dir, task.shard).with_suffix(f".{uuid.uuid4().hex[:8]}.partial")
     partial_path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with no_room_is_a_build_error(task.out_dir):
-            _write_shard(task, ffmpeg_path, rows, partial_path, report)
+            _write_shard(task, rows, videos, partial_path)
     finally:
         partial_path.unlink(missing_ok=True)
 
 
-def _write_shard(
-    task: ShardTask, ffmpeg_path: str, rows: list[Row], partial_path: Path, report: Report
-) -> None:
+def _write_shard(task: ShardTask, rows: list[Row], videos: Iterator[Stored], partial_path: Path) -> None:
     rejected: list[Rejected] = []
     details: dict[str, str] = {}
-    with ShardWriter(partial_path) as writer, closing(_attempts(task, ffmpeg_path, rows)) as attempts:
-        for row, attempt in attempts:
-            outcome = _checked(task, row, attempt.outcome)
-            if isinstance(outcome, Rejected):
-                rejected.append(outcome)
+    with ShardWriter(partial_path) as writer:
+        for row, stored in zip(rows, videos, strict=True):
+            if isinstance(stored, Rejected):
+                rejected.append(stored)
             else:
-                sample, details[row["key"]] = outcome
+                sample, details[row["key"]] = stored
                 writer.write(sample)
-            report(_video_event(task, row, outcome, attempt.seconds))
     if writer.rows:
         replace_durably(partial_path, staging_path(task.out_dir, task.shard))
     done = DoneShard(
@@ -162,7 +184,7 @@ def _transcode(task: ShardTask, ffmpeg_path: str, row: Row, scratch_dir: Path) -
     return transcode(_local_source(row, scratch_dir), scratch_dir, task.transcode, ffmpeg_path)
 
 
-def _checked(task: ShardTask, row: Row, outcome: TranscodedVideo | Rejected) -> tuple[Sample, str] | Rejected:
+def _checked(task: ShardTask, row: Row, outcome: TranscodedVideo | Rejected) -> Stored:
     if isinstance(outcome, Rejected):
         return outcome
     video = _or_rejected(row, partial(check_stored, outcome, task.transcode))

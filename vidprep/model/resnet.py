@@ -5,6 +5,7 @@ whose published weights load by name. Tensors are (B, C, T, H, W); sizes are (T,
 """
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
 import torch
@@ -78,7 +79,7 @@ class I3DResNet(nn.Module):
             kept: What dropout leaves, (B, *dropout_shape) bool; None: drawn here, if in training.
         """
         # Scores are rounded no further: the classifier computes in float32 whatever the convolutions do.
-        with torch.autocast(features.device.type, enabled=False):
+        with _no_autocast(features.device):
             if features.dtype is torch.bfloat16:
                 features = features.float()
             if self.head == "pool_first":
@@ -173,3 +174,8 @@ def _layer(
     out_channels = channels * block.expansion
     rest = [block(out_channels, channels, taps=taps) for _ in range(num_blocks - 1)]
     return nn.Sequential(block(in_channels, channels, stride, taps), *rest)
+
+
+def _no_autocast(device: torch.device) -> AbstractContextManager[object]:
+    """Compute in the tensors' own type; a meta tensor, which has shapes only, knows no other."""
+    return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)

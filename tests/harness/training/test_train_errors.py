@@ -71,7 +71,7 @@ def test_a_recipe_of_another_dataset(tiny_shards, tmp_path):
 
 
 def test_a_recipe_replaces_what_is_done_and_not_what_the_shards_are(tiny_shards):
-    recipe, note = training_recipe(ShardSet.open(tiny_shards), "mini_ssv2", None)
+    recipe, note = training_recipe(ShardSet.open(tiny_shards), "mini_ssv2", ())
     assert recipe.name == "numbered" and recipe.optimisation.batch_size == 24 and note is None
 
 

@@ -47,6 +47,9 @@ def histogram_bins(series: Mapping[str, Floats], *, num_bins: int = 28, whole: b
     # A span so small that a step of it has no digits left (a subnormal number) is none.
     step = nice_step(span if span > _LEAST_SPAN else 1.0, num_bins, whole=whole)
     first, last = math.floor(low / step), math.floor(high / step) + 1
+    # A value at an edge may lie beyond it by a rounding error of the product.
+    first -= first * step > low
+    last += last * step < high
     edges: Floats = np.arange(first, last + 1, dtype=np.float64) * step
     counts = {
         name: np.histogram(np.minimum(each, edges[-1]), edges)[0].astype(np.int64)
