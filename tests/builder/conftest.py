@@ -4,6 +4,7 @@ import stat
 
 import pytest
 
+from tests.helpers.builds import build
 from tests.helpers.raw_k400 import CLASSES, Raw
 from vidprep.ffmpeg import find_ffmpeg
 
@@ -22,6 +23,14 @@ def dozen(tmp_path_factory):
     for number in range(3):
         raw.add(f"held_out{number}", split="val", label=CLASSES[number % 3])
     return raw
+
+
+@pytest.fixture(scope="session")
+def reference(dozen, tmp_path_factory):
+    """The set that is built from the dozen; do not change it."""
+    out = tmp_path_factory.mktemp("reference") / "set"
+    build(dozen, out, "--sync")
+    return out
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from typing import Any
 
 from vidprep.errors import HarnessError
 from vidprep.files import write_whole
+from vidprep.harness.conv_check import check_conv3d
 from vidprep.harness.environment import describe_environment
 from vidprep.harness.run_folder import FACTS, RECIPE, read_facts
-from vidprep.harness.training.conv_check import check_conv3d
 from vidprep.harness.training.state import Training
 from vidprep.recipes.manifests import class_list_hash
 from vidprep.recipes.pipelines import format_recipe

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from vidprep.harness.training.conv_check import ConvCheck, check_conv3d
+from vidprep.harness.conv_check import ConvCheck, check_conv3d
 
 
 def test_this_cpu_computes_them_right():
@@ -35,5 +35,5 @@ def test_a_wrong_kernel_is_found(monkeypatch):
         out = right(clips, kernel, padding=padding)
         return out * (out.dtype == torch.float32 or torch.arange(out.shape[2]).view(1, 1, -1, 1, 1) < 3)
 
-    monkeypatch.setattr("vidprep.harness.training.conv_check.conv3d", wrong)
+    monkeypatch.setattr("vidprep.harness.conv_check.conv3d", wrong)
     assert check_conv3d(torch.device("cpu"), channels=8, frames=4, size=6).error > 0.3
