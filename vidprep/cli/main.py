@@ -19,7 +19,7 @@ from vidprep.cli.pipelines import pipelines_app
 from vidprep.cli.report import report
 from vidprep.cli.rescore import rescore
 from vidprep.cli.shards import explain, ledger, verify
-from vidprep.cli.subset import subset
+from vidprep.cli.subset import merge, reshard, subset
 from vidprep.cli.synth import synth
 from vidprep.cli.train import train
 from vidprep.errors import HarnessStopped, VidprepError
@@ -39,6 +39,8 @@ app.command(rich_help_panel="Recipes and raw data")(synth)
 app.command(rich_help_panel="Build shards")(build)
 app.command("build-mini", rich_help_panel="Build shards")(build_mini)
 app.command(rich_help_panel="Build shards")(subset)
+app.command(rich_help_panel="Build shards")(merge)
+app.command(rich_help_panel="Build shards")(reshard)
 app.command(rich_help_panel="Build shards")(status)
 app.command(rich_help_panel="Look at shards")(ledger)
 app.command(rich_help_panel="Look at shards")(explain)

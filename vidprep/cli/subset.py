@@ -1,16 +1,23 @@
-"""`vidprep subset`: a part of a shard set as a set of its own, without decoding."""
+"""`vidprep subset`, `merge` and `reshard`: shard sets made of shard sets, without decoding."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from vidprep.cli.options import ClassList, Overrides, ShardsDir
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from vidprep.builder.run import BuildResult
+
+OutSet = Annotated[Path, typer.Option("--out", metavar="DIR", help="The new shard set.")]
+
 
 def subset(
     shards_dir: ShardsDir,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The new shard set.")],
+    out: OutSet,
     name: Annotated[
         str | None, typer.Option("--subset", metavar="NAME", help="Pipeline of a subset, e.g. mini_k400.")
     ] = None,
@@ -32,10 +39,8 @@ def subset(
     from rich.console import Console
 
     from vidprep.builder.subset import subset as make_subset
-    from vidprep.cli.accounting import accounting_table
     from vidprep.cli.progress import BuildProgress
     from vidprep.recipes.manifests import SPLITS
-    from vidprep.shards.ledger import read_ledger
 
     unknown = set(split or ()) - set(SPLITS)
     if unknown:
@@ -53,5 +58,55 @@ def subset(
             overrides=overrides or (),
             on_event=progress.update,
         )
+    _print(result, console)
+
+
+def merge(
+    shards_dirs: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Shard sets of one dataset.")],
+    out: OutSet,
+    prefer: Annotated[
+        Literal["first"] | None,
+        typer.Option(help="Where two hold different bytes under one id: first takes that of the first."),
+    ] = None,
+) -> None:
+    """Make one shard set of several by copying: what one lacks, another may have.
+
+    A video is used if any of them uses it. Stopped? The same command goes on.
+    """
+    from rich.console import Console
+
+    from vidprep.builder.merge import merge as make_merged
+    from vidprep.cli.progress import BuildProgress
+
+    if len(shards_dirs) < 2:
+        raise typer.BadParameter("give two shard sets or more.", param_hint="DIR...")
+    console = Console(highlight=False)
+    with BuildProgress(console) as progress:
+        result = make_merged(shards_dirs, out, prefer=prefer, on_event=progress.update)
+    _print(result, console)
+
+
+def reshard(
+    shards_dir: ShardsDir,
+    out: OutSet,
+    samples_per_shard: Annotated[int, typer.Option(min=1, metavar="N", help="Samples in each tar.")],
+) -> None:
+    """Make the same shard set with larger or smaller tars, by copying."""
+    from rich.console import Console
+
+    from vidprep.builder.subset import subset as make_subset
+    from vidprep.cli.progress import BuildProgress
+
+    console = Console(highlight=False)
+    setting = f"shards.samples_per_shard={samples_per_shard}"
+    with BuildProgress(console) as progress:
+        result = make_subset(shards_dir, out, overrides=[setting], on_event=progress.update)
+    _print(result, console)
+
+
+def _print(result: "BuildResult", console: "Console") -> None:
+    from vidprep.cli.accounting import accounting_table
+    from vidprep.shards.ledger import read_ledger
+
     console.print(accounting_table(read_ledger(result.out_dir)))
     console.print(f"Shard set: {result.out_dir}", markup=False, soft_wrap=True)
