@@ -90,9 +90,7 @@ def test_different_videos_under_one_id(sets, tmp_path):
 
 def test_sets_that_store_videos_otherwise(raw, sets, tmp_path):
     other = build_set(raw, tmp_path / "other", "transcode.crf=30")
-    with pytest.raises(
-        BuildError, match=r"do not fit together: transcode\.crf 23 and 30\. Build"
-    ):
+    with pytest.raises(BuildError, match=r"do not fit together: transcode\.crf 23 and 30\. Build"):
         merge([sets[0], other], tmp_path / "merged")
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from vidprep.ffmpeg import find_ffmpeg
+from vidprep.recipes.manifests import SPLITS
 from vidprep.recipes.recipe import DatasetStage, Recipe
 from vidprep.shards.index import write_index
 from vidprep.shards.layout import INDEX, MANIFEST, sample_key, shard_name
-from vidprep.shards.manifest import Manifest, ShardEntry
+from vidprep.shards.manifest import Manifest, ShardEntry, SplitTotals
 from vidprep.shards.tar import Sample, ShardWriter
 
 # The set of the loader's tests: sizes and lengths by number of the video.
@@ -133,8 +134,18 @@ def write_manifest(root: Path, entries: tuple[ShardEntry, ...]) -> None:
         source_sha256="",
         tools={},
         shards=entries,
-        totals={},
+        totals={split: totals_of(split, entries) for split in SPLITS},
         index_sha256=hashlib.sha256((root / INDEX).read_bytes()).hexdigest(),
         ledger_sha256="",
     )
     (root / MANIFEST).write_text(manifest.model_dump_json())
+
+
+def totals_of(split: str, entries: tuple[ShardEntry, ...]) -> SplitTotals:
+    """The accounting of a split of which every annotated video is used."""
+    shards = [entry for entry in entries if entry.split == split]
+    used = sum(entry.num_samples for entry in shards)
+    size_bytes = sum(entry.size_bytes for entry in shards)
+    return SplitTotals(
+        annotated=used, used=used, missing=0, rejected=0, num_shards=len(shards), size_bytes=size_bytes
+    )

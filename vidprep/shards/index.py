@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from vidprep.errors import ShardError
-from vidprep.shards.layout import INDEX, MEMBERS
+from vidprep.shards.layout import INDEX, MEMBERS, is_shard_name
 
 # offset and size are bytes from the start of the tar to a member's data, and of that data.
 INDEX_SCHEMA = pa.schema(
@@ -27,6 +28,16 @@ INDEX_SCHEMA = pa.schema(
         ("mp4_crc32", pa.uint32()),
     ]
 )
+# A label of -1 is none; a tar of a terabyte is none either.
+_RANGES = {
+    "label": (-1, 2**31 - 1),
+    "position": (0, 2**31 - 1),
+    "num_frames": (1, 2**31 - 1),
+    "width": (1, 2**16),
+    "height": (1, 2**16),
+    **{f"{member}_{what}": (0, 2**40 - 1) for member in MEMBERS for what in ("offset", "size")},
+}
+_REMEDY = "Copy the whole shard set again, or build it again."
 
 
 def write_index(rows: list[dict[str, object]], path: Path) -> None:
@@ -67,4 +78,28 @@ def parse_index(data: bytes, *, origin: str) -> pa.Table:
     if not table.schema.equals(INDEX_SCHEMA):
         lacking = [name for name in INDEX_SCHEMA.names if name not in table.schema.names]
         raise ShardError(f"{origin}: not the columns of this version; lacking or of another type: {lacking}.")
+    check_index(table, origin=origin)
     return table
+
+
+def check_index(table: pa.Table, *, origin: str) -> None:
+    """Refuse an index that names what cannot be: files from elsewhere would be read, or a loader would break.
+
+    Raises:
+        ShardError: If a value is missing or out of range; the message names it and its row.
+    """
+    for name in table.schema.names:
+        if table[name].null_count:
+            row = pc.index(pc.is_null(table[name]), True).as_py()
+            raise ShardError(f"{origin}: row {row} has no {name}. {_REMEDY}")
+    for name in pc.unique(table["shard"]).to_pylist():
+        if not is_shard_name(name):
+            raise ShardError(
+                f"{origin} names the shard {name!r}, which is no tar below the set's folder. {_REMEDY}"
+            )
+    for name, (low, high) in _RANGES.items():
+        wrong = pc.invert(pc.and_(pc.greater_equal(table[name], low), pc.less_equal(table[name], high)))
+        if pc.any(wrong).as_py():
+            row = pc.index(wrong, True).as_py()
+            key, value = table["key"][row].as_py(), table[name][row].as_py()
+            raise ShardError(f"{origin}: {key} has {name} {value}, not from {low:,} to {high:,}. {_REMEDY}")

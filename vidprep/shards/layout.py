@@ -47,6 +47,16 @@ def shard_name(name: str, split: str, number: int) -> str:
     return f"{split}/{name}-{split}-{number:06d}.tar"
 
 
+def is_shard_name(name: str) -> bool:
+    """Tell whether a name from a file may be opened as a tar of the set: a path below its folder, no other.
+
+    train/a-000000.tar -> True     ../a.tar, /a.tar, s3://b/a.tar, train/../a.tar -> False
+    """
+    parts = name.split("/")
+    plain = not any(part in ("", ".", "..") for part in parts)
+    return plain and name.endswith(".tar") and not set(name) & set(":\\\0")
+
+
 def wids_name(split: str) -> str:
     """Return the name of a split's index for the `wids` reader."""
     return f"{split}-index.json"

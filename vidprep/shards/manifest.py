@@ -6,9 +6,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from vidprep.errors import ShardError
+from vidprep.recipes.manifests import SPLITS
 from vidprep.recipes.recipe import Recipe
 from vidprep.recipes.toml_models import Frozen
-from vidprep.shards.layout import MANIFEST
+from vidprep.shards.layout import MANIFEST, is_shard_name
 
 
 class ShardEntry(Frozen):
@@ -95,11 +96,20 @@ def parse_manifest(data: bytes, *, origin: str) -> Manifest:
         ShardError: If they are no manifest.
     """
     try:
-        return Manifest.model_validate_json(data)
+        manifest = Manifest.model_validate_json(data)
     except ValidationError as error:
         raise ShardError(
             f"{origin} is damaged: {error.error_count()} problems, the first: {error.errors()[0]['msg']}."
         ) from error
+    for entry in manifest.shards:
+        if not is_shard_name(entry.name) or not entry.name.startswith(f"{entry.split}/"):
+            raise ShardError(
+                f"{origin} names the shard {entry.name!r} of split {entry.split!r}: a shard is "
+                "<split>/<name>.tar below the set's folder. Copy the set again from its source."
+            )
+    if missing := set(SPLITS) - manifest.totals.keys():
+        raise ShardError(f"{origin} is damaged: no totals of {', '.join(sorted(missing))}.")
+    return manifest
 
 
 def file_sha256(path: Path) -> str:

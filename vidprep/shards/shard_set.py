@@ -20,6 +20,8 @@ from vidprep.shards.layout import CLASSES, INDEX, MANIFEST
 from vidprep.shards.manifest import Manifest, ShardEntry, parse_manifest
 from vidprep.shards.stored_video import StoredVideo
 
+_AGAIN = "Copy the whole shard set again, or run the same build again."
+
 
 @dataclass(frozen=True)
 class ShardSet:
@@ -59,6 +61,8 @@ class ShardSet:
                 "Copy the whole shard set again, or run the same build again."
             )
         table = parse_index(index, origin=f"{root}/{INDEX}")
+        if manifest:
+            _check_fits(table, manifest, origin=f"{root}/{INDEX}")
         return cls(root, manifest, hashlib.sha256(index if data is None else data).hexdigest(), table)
 
     @property
@@ -66,11 +70,11 @@ class ShardSet:
         """Whether the shards lie on a disk of this machine, rather than behind a URL."""
         return "://" not in self.root
 
-    @property
+    @cached_property
     def classes(self) -> dict[str, int]:
         """Label of each class; in tars of strangers, of each that has a sample."""
         if (data := _read_optional(self.root, CLASSES)) is not None:
-            return {entry["class"]: entry["label"] for entry in json.loads(data)}
+            return _parse_classes(data, origin=f"{self.root}/{CLASSES}")
         pairs = self.index.select(["class", "label"]).group_by(["class", "label"]).aggregate([])
         return dict(zip(pairs["class"].to_pylist(), pairs["label"].to_pylist(), strict=True))
 
@@ -108,6 +112,32 @@ class ShardSet:
             f"{path} {what}; its first sample is {key}. "
             "Copy it again, or run the same build again; finished shards are kept."
         )
+
+
+def _parse_classes(data: bytes, *, origin: str) -> dict[str, int]:
+    try:
+        classes = {str(entry["class"]): int(entry["label"]) for entry in json.loads(data)}
+    except (ValueError, TypeError, KeyError) as error:
+        raise ShardError(f"{origin} is damaged ({error}). {_AGAIN}") from error
+    if sorted(classes.values()) != list(range(len(classes))):
+        raise ShardError(f"{origin}: labels are not 0 to {len(classes) - 1}, each once. {_AGAIN}")
+    return classes
+
+
+def _check_fits(table: pa.Table, manifest: Manifest, *, origin: str) -> None:
+    """Refuse an index whose samples lie beyond the tars that the manifest lists."""
+    sizes = {entry.name: entry.size_bytes for entry in manifest.shards}
+    ends = pa.table({"shard": table["shard"], "end": pc.add(table["mp4_offset"], table["mp4_size"])})
+    for row in ends.group_by("shard").aggregate([("end", "max")]).to_pylist():
+        if row["shard"] not in sizes:
+            raise ShardError(
+                f"{origin} names {row['shard']}, which the manifest does not list. Copy the set again."
+            )
+        if row["end_max"] > sizes[row["shard"]]:
+            raise ShardError(
+                f"{origin}: a video of {row['shard']} ends at byte {row['end_max']:,}, the tar has "
+                f"{sizes[row['shard']]:,}. {_AGAIN}"
+            )
 
 
 @dataclass(frozen=True)
