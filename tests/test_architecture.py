@@ -19,7 +19,7 @@ ALLOWED = {
     "load": {"recipes", "shards"},
     "model": {"recipes"},
     "harness": {"load", "model", "recipes", "shards"},
-    "analysis": {"model"},
+    "analysis": {"harness", "model"},
 }
 SEES_EVERYTHING = {"cli", "report"}
 WITHOUT_TORCH = {"recipes", "shards", "synth", "datasets", "builder"}

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from vidprep.cli.progress import BuildProgress, EvalProgress, StepProgress, TrainProgress
+from vidprep.cli.display import BuildProgress, EvalProgress, StepProgress, TrainProgress
 from vidprep.harness.training.checkpoints import Position
 from vidprep.harness.training.state import TrainStarted
 

@@ -141,3 +141,27 @@ def test_explain_names_the_two_labels(raw, tmp_path):
     assert run_build(raw, out, "--sync").returncode == 0
     told = CliRunner().invoke(app, ["explain", str(out), "double_000000_000010"]).output
     assert "train.csv line" in told
+
+
+@pytest.mark.parametrize(
+    "name", ["../precious.tar", "/precious.tar", "train/../../precious.tar", "other/a.tar"]
+)
+def test_places_elsewhere_are_neither_moved_nor_deleted(dozen, reference, tmp_path, name):
+    out = shutil.copytree(reference, tmp_path / "set")
+    precious = tmp_path / "precious.tar"
+    precious.write_bytes(b"mine")
+    places = out / ".build/places.json"
+    places.write_text(json.dumps(json.loads(places.read_text()) | {"0": name}))
+    (out / ".build/done/000000.json").unlink()
+    said = run_build(dozen, out, "--sync")
+    assert said.returncode == 1
+    assert f"names {name!r}, which is no shard of this set" in said.stderr
+    assert precious.read_bytes() == b"mine"
+
+
+def test_a_damaged_list_of_places_is_named(dozen, reference, tmp_path):
+    out = shutil.copytree(reference, tmp_path / "set")
+    (out / ".build/places.json").write_text("{")
+    said = run_build(dozen, out, "--sync")
+    assert said.returncode == 1
+    assert "places.json is damaged" in said.stderr and "Traceback" not in said.stderr

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from vidprep.cli.progress import BuildProgress
+from vidprep.cli.display import BuildProgress
 from vidprep.durations import format_seconds
 
 PLANNED = {"event": "planned", "name": "mini", "num_videos": 10, "num_finished": 4, "num_rejected": 1}

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from vidprep.cli.progress import TrainProgress
+from vidprep.cli.display import TrainProgress
 from vidprep.harness.training.checkpoints import Position
 from vidprep.harness.training.state import MetricsWritten, StepDone, TrainStarted
 

@@ -15,8 +15,9 @@ from vidprep.builder.plan import PlanFacts
 from vidprep.builder.workspace import done_path, places_path, staging_path
 from vidprep.errors import BuildError
 from vidprep.files import write_whole
+from vidprep.recipes.manifests import SPLITS
 from vidprep.recipes.toml_models import Frozen
-from vidprep.shards.layout import shard_name
+from vidprep.shards.layout import is_shard_name, shard_name
 
 
 class Rejected(Frozen):
@@ -101,7 +102,21 @@ def take_back(out_dir: Path) -> None:
 def _read_places(out_dir: Path) -> dict[int, str]:
     if not places_path(out_dir).is_file():
         return {}
-    return {int(number): name for number, name in json.loads(places_path(out_dir).read_bytes()).items()}
+    path = places_path(out_dir)
+    try:
+        places = {int(number): str(name) for number, name in json.loads(path.read_bytes()).items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise BuildError(
+            f"{path} is damaged ({error}). Delete it and run the same build again: shards that have their "
+            "final names already are built again."
+        ) from error
+    for name in places.values():
+        if not is_shard_name(name) or name.split("/")[0] not in SPLITS:
+            raise BuildError(
+                f"{path} names {name!r}, which is no shard of this set: nothing outside of {out_dir} is "
+                "moved or deleted. Build into a new folder."
+            )
+    return places
 
 
 def _read_done_file(path: Path) -> DoneShard:

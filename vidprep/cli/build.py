@@ -144,8 +144,7 @@ def _build(recipe: "Recipe", out: Path | None, **options: Any) -> None:
     from rich.console import Console
 
     import vidprep
-    from vidprep.cli.accounting import accounting_table
-    from vidprep.cli.progress import BuildProgress
+    from vidprep.cli.display import BuildProgress, accounting_table
     from vidprep.shards.ledger import read_ledger
 
     if out and ":/" in str(out):

@@ -1,11 +1,14 @@
-"""`vidprep bench-loader` and `index`: measure how fast shards load; index third-party tars."""
+"""`vidprep bench-loader`, `index` and `export`: load shards here, or with other readers."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+from vidprep.cli.options import ShardsDir
 from vidprep.errors import LoaderError
+
+_IN_PLACE = ("energon",)  # readers whose files go into the shard set
 
 
 def index(
@@ -70,3 +73,42 @@ def bench_loader(
         seconds=seconds,
     )
     typer.echo(report.text(gpu_clips))
+
+
+def export(
+    shards_dir: ShardsDir,
+    reader: Annotated[
+        Literal["energon", "dali", "files", "csv"],
+        typer.Option(
+            "--for", help="energon, dali, files (MP4s and lists of them), or csv (lists of byte ranges)."
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Where the files go; energon's go into the shard set."),
+    ] = None,
+) -> None:
+    """Write what another reader wants beside the tars; the tars stay as they are.
+
+    Everything comes from index.parquet, so this takes seconds where the readers' own tools read every tar.
+    """
+    from rich.console import Console
+
+    from vidprep.cli.display import StepProgress
+    from vidprep.shards import exports
+    from vidprep.shards.manifest import read_manifest
+
+    if (out is None) != (reader in _IN_PLACE):
+        needs = "goes into the shard set and takes no --out" if reader in _IN_PLACE else "needs --out DIR"
+        raise typer.BadParameter(f"--for {reader} {needs}.", param_hint="--out")
+    if out is None:
+        written = exports.export_energon(shards_dir)
+    elif reader == "files":
+        num_videos = sum(total.used for total in read_manifest(shards_dir).totals.values())
+        with StepProgress(num_videos, "videos", Console(stderr=True)) as progress:
+            written = exports.export_files(
+                shards_dir, out, on_file=lambda done, _: progress.step(done, "writing")
+            )
+    else:
+        written = {"dali": exports.export_dali, "csv": exports.export_csv}[reader](shards_dir, out)
+    typer.echo(f"{len(written):,} files written for {reader}, e.g. {written[0]}")

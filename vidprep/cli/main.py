@@ -8,17 +8,12 @@ import typer
 from vidprep import __version__
 from vidprep.cli.audit import audit
 from vidprep.cli.build import build, build_mini, status
-from vidprep.cli.erf import erf
-from vidprep.cli.evaluate import evaluate
-from vidprep.cli.exports import export
-from vidprep.cli.filters import filters
-from vidprep.cli.loader import bench_loader, index
-from vidprep.cli.model import model
-from vidprep.cli.passports import compare, passport
+from vidprep.cli.evaluate import evaluate, rescore
+from vidprep.cli.loader import bench_loader, export, index
+from vidprep.cli.networks import erf, filters, model
 from vidprep.cli.pipelines import pipelines_app
 from vidprep.cli.report import report
-from vidprep.cli.rescore import rescore
-from vidprep.cli.shards import explain, ledger, verify
+from vidprep.cli.shards import compare, explain, ledger, passport, verify
 from vidprep.cli.subset import merge, reshard, subset
 from vidprep.cli.synth import synth
 from vidprep.cli.train import train
@@ -28,7 +23,7 @@ app = typer.Typer(
     name="vidprep",
     help="From raw SSv2 and Kinetics-400 videos to WebDataset shards and a reproducible I3D number.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )

@@ -77,6 +77,19 @@ CacheGB = Annotated[
 ShardsDir = Annotated[Path, typer.Argument(metavar="DIR", help="A shard set.")]
 
 
+def check_one_source(checkpoint: Path | None, run: Path | None) -> None:
+    """Make sure that a command got either a file or a run; anything else is wrong usage."""
+    if (checkpoint is None) == (run is None):
+        given = "both" if run else "neither"
+        raise typer.BadParameter(
+            f"give one of the two, got {given}.", param_hint="'--checkpoint FILE' / '--run RUN'"
+        )
+    if checkpoint and checkpoint.is_dir():
+        raise typer.BadParameter(
+            f"{checkpoint} is a folder; pass a run's with --run.", param_hint="--checkpoint"
+        )
+
+
 def loader_options(workers: int | None, cache_dir: Path | None, cache_gb: float | None) -> "LoaderOptions":
     """Return how a loader uses the machine."""
     from vidprep.load import LoaderOptions

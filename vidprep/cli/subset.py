@@ -39,7 +39,7 @@ def subset(
     from rich.console import Console
 
     from vidprep.builder.subset import subset as make_subset
-    from vidprep.cli.progress import BuildProgress
+    from vidprep.cli.display import BuildProgress
     from vidprep.recipes.manifests import SPLITS
 
     unknown = set(split or ()) - set(SPLITS)
@@ -76,7 +76,7 @@ def merge(
     from rich.console import Console
 
     from vidprep.builder.merge import merge as make_merged
-    from vidprep.cli.progress import BuildProgress
+    from vidprep.cli.display import BuildProgress
 
     if len(shards_dirs) < 2:
         raise typer.BadParameter("give two shard sets or more.", param_hint="DIR...")
@@ -95,7 +95,7 @@ def reshard(
     from rich.console import Console
 
     from vidprep.builder.subset import subset as make_subset
-    from vidprep.cli.progress import BuildProgress
+    from vidprep.cli.display import BuildProgress
 
     console = Console(highlight=False)
     setting = f"shards.samples_per_shard={samples_per_shard}"
@@ -105,7 +105,7 @@ def reshard(
 
 
 def _print(result: "BuildResult", console: "Console") -> None:
-    from vidprep.cli.accounting import accounting_table
+    from vidprep.cli.display import accounting_table
     from vidprep.shards.ledger import read_ledger
 
     console.print(accounting_table(read_ledger(result.out_dir)))

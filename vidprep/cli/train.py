@@ -115,7 +115,7 @@ def train(
 
     from rich.console import Console
 
-    from vidprep.cli.progress import TrainProgress
+    from vidprep.cli.display import TrainProgress
 
     is_first = os.environ.get("RANK", "0") == "0"
     with TrainProgress(Console(stderr=True, highlight=False, quiet=not is_first)) as progress:

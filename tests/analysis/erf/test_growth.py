@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from tests.helpers.known_runs import run_of_taps, small_net, temporal_kernels, write_run
 from vidprep.analysis.growth_figures import erf_growth_figure
+from vidprep.cli.display import StepProgress
 from vidprep.cli.main import app
-from vidprep.cli.progress import StepProgress
 from vidprep.errors import CheckpointError
 
 SMALL = ("--frames", 8, "--size", 32, "--draws", 2)

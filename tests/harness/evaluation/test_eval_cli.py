@@ -10,8 +10,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from tests.helpers.small_evaluation import command, environment
+from vidprep.cli.display import EvalProgress
 from vidprep.cli.main import app
-from vidprep.cli.progress import EvalProgress
 from vidprep.errors import CheckpointError, HarnessError
 from vidprep.harness.evaluation.results import read_results
 from vidprep.model import i3d_resnet

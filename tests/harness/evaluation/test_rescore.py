@@ -7,8 +7,8 @@ from tests.helpers.paths import RELEASE_0_1
 from vidprep.errors import HarnessError
 from vidprep.harness.evaluation.rescore import compare_evaluations, read_predictions, rescore
 from vidprep.harness.evaluation.results import read_results
-from vidprep.shards.passport import Passport
-from vidprep.shards.set_passport import open_passport
+from vidprep.shards.passports.making import open_passport
+from vidprep.shards.passports.passport import Passport
 
 EVAL, SHARDS = RELEASE_0_1 / "eval", RELEASE_0_1 / "shards"
 

@@ -15,7 +15,7 @@ from vidprep.harness.evaluation.pairing import PairedDifference, paired_differen
 from vidprep.harness.evaluation.results import PREDICTIONS, Results, read_results
 from vidprep.harness.evaluation.scores import label_ranks, mean_per_class, top_k, wilson_interval
 from vidprep.shards.layout import sample_key
-from vidprep.shards.passport import Passport
+from vidprep.shards.passports.passport import Passport
 
 
 @dataclass(frozen=True)

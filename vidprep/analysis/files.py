@@ -1,4 +1,4 @@
-"""What `vidprep filters` and `vidprep erf` leave behind: files that are whole, and none of an earlier run."""
+"""What an analysis leaves behind: files that are whole, and none of an earlier analysis."""
 
 import io
 import json
@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vidprep.files import write_whole
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
 
 def remove_earlier(out_dir: Path, patterns: Sequence[str]) -> None:
-    """Delete files that this command may have written before with other options.
+    """Delete files that an analysis may have written here before with other options.
 
     A report shows every figure of a folder, as if it were about the numbers beside it.
     """
@@ -23,15 +25,11 @@ def remove_earlier(out_dir: Path, patterns: Sequence[str]) -> None:
 
 def write_json(content: dict[str, Any], path: Path) -> None:
     """Write numbers as people can read them, too."""
-    from vidprep.files import write_whole
-
     write_whole(path, (json.dumps(content, indent=2) + "\n").encode())
 
 
 def write_figure(figure: "Figure", path: Path, *, dpi: int = 200) -> None:
     """Write a figure as PNG."""
-    from vidprep.files import write_whole
-
     data = io.BytesIO()
     figure.savefig(data, format="png", dpi=dpi)
     write_whole(path, data.getvalue())
@@ -39,6 +37,4 @@ def write_figure(figure: "Figure", path: Path, *, dpi: int = 200) -> None:
 
 def write_table(table: "pd.DataFrame", path: Path) -> None:
     """Write a table as Parquet."""
-    from vidprep.files import write_whole
-
     write_whole(path, table.to_parquet(index=False))

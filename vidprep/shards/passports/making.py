@@ -10,11 +10,11 @@ import pandas as pd
 
 from vidprep.errors import ShardError
 from vidprep.recipes.classes import expected_counts
-from vidprep.shards.content_hash import GRID_HEIGHT, GRID_WIDTH, Grid, content_hash, sampled_frames
 from vidprep.shards.index import read_index
 from vidprep.shards.ledger import read_ledger
 from vidprep.shards.manifest import read_manifest
-from vidprep.shards.passport import PASSPORT, Passport, make_passport, read_passport
+from vidprep.shards.passports.content_hash import GRID_HEIGHT, GRID_WIDTH, Grid, content_hash, sampled_frames
+from vidprep.shards.passports.passport import PASSPORT, Passport, make_passport, read_passport
 from vidprep.shards.shard_set import ShardSet
 
 

@@ -1,4 +1,4 @@
-"""How far a long command is: a bar on a terminal, plain lines elsewhere; with rate and remaining time.
+"""What commands show: how far a long one is (a bar on a terminal, plain lines elsewhere), and the accounting.
 
 Nothing here imports torch: a command shows itself before that has come.
 """
@@ -15,6 +15,8 @@ from vidprep.durations import format_seconds
 from vidprep.live_display import LiveDisplay
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from vidprep.harness.training.checkpoints import Position
     from vidprep.harness.training.state import TrainEvent
 
@@ -30,7 +32,7 @@ class StepProgress(LiveDisplay):
     """Steps of one command.
 
     Args:
-        num_steps: In all, those that an earlier run made included.
+        num_steps: In all, those that an earlier run made included; 0 where `update` will tell.
         unit: What a step is, in the plural.
     """
 
@@ -40,6 +42,11 @@ class StepProgress(LiveDisplay):
         self._unit = unit
         self._finished = self._made = 0
         self._what = "starting"
+
+    def update(self, finished: int, total: int, what: str) -> None:
+        """Take note of a step by whom knows how many there are."""
+        self._num_steps = total
+        self.step(finished, what)
 
     def step(self, finished: int, what: str) -> None:
         """Take note that one more step was made.
@@ -55,6 +62,8 @@ class StepProgress(LiveDisplay):
     def line(self) -> str:
         """Return the state as one line of text."""
         seconds = time.monotonic() - self.started
+        if not self._num_steps:
+            return self._what
         line = f"{self._what}: {self._finished:,} / {self._num_steps:,} {self._unit}"
         if not self._made:
             return line
@@ -261,3 +270,23 @@ class BuildProgress(LiveDisplay):
                     Text(f"worker {worker}", style="dim"), Text(state, overflow="ellipsis", no_wrap=True)
                 )
             return Group(super().render(), table)
+
+
+def accounting_table(ledger: "pa.Table") -> Table:
+    """Return annotated, used, missing and rejected per split, and a line per reason of rejection."""
+    from vidprep.recipes.manifests import SPLITS
+
+    rows = ledger.select(["split", "status", "reason"]).to_pandas()
+    table = Table(box=None, header_style="bold")
+    table.add_column("")
+    for split in SPLITS:
+        table.add_column(split, justify="right")
+    table.add_row("annotated", *(f"{int((rows['split'] == split).sum()):,}" for split in SPLITS))
+    for status in ("used", "missing", "rejected"):
+        chosen = rows[rows["status"] == status]
+        table.add_row(status, *(f"{int((chosen['split'] == split).sum()):,}" for split in SPLITS))
+    rejected = rows[rows["status"] == "rejected"]
+    for reason in sorted(set(rejected["reason"])):
+        chosen = rejected[rejected["reason"] == reason]
+        table.add_row(f"  {reason}", *(f"{int((chosen['split'] == split).sum()):,}" for split in SPLITS))
+    return table

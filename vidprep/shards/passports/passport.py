@@ -20,8 +20,8 @@ from vidprep.files import replace_durably
 from vidprep.recipes.manifests import class_list_hash
 from vidprep.recipes.recipe import Recipe
 from vidprep.recipes.toml_models import Frozen
-from vidprep.shards.content_hash import HASH_BYTES
 from vidprep.shards.manifest import SplitTotals
+from vidprep.shards.passports.content_hash import HASH_BYTES
 
 PASSPORT = "passport.parquet"
 PASSPORT_SCHEMA = pa.schema(

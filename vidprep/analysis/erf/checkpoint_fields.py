@@ -4,17 +4,17 @@ A finished field lies in a file of its own with what it depends on; the same com
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import numpy as np
+import numpy as np
 
-    from vidprep.analysis.erf.measure import Neuron
-    from vidprep.cli.progress import StepProgress
-    from vidprep.model.receptive_field import Field
+from vidprep.analysis.erf.files import Kept, read_arrays, write_arrays
+from vidprep.analysis.erf.measure import FeatureMap, Neuron, measure_erf
+from vidprep.errors import CheckpointError
+from vidprep.model.receptive_field import Field, receptive_fields
+from vidprep.model.weights import load_network
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class Settings:
         temporal_stride: Of networks whose files do not say it.
     """
 
-    clip_shape: "Neuron"
-    neuron: "Neuron"
+    clip_shape: Neuron
+    neuron: Neuron
     num_draws: int
     seed: int
     temporal_stride: bool
@@ -65,7 +65,7 @@ class Settings:
         return digest.hexdigest()[:16]
 
 
-def common_field(checkpoints: Sequence[Path], temporal_stride: bool) -> "Field":
+def common_field(checkpoints: Sequence[Path], temporal_stride: bool) -> Field:
     """Return the theoretical receptive field, which has to be the same for all that are compared.
 
     Each file is read, so one that is not fit is told of before hours of work.
@@ -73,10 +73,6 @@ def common_field(checkpoints: Sequence[Path], temporal_stride: bool) -> "Field":
     Raises:
         CheckpointError: If a file is unusable, or of a network with another field.
     """
-    from vidprep.errors import CheckpointError
-    from vidprep.model.receptive_field import receptive_fields
-    from vidprep.model.weights import load_network
-
     common: Field | None = None
     for path in checkpoints:
         field = list(receptive_fields(load_network(path, temporal_stride=temporal_stride)).values())[-1]
@@ -91,16 +87,16 @@ def common_field(checkpoints: Sequence[Path], temporal_stride: bool) -> "Field":
     return common
 
 
-def measure_field(target: Target, settings: Settings, before: int, progress: "StepProgress") -> "np.ndarray":
+def measure_field(
+    target: Target, settings: Settings, on_draw: Callable[[int], None] = lambda done: None
+) -> np.ndarray:
     """Return the field of a checkpoint, measured now or found.
 
     Args:
-        before: Draws of other targets that are finished.
+        target: Whose.
+        settings: What is measured.
+        on_draw: Called after each draw with how many are made.
     """
-    from vidprep.analysis.erf.files import Kept, read_arrays, write_arrays
-    from vidprep.analysis.erf.measure import FeatureMap, measure_erf
-    from vidprep.model.weights import load_network
-
     draws = settings.draw_identity(target.checkpoint)
     identity = f"{draws}-{settings.num_draws}"
     if found := read_arrays(target.field_path, identity):
@@ -113,7 +109,7 @@ def measure_field(target: Target, settings: Settings, before: int, progress: "St
         num_draws=settings.num_draws,
         seed=settings.seed,
         kept=kept,
-        on_draw=lambda done, total: progress.step(before + done, f"{target.name}, draw {done} of {total}"),
+        on_draw=lambda done, total: on_draw(done),
     )
     write_arrays(target.field_path, identity, compress=True, erf=field)
     kept.remove()

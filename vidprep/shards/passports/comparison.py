@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from vidprep.recipes.recipe import Recipe
-from vidprep.shards.content_hash import SAME_CONTENT_BITS, differing_bits
-from vidprep.shards.passport import Passport
+from vidprep.shards.passports.content_hash import SAME_CONTENT_BITS, differing_bits
+from vidprep.shards.passports.passport import Passport
 
 # What becomes of a video that both annotate: a word of each in the column `relation`.
 RELATIONS = {

@@ -10,10 +10,10 @@ import pytest
 from tests.helpers.paths import RELEASE_0_1
 from tests.helpers.raw_k400 import Raw, run_build
 from vidprep.errors import ShardError
-from vidprep.shards.comparison import compare_passports
-from vidprep.shards.content_hash import SAME_CONTENT_BITS, content_hash, differing_bits
-from vidprep.shards.passport import make_passport, read_passport, write_passport
-from vidprep.shards.set_passport import hash_contents, open_passport, passport_of
+from vidprep.shards.passports.comparison import compare_passports
+from vidprep.shards.passports.content_hash import SAME_CONTENT_BITS, content_hash, differing_bits
+from vidprep.shards.passports.making import hash_contents, open_passport, passport_of
+from vidprep.shards.passports.passport import make_passport, read_passport, write_passport
 
 NUM_VIDEOS = 8
 

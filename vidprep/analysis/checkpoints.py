@@ -2,20 +2,8 @@
 
 from pathlib import Path
 
-import typer
-
-
-def check_one_source(checkpoint: Path | None, run: Path | None) -> None:
-    """Make sure that a command got either a file or a run; anything else is wrong usage."""
-    if (checkpoint is None) == (run is None):
-        given = "both" if run else "neither"
-        raise typer.BadParameter(
-            f"give one of the two, got {given}.", param_hint="'--checkpoint FILE' / '--run RUN'"
-        )
-    if checkpoint and checkpoint.is_dir():
-        raise typer.BadParameter(
-            f"{checkpoint} is a folder; pass a run's with --run.", param_hint="--checkpoint"
-        )
+from vidprep.errors import HarnessError
+from vidprep.harness.run_folder import CHECKPOINTS, FACTS, epoch_checkpoints
 
 
 def read_epochs(run: Path) -> dict[int, Path]:
@@ -24,9 +12,6 @@ def read_epochs(run: Path) -> dict[int, Path]:
     Raises:
         HarnessError: If the folder is no run, or there is none in it yet.
     """
-    from vidprep.errors import HarnessError
-    from vidprep.harness.run_folder import CHECKPOINTS, FACTS, epoch_checkpoints
-
     found = epoch_checkpoints(run)
     if found:
         return found
