@@ -126,16 +126,17 @@ def _ours(content: dict[str, Any], path: Path) -> WeightFile:
     _check_format(content, path)
     try:
         recipe = Recipe.model_validate(content["recipe"])
+        classes = _class_names(content["classes"])
         return WeightFile(
             str(path),
             "vidprep",
             _named_tensors(content["model"], path),
             stage=recipe.model,
-            classes=tuple(content["classes"]),
+            classes=classes,
             recipe=recipe,
             position=content.get("position"),
         )
-    except (KeyError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"{path}: a checkpoint of vidprep with a part missing or changed: {error}"
         ) from error
@@ -177,7 +178,15 @@ def _read_safetensors(path: Path) -> Tensors:
         ) from error
 
 
-def _named_tensors(content: Mapping[Any, Any], path: Path) -> Tensors:
+def _class_names(found: object) -> tuple[str, ...]:
+    if not isinstance(found, (list, tuple)) or not all(isinstance(name, str) for name in found):
+        raise ValueError(f"'classes' is {found!r:.80}, not a list of names.")
+    return tuple(found)
+
+
+def _named_tensors(content: object, path: Path) -> Tensors:
+    if not isinstance(content, Mapping):
+        raise CheckpointError(f"{path}: its weights are {content!r:.80}, not tensors under names.")
     tensors = {
         name.removeprefix("module."): tensor
         for name, tensor in content.items()

@@ -128,10 +128,16 @@ def _begin_with(net: I3DResNet, request: TrainRequest, classes: tuple[str, ...])
     if request.init is None:
         return f"Weights drawn with seed {request.seed}."
     file = read_weights(request.init)
-    report = str(load_weights(net, file, inflation=request.recipe.model.inflation))
+    loaded = load_weights(net, file, inflation=request.recipe.model.inflation)
+    report = str(loaded)
     if file.classes and file.classes != classes and len(file.classes) == len(classes):
         net.reset_fc()
         report += " Its classifier is for other classes and was drawn anew."
+    if file.classes is None and not loaded.reinitialised:
+        report += (
+            f" Warning: it does not say which classes it was trained on, nor in which order: its classifier "
+            f"was kept because it has {len(classes)}, too."
+        )
     return report
 
 
