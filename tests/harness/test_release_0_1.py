@@ -24,7 +24,7 @@ def release(tmp_path):
 
 COLOURS = (
     "Since release 0.1, colours are rounded and chroma is interpolated: a network sees other pixels. "
-    "The last commit before that change gives the same losses."
+    "The last commit before that change gives the same losses and logits."
 )
 
 
@@ -55,18 +55,27 @@ def test_a_run_goes_on_to_the_same_losses(resumed):
     )
 
 
-def test_a_checkpoint_scores_the_same(release, tmp_path):
+@pytest.fixture
+def scored(release, tmp_path):
     checkpoint = release / "run/checkpoints/epoch-0003.pt"
-    out = tmp_path / "eval"
-    results = vidprep.evaluate(release / "shards", checkpoint, out, device="cpu", loading=LOADING)
-    assert results.top1 == json.loads((release / "eval/results.json").read_text())["top1"]
+    return vidprep.evaluate(
+        release / "shards", checkpoint, tmp_path / "eval", device="cpu", loading=LOADING
+    ), (tmp_path / "eval", release / "eval")
+
+
+def test_a_checkpoint_has_the_same_top1(scored):
+    results, (_, before) = scored
+    assert results.top1 == json.loads((before / "results.json").read_text())["top1"]
+
+
+@pytest.mark.xfail(reason=COLOURS, raises=AssertionError, strict=True)
+def test_a_checkpoint_gives_the_same_logits(scored):
     found, expected = (
-        {row["key"]: row for row in pq.read_table(folder / "predictions.parquet").to_pylist()}
-        for folder in (out, release / "eval")
+        {row["key"]: row["logit_sum"] for row in pq.read_table(folder / "predictions.parquet").to_pylist()}
+        for folder in scored[1]
     )
-    assert found.keys() == expected.keys()
-    for key, row in expected.items():
-        np.testing.assert_allclose(found[key]["logit_sum"], row["logit_sum"], rtol=1e-3, atol=1e-4)
+    for key, logits in expected.items():
+        np.testing.assert_allclose(found[key], logits, rtol=1e-3)
 
 
 def test_results_are_readable(release):
