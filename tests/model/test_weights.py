@@ -348,3 +348,24 @@ def test_imagenet_file_of_another_content(hub):
     (hub / "resnet18-5c106cde.pth").write_bytes(b"something else")
     with pytest.raises(CheckpointError, match="not with the 5c106cde of its name"):
         fetch_imagenet(18)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": 5}, "its weights are 5, not tensors under names"),
+        ({"classes": [1, 2, 3]}, r"'classes' is \[1, 2, 3\], not a list of names"),
+        ({"classes": 7}, "'classes' is 7, not a list of names"),
+    ],
+)
+def test_changed_parts_of_a_checkpoint_are_named(net, save, change, message):
+    content = checkpoint(net, read_pipeline("demo"), CLASSES) | change
+    with pytest.raises(CheckpointError, match=message):
+        read_weights(save(content))
+
+
+def test_a_width_that_the_weights_do_not_have_takes_no_memory(net, save):
+    content = checkpoint(net, read_pipeline("demo", [f"model.depth={net.depth}"]), CLASSES)
+    content["recipe"]["model"]["width"] = 10**9
+    with pytest.raises(CheckpointError, match=r"width=1000000000, its first convolution has 4 "):
+        load_network(save(content))

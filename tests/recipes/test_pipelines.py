@@ -45,7 +45,7 @@ def test_ibm_parity(name):
     assert (clip.temporal, clip.frame_step) == (views.temporal, views.frame_step) == (temporal, frame_step)
     assert (clip.spatial, clip.flip, clip.crop_size) == ("multi_scale", "all", 224)
     assert (views.num_clips, views.num_crops, views.crops, views.crop_size) == (num_clips, 3, "ibm", 256)
-    assert (model.depth, model.head, model.inflation) == (50, "pool_first", "repeat")
+    assert (model.depth, model.head, model.inflation) == (50, "per_frame", "repeat")
     assert (recipe.optimisation.epochs, recipe.dataset.name) == (epochs, name.removeprefix("ibm_"))
     assert recipe.dataset.subset is None and not model.temporal_stride
 

@@ -4,15 +4,13 @@ N = clips or views, T = frames, S = side of the batch's buffer, see `vidprep.loa
 """
 
 from collections.abc import Iterator
-from typing import Literal
 
 import torch
 from torch.nn.functional import interpolate
 
 from vidprep.load.batch import Batch
 from vidprep.load.decoding.pixels import Pixels
-
-Chroma = Literal["linear", "nearest"]
+from vidprep.recipes.recipe import Chroma
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -125,7 +123,8 @@ def yuv420_to_rgb(planes: torch.Tensor, *, chroma: Chroma = "linear") -> torch.T
     Args:
         planes: BT.601 in limited range, see `vidprep.load.decoding.pixels`.
         chroma: "linear" interpolates U and V between the centres of 2 x 2 pixels, as FFmpeg does when it is
-            told to be accurate; "nearest" gives 4 pixels the same U and V, as FFmpeg does by default.
+            told to be accurate; "nearest" gives 4 pixels the same U and V, as FFmpeg does by default;
+            "truncated" does the same and cuts levels off instead of rounding them, as release 0.1 did.
     """
     side = planes.shape[-1]
     luma = (planes[:, :side].float() - 16) * _Y_GAIN
@@ -135,7 +134,8 @@ def yuv420_to_rgb(planes: torch.Tensor, *, chroma: Chroma = "linear") -> torch.T
     red = luma + _R_FROM_V * v
     green = luma + _G_FROM_U * u + _G_FROM_V * v
     blue = luma + _B_FROM_U * u
-    return torch.stack([red, green, blue], dim=1).round_().clamp_(0, 255)
+    levels = torch.stack([red, green, blue], dim=1)
+    return (levels.floor_() if chroma == "truncated" else levels.round_()).clamp_(0, 255)
 
 
 def resize(clip: torch.Tensor, size: int) -> torch.Tensor:

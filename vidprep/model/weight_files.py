@@ -22,11 +22,15 @@ import torch
 from vidprep.errors import CheckpointError
 from vidprep.model.resnet import BLOCKS, I3DResNet
 from vidprep.recipes.manifests import class_list_hash
-from vidprep.recipes.recipe import ModelStage, Recipe
+from vidprep.recipes.recipe import Chroma, ModelStage, Recipe
 
 FORMAT = "vidprep checkpoint 1"
 Form = Literal["vidprep", "ibm", "plain", "safetensors"]
 Tensors = dict[str, torch.Tensor]
+
+
+# What a checkpoint was trained with that does not say so.
+RELEASE_0_1_CHROMA: Chroma = "truncated"
 
 
 @dataclass(frozen=True, repr=False)
@@ -41,6 +45,7 @@ class WeightFile:
         classes: That it was trained on, in label order; only in our own checkpoints.
         recipe: That it was trained by; only in our own checkpoints.
         position: `epoch`, `step` within it, `total_steps`; only in those that a training wrote.
+        chroma: How the colours were made that it was trained on.
     """
 
     source: str
@@ -50,6 +55,7 @@ class WeightFile:
     classes: tuple[str, ...] | None = None
     recipe: Recipe | None = None
     position: Mapping[str, int] | None = None
+    chroma: Chroma = "linear"
 
     @property
     def is_2d(self) -> bool:
@@ -62,12 +68,15 @@ class WeightFile:
         return _depth(self.tensors)
 
 
-def checkpoint(model: I3DResNet, recipe: Recipe, classes: tuple[str, ...]) -> dict[str, Any]:
+def checkpoint(
+    model: I3DResNet, recipe: Recipe, classes: tuple[str, ...], *, chroma: Chroma = "linear"
+) -> dict[str, Any]:
     """Return our checkpoint of a network; a training adds optimiser, schedule and position to it.
 
     Args:
         recipe: Its `[model]` describes the network, and is all that is needed to build it again.
         classes: Names in label order.
+        chroma: How the colours are made that it is trained on.
 
     Raises:
         ValueError: If the network has another number of classes.
@@ -80,6 +89,7 @@ def checkpoint(model: I3DResNet, recipe: Recipe, classes: tuple[str, ...]) -> di
         "recipe": recipe.model_dump(mode="json"),
         "classes": list(classes),
         "class_list_hash": class_list_hash(classes),
+        "chroma": chroma,
     }
 
 
@@ -126,16 +136,18 @@ def _ours(content: dict[str, Any], path: Path) -> WeightFile:
     _check_format(content, path)
     try:
         recipe = Recipe.model_validate(content["recipe"])
+        classes = _class_names(content["classes"])
         return WeightFile(
             str(path),
             "vidprep",
             _named_tensors(content["model"], path),
             stage=recipe.model,
-            classes=tuple(content["classes"]),
+            classes=classes,
             recipe=recipe,
             position=content.get("position"),
+            chroma=content.get("chroma", RELEASE_0_1_CHROMA),
         )
-    except (KeyError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"{path}: a checkpoint of vidprep with a part missing or changed: {error}"
         ) from error
@@ -177,7 +189,15 @@ def _read_safetensors(path: Path) -> Tensors:
         ) from error
 
 
-def _named_tensors(content: Mapping[Any, Any], path: Path) -> Tensors:
+def _class_names(found: object) -> tuple[str, ...]:
+    if not isinstance(found, (list, tuple)) or not all(isinstance(name, str) for name in found):
+        raise ValueError(f"'classes' is {found!r:.80}, not a list of names.")
+    return tuple(found)
+
+
+def _named_tensors(content: object, path: Path) -> Tensors:
+    if not isinstance(content, Mapping):
+        raise CheckpointError(f"{path}: its weights are {content!r:.80}, not tensors under names.")
     tensors = {
         name.removeprefix("module."): tensor
         for name, tensor in content.items()

@@ -101,6 +101,11 @@ def load_network(weights: WeightFile | Path | str, *, temporal_stride: bool = Fa
     stage = file.stage or ModelStage(
         depth=depth, width=width, temporal_taps=taps, temporal_stride=temporal_stride
     )
+    if stage.width != width:  # before memory is asked for
+        raise CheckpointError(
+            f"{file.source}: its recipe says model.width={stage.width}, its first convolution has {width} "
+            "channels. One of them was changed; take the file as it was written."
+        )
     model = build_model(stage, fc.shape[0])
     load_weights(model, file)
     return model.eval()

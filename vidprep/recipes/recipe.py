@@ -108,6 +108,11 @@ class TrainClip(Frozen):
     flip: Literal["none", "safe", "all"] = "none"
 
 
+# How colours of stored videos become RGB. "truncated" is what release 0.1 did: networks that it trained are
+# trained on and evaluated with it. New ones get "linear".
+Chroma = Literal["linear", "nearest", "truncated"]
+
+
 class EvalViews(Frozen):
     """Which views (clip x crop) of a video an evaluation sums over.
 

@@ -106,7 +106,7 @@ def test_protocol_of_each_dataset(network, own_shards, dataset, temporal, frame_
     assert (views.temporal, views.frame_step, views.num_clips) == (temporal, frame_step, num_clips)
     assert (views.num_crops, views.crops) == (3, "ibm")
     assert (views.clip_len, views.crop_size) == (VIEWS.clip_len, VIEWS.crop_size)
-    assert choose_head(weights, shard_set, protocol="ibm") == "pool_first"
+    assert choose_head(weights, shard_set, protocol="ibm") == "per_frame"
     assert choose_head(weights, shard_set, protocol=None) == "per_frame"
     by_hand = choose_views(weights, shard_set, protocol="ibm", overrides=["eval_views.num_clips=5"])
     assert by_hand == views.model_copy(update={"num_clips": 5})

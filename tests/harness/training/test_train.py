@@ -225,6 +225,17 @@ def test_initial_weights_are_told_and_a_classifier_of_other_classes_is_drawn_ane
     assert losses(tmp_path / "b")[0] != losses(tmp_path / "a")[0]
 
 
+def test_initial_weights_that_name_no_classes_are_warned_about(whole, tiny_shards, tmp_path):
+    torch.save(read_checkpoint(epoch_checkpoints(whole)[3])["model"], tmp_path / "plain.pt")
+    said = train(tiny_shards, tmp_path / "a", "--init", tmp_path / "plain.pt", optimisation__epochs=1)
+    assert "does not say which classes it was trained on" in " ".join(said.split())
+
+
+def test_run_json_counts_every_video(tiny_shards, tmp_path):
+    train(tiny_shards, tmp_path / "a", optimisation__epochs=1, optimisation__batch_size=7)
+    assert read_facts(tmp_path / "a")["num_videos"] == 24  # 3 steps of 7 see 21 of them
+
+
 @pytest.mark.slow
 def test_torchrun_starts_it(whole, tiny_shards, tmp_path):
     program = Path(sys.executable).with_name("torchrun")

@@ -9,7 +9,7 @@ from vidprep.harness.device import Precision, autocast_dtype, computing_in, is_o
 from vidprep.load.batch import Batch
 from vidprep.load.transforms import to_network_input
 from vidprep.model import I3DResNet
-from vidprep.recipes.recipe import EvalViews
+from vidprep.recipes.recipe import Chroma, EvalViews
 
 # A view of 32 x 256 x 256 takes about half a GB of ResNet-50's maps in float32, half of that in bfloat16.
 _FULL_VIEWS = {"cpu": 2, "cuda": 8}
@@ -21,7 +21,9 @@ def default_micro_batch(device: torch.device, views: EvalViews) -> int:
     return max(1, _FULL_VIEWS[device.type] * full // (views.clip_len * views.crop_size**2))
 
 
-def view_logits(network: I3DResNet, batch: Batch, *, micro_batch: int, precision: Precision) -> torch.Tensor:
+def view_logits(
+    network: I3DResNet, batch: Batch, *, micro_batch: int, precision: Precision, chroma: Chroma
+) -> torch.Tensor:
     """Return the logits of every view, (V, C) float32 on the CPU.
 
     The classifier computes in float32 whatever the precision, see `I3DResNet.logits`.
@@ -31,6 +33,7 @@ def view_logits(network: I3DResNet, batch: Batch, *, micro_batch: int, precision
         batch: All views of a video, on the network's device.
         micro_batch: Views at a time, at most.
         precision: Of the convolutions.
+        chroma: How the colours are made that the network was trained on.
 
     Raises:
         HarnessError: If the device has no memory for so many.
@@ -40,7 +43,7 @@ def view_logits(network: I3DResNet, batch: Batch, *, micro_batch: int, precision
     size = math.ceil(num_views / math.ceil(num_views / micro_batch))
     try:
         parts = [
-            _logits(network, batch.rows(start, start + size), precision).cpu()
+            _logits(network, batch.rows(start, start + size), precision, chroma).cpu()
             for start in range(0, num_views, size)
         ]
     except RuntimeError as error:
@@ -54,9 +57,9 @@ def view_logits(network: I3DResNet, batch: Batch, *, micro_batch: int, precision
 
 
 @torch.inference_mode()
-def _logits(network: I3DResNet, views: Batch, precision: Precision) -> torch.Tensor:
+def _logits(network: I3DResNet, views: Batch, precision: Precision, chroma: Chroma) -> torch.Tensor:
     dtype = autocast_dtype(precision)
-    clips = to_network_input(views, dtype=dtype or torch.float32)
+    clips = to_network_input(views, dtype=dtype or torch.float32, chroma=chroma)
     with computing_in(precision), torch.autocast(clips.device.type, dtype, enabled=dtype is not None):
         logits: torch.Tensor = network(clips)
     return logits.float()

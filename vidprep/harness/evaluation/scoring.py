@@ -138,7 +138,11 @@ def _score_videos(
         for number, batch in enumerate(batches, start=1):
             key, label = batch.key[0], int(batch.label[0])
             logits = view_logits(
-                evaluation.network, batch.to(device), micro_batch=micro_batch, precision=evaluation.precision
+                evaluation.network,
+                batch.to(device),
+                micro_batch=micro_batch,
+                precision=evaluation.precision,
+                chroma=evaluation.checkpoint.weights.chroma,
             ).numpy()
             try:
                 video = score_video(logits, label, centre=centre)

@@ -13,7 +13,8 @@ from vidprep.harness.training.checkpoints import Position, newest_checkpoint
 from vidprep.harness.training.state import TrainRequest
 from vidprep.harness.training.tally import Tally
 from vidprep.model import I3DResNet
-from vidprep.recipes.recipe import Recipe
+from vidprep.model.weight_files import RELEASE_0_1_CHROMA
+from vidprep.recipes.recipe import Chroma, Recipe
 from vidprep.shards.shard_set import ShardSet
 
 
@@ -30,6 +31,12 @@ class Saved:
     path: Path
     position: Position
     content: dict[str, Any]
+
+    @property
+    def chroma(self) -> Chroma:
+        """Return how colours were made so far."""
+        chroma: Chroma = self.content.get("chroma", RELEASE_0_1_CHROMA)
+        return chroma
 
     def restore(self, net: I3DResNet, optimiser: torch.optim.Optimizer, tally: Tally) -> None:
         """Put weights, momentum and open sums back.

@@ -10,7 +10,7 @@ from vidprep.files import write_whole
 from vidprep.harness.conv_check import check_conv3d
 from vidprep.harness.environment import describe_environment
 from vidprep.harness.run_folder import FACTS, RECIPE, read_facts
-from vidprep.harness.training.state import Training
+from vidprep.harness.training.state import SPLIT, Training
 from vidprep.recipes.manifests import class_list_hash
 from vidprep.recipes.pipelines import format_recipe
 from vidprep.recipes.recipe import Optimisation
@@ -28,7 +28,7 @@ def write_facts(training: Training) -> None:
     facts = {
         "shards": training.shards.root,
         "fingerprint": training.shards.fingerprint,
-        "num_videos": training.position.per_epoch * request.recipe.optimisation.batch_size,
+        "num_videos": len(training.shards.split(SPLIT)),
         "steps_per_epoch": training.position.per_epoch,
         "classes": list(training.classes),
         "class_list_hash": class_list_hash(training.classes),

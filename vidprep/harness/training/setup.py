@@ -21,7 +21,7 @@ from vidprep.load import ClipLoader
 from vidprep.model import I3DResNet, build_model
 from vidprep.model.weight_files import read_weights
 from vidprep.model.weights import load_weights
-from vidprep.recipes.recipe import Optimisation
+from vidprep.recipes.recipe import Chroma, Optimisation
 from vidprep.shards.shard_set import ShardSet
 
 
@@ -60,7 +60,7 @@ def set_up_training(request: TrainRequest, ranks: Ranks) -> Training:
         net=net,
         optimiser=optimiser,
         loader=loader,
-        settings=_step_settings(request, bare, split, ranks),
+        settings=_step_settings(request, bare, split, ranks, saved.chroma if saved else "linear"),
         tally=tally,
         position=position,
         began_with=began_with,
@@ -128,10 +128,16 @@ def _begin_with(net: I3DResNet, request: TrainRequest, classes: tuple[str, ...])
     if request.init is None:
         return f"Weights drawn with seed {request.seed}."
     file = read_weights(request.init)
-    report = str(load_weights(net, file, inflation=request.recipe.model.inflation))
+    loaded = load_weights(net, file, inflation=request.recipe.model.inflation)
+    report = str(loaded)
     if file.classes and file.classes != classes and len(file.classes) == len(classes):
         net.reset_fc()
         report += " Its classifier is for other classes and was drawn anew."
+    if file.classes is None and not loaded.reinitialised:
+        report += (
+            f" Warning: it does not say which classes it was trained on, nor in which order: its classifier "
+            f"was kept because it has {len(classes)}, too."
+        )
     return report
 
 
@@ -160,12 +166,15 @@ def sgd(net: nn.Module, stage: Optimisation, device: torch.device) -> torch.opti
     )
 
 
-def _step_settings(request: TrainRequest, net: I3DResNet, split: BatchSplit, ranks: Ranks) -> StepSettings:
+def _step_settings(
+    request: TrainRequest, net: I3DResNet, split: BatchSplit, ranks: Ranks, chroma: Chroma
+) -> StepSettings:
     precision = choose_precision(ranks.device, request.precision)
     return StepSettings(
         split=split,
         device=ranks.device,
         precision=precision,
+        chroma=chroma,
         dropout=request.recipe.model.dropout,
         dropout_shape=net.dropout_shape(request.recipe.train_clip.clip_len),
         seed=request.seed,

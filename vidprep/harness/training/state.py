@@ -86,7 +86,7 @@ class Training:
 
     def checkpoint(self) -> dict[str, Any]:
         """Return all that is needed to go on from here, on any number of ranks."""
-        return checkpoint(self.bare, self.request.recipe, self.classes) | {
+        return checkpoint(self.bare, self.request.recipe, self.classes, chroma=self.settings.chroma) | {
             "position": self.position.as_dict(),
             "tally": self.tally.state_dict(),
             "optimiser": self.optimiser.state_dict(),

@@ -16,6 +16,7 @@ from vidprep.harness.training.dropout import kept_features
 from vidprep.harness.training.tally import StepResult
 from vidprep.load import Batch
 from vidprep.load.transforms import to_network_input
+from vidprep.recipes.recipe import Chroma
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class StepSettings:
         split: How the clips of a step are spread.
         device: Of the network.
         precision: Of the convolutions; the classifier computes in float32.
+        chroma: How colours are made; a run goes on with what it began with.
         dropout: Probability.
         dropout_shape: Of one clip, see `I3DResNet.dropout_shape`.
         seed: Of the run.
@@ -59,6 +61,7 @@ class StepSettings:
     split: BatchSplit
     device: torch.device
     precision: Precision
+    chroma: Chroma
     dropout: float
     dropout_shape: tuple[int, ...]
     seed: int
@@ -108,7 +111,7 @@ def _forward_backward(
         raise HarnessError("Not one clip of a pass could be decoded; the messages above name the videos.")
     batch = batch.to(settings.device)
     autocast = autocast_dtype(settings.precision)
-    clips = to_network_input(batch, dtype=autocast or torch.float32)
+    clips = to_network_input(batch, dtype=autocast or torch.float32, chroma=settings.chroma)
     kept = None
     if settings.dropout:
         kept = kept_features(
