@@ -3,19 +3,24 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
-.PHONY: help demo test test-slow fuzz check docs bench clean
+.PHONY: help demo test test-slow conformance fuzz check docs bench clean
 
 help:   ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1|/' | column -t -s '|'
 
-# The environment is made anew whenever the list of dependencies changes. Python compiles what it imports; compiling
-# all of it here would double the time.
+# The environment is brought up to date whenever the list of dependencies changes: for users, and with what tests and
+# checks need besides. Python compiles what it imports; compiling all of it here would double the time.
+PIP_INSTALL := $(BIN)/pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e
+$(VENV)/usable: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP_INSTALL) .
+	touch $@
 $(VENV)/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	touch $@
+	$(PIP_INSTALL) '.[dev]'
+	touch $(VENV)/usable $@
 
-demo: $(VENV)/installed   ## raw videos to a trained network and a page on it all, in six minutes (demo/)
+demo: $(VENV)/usable   ## raw videos to a trained network and a page on it all, in six minutes or so (demo/)
 	$(BIN)/vidprep synth k400 --out $(DEMO)/raw/k400 --classes 10 --videos-per-class 4 --broken 0.2
 	VIDPREP_K400=$(DEMO)/raw/k400 $(BIN)/vidprep build-mini --src k400 --classes 200 \
 	    --out $(DEMO)/shards/mini_k400 --set shards.samples_per_shard=16
@@ -24,10 +29,10 @@ demo: $(VENV)/installed   ## raw videos to a trained network and a page on it al
 	$(BIN)/vidprep synth ssv2 --out $(DEMO)/raw/ssv2 --classes 12 --videos-per-class 48 --validation-per-class 10 --broken 0.02
 	$(BIN)/vidprep build demo --source $(DEMO)/raw/ssv2 --out $(DEMO)/shards/motion
 	$(BIN)/vidprep train --shards $(DEMO)/shards/motion --out $(DEMO)/runs/motion --resume --workers 1
-	$(BIN)/vidprep eval --shards $(DEMO)/shards/motion --checkpoint $(DEMO)/runs/motion --out $(DEMO)/evals/blind \
-	    --centre-tap
-	$(BIN)/vidprep eval --shards $(DEMO)/shards/motion --checkpoint $(DEMO)/runs/motion --out $(DEMO)/evals/motion \
-	    --versus $(DEMO)/evals/blind
+	$(BIN)/vidprep eval --shards $(DEMO)/shards/motion --checkpoint $(DEMO)/runs/motion --out $(DEMO)/evals/motion
+	for probe in frozen reversed; do $(BIN)/vidprep eval --shards $(DEMO)/shards/motion \
+	    --checkpoint $(DEMO)/runs/motion --out $(DEMO)/evals/$$probe --probe $$probe \
+	    --versus $(DEMO)/evals/motion || exit 1; done
 	$(BIN)/vidprep filters --run $(DEMO)/runs/motion --out $(DEMO)/analyses/filters
 	$(BIN)/vidprep erf --run $(DEMO)/runs/motion --out $(DEMO)/analyses/erf --draws 3 --frames 16 --size 64
 	$(BIN)/vidprep report $(DEMO) --out $(DEMO)/report.html
@@ -36,7 +41,16 @@ test: $(VENV)/installed   ## every test that is not slow, the same way each time
 	$(BIN)/pytest -n 2 --dist loadfile
 
 test-slow: $(VENV)/installed   ## the tests that take minutes
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -n 2 --dist loadfile -m slow
+
+# Other people's packages, in environments of their own that also see what is in .venv.
+CONFORMANCE := conformance conformance-mmaction2
+$(VENV)-%/installed: $(VENV)/installed
+	$(BIN)/python tests/conformance/make_environment.py $* $(@D)
+	touch $@
+
+conformance: $(CONFORMANCE:%=$(VENV)-%/installed)   ## the shards read, and trained on, by other people's packages
+	for name in $(CONFORMANCE); do $(VENV)-$$name/bin/python -m pytest tests/conformance || exit 1; done
 
 fuzz: $(VENV)/installed   ## property tests with other examples each time, for FUZZ_MINUTES (5)
 	end=$$(( $$(date +%s) + 60 * $${FUZZ_MINUTES:-5} )); while [ $$(date +%s) -lt $$end ]; do \
@@ -50,12 +64,13 @@ check: $(VENV)/installed   ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-docs: $(VENV)/installed   ## docs/api.md from the docstrings
+docs: $(VENV)/installed   ## docs/api.md from the docstrings, docs/other-trainers.md from the recipes
 	$(BIN)/python docs/write_api_page.py
+	$(BIN)/python docs/copy_recipes.py
 
 bench: $(VENV)/installed   ## measure build and harness (most of an hour; to compare with benchmarks/RESULTS.md)
 	for what in stages speed scaling plan memory; do $(BIN)/python benchmarks/build.py $$what || exit 1; done
 	for what in step layouts profile; do $(BIN)/python benchmarks/harness.py $$what || exit 1; done
 
 clean:   ## remove what the other commands made
-	rm -rf $(VENV) $(DEMO) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(CONFORMANCE:%=$(VENV)-%) $(DEMO) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -207,7 +207,8 @@ def audit(folder):
 def plan(folder, num_videos, rounds):
     """Audit and plan 241,000 rows; finalise 1,000 shards of 250 made-up samples."""
     from vidprep.builder.finalise import finalise
-    from vidprep.builder.plan import plan_build, read_plan, write_plan
+    from vidprep.builder.plan import plan_build
+    from vidprep.builder.workspace.plan_file import read_plan, write_plan
     from vidprep.recipes.manifests import read_dataset
     from vidprep.recipes.pipelines import read_pipeline
 
@@ -252,8 +253,8 @@ def made_up_inventory(num, classes):
 
 def made_up_shards(out, planned):
     """What workers would have left: done shards, and their tars (empty files) in the staging folder."""
-    from vidprep.builder.finished import DoneShard
-    from vidprep.builder.workspace import staging_path
+    from vidprep.builder.workspace.finished import DoneShard
+    from vidprep.builder.workspace.paths import staging_path
 
     places = ("cls_offset", "cls_size", "json_offset", "json_size", "mp4_offset", "mp4_size", "mp4_crc32")
     facts = dict.fromkeys(places, 512) | {"num_frames": 300, "width": 340, "height": 256}

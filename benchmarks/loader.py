@@ -3,6 +3,7 @@
     python benchmarks/loader.py prepare --videos DIR    originals, shards, JPEG tars, litdata chunks
     python benchmarks/loader.py compare                 all loaders in turn, several rounds; ratios
     python benchmarks/loader.py sampling                dense step 2 and uniform clips
+    python benchmarks/loader.py clips                   two clips of a video from one decode, against one
     python benchmarks/loader.py views                   evaluation: one decode a video against one a view
     python benchmarks/loader.py engine                  processes, threads, DataLoader
     python benchmarks/loader.py startup                 1,000 shards and 250,000 rows
@@ -66,13 +67,13 @@ def decode_loop(folder, seconds, seed, convert, **clip):
 
     from vidprep.load.decoding.decode import PyavDecoder
     from vidprep.load.decoding.frames import read_frames
-    from vidprep.load.reading import LocalReader, read_video
     from vidprep.load.sampling.clips import train_frames
     from vidprep.load.sampling.crops import train_box
     from vidprep.load.sampling.draws import Draws
     from vidprep.load.sampling.views import View
     from vidprep.recipes.recipe import TrainClip
     from vidprep.shards.shard_set import ShardSet
+    from vidprep.shards.stored_video import LocalReader, read_video
 
     shards, settings = ShardSet.open(folder / "shards"), TrainClip(**clip)
     split = shards.split("train")
@@ -139,10 +140,20 @@ RUNS = {
     "2 threads": lambda *a: in_threads(*a, 2, True),
     "4 threads": lambda *a: in_threads(*a, 4, True),
     "2 processes": lambda *a: processes(decode_loop, *a, {"convert": True}),
+    "1 clip, uniform": lambda *a: ours(*a, clip_len=16, **UNIFORM),
+    "ours, 2 clips, uniform": lambda *a: ours(*a, clip_len=16, clips_per_video=2, **UNIFORM),
+    "1 clip, 16 x 4": lambda *a: ours(*a, clip_len=16, frame_step=4),
+    "ours, 2 clips, 16 x 4": lambda *a: ours(*a, clip_len=16, frame_step=4, clips_per_video=2),
+    "ours, 2 of the same frames, 16 x 4": lambda *a: ours(
+        *a, clip_len=16, frame_step=4, clips_per_video=2, same_frames=True
+    ),
+    "1 clip, 32 x 8": lambda *a: ours(*a, clip_len=32, frame_step=8),
+    "ours, 2 clips, 32 x 8": lambda *a: ours(*a, clip_len=32, frame_step=8, clips_per_video=2),
 }
 COMPARISONS = {
     "compare": list(itertools.islice(RUNS, 8)),
     "sampling": list(itertools.islice(RUNS, 8, 14)),
+    "clips": list(itertools.islice(RUNS, 19, 26)),
     "engine": ["2 processes", "ours rgb", *itertools.islice(RUNS, 14, 18)],
 }
 
@@ -197,12 +208,12 @@ def views(args):
     import numpy as np
 
     from vidprep.load.decoding.decode import PyavDecoder
-    from vidprep.load.reading import LocalReader, read_video
     from vidprep.load.sampling.clips import eval_frames
     from vidprep.load.sampling.crops import eval_boxes
     from vidprep.load.sampling.views import View
     from vidprep.recipes.recipe import EvalViews
     from vidprep.shards.shard_set import ShardSet
+    from vidprep.shards.stored_video import LocalReader, read_video
 
     settings, shards = EvalViews(num_clips=10), ShardSet.open(args.folder / "shards")
     split = shards.split("train")

@@ -12,18 +12,42 @@ import vidprep
 
 PAGE = Path(__file__).parent / "api.md"
 GROUPS = {
-    "Raw videos to shards": ("audit", "build", "verify", "ShardSet"),
+    "Raw videos to shards": (
+        "audit",
+        "build",
+        "verify",
+        "explain",
+        "subset",
+        "merge",
+        "passport",
+        "passport_of_raw",
+        "compare",
+        "index_tars",
+        "ShardSet",
+    ),
     "Shards to batches": (
         "ClipLoader",
         "ViewLoader",
         "ShardDataset",
         "Batch",
+        "DictOutput",
         "to_network_input",
+        "show",
+        "Augmenter",
+        "Augmentation",
         "TrainClip",
         "EvalViews",
         "LoaderOptions",
     ),
-    "Batches to results": ("train", "evaluate", "write_report"),
+    "Batches to results": (
+        "plan_training",
+        "train",
+        "evaluate",
+        "rescore",
+        "compare_evaluations",
+        "reproduce",
+        "write_report",
+    ),
     "Errors": ("VidprepError",),
 }
 HEAD = """# The public interface

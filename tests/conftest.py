@@ -60,6 +60,14 @@ def _is_ours(process):
         return False
 
 
+@pytest.fixture(autouse=True, scope="session")
+def cache_of_its_own(tmp_path_factory):
+    """Keep what commands remember out of the user's cache folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def random_state_is_restored():
     """Draws of one test do not change those of the next, whatever the order."""

@@ -1,6 +1,7 @@
 """Imports go one way, and `--help` is quick to come."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,13 +18,14 @@ ALLOWED = {
     "datasets": {"recipes", "shards"},
     "builder": {"datasets", "recipes", "shards"},
     "load": {"recipes", "shards"},
+    "adapters": {"load", "recipes", "shards"},
     "model": {"recipes"},
     "harness": {"load", "model", "recipes", "shards"},
     "analysis": {"harness", "model"},
 }
 SEES_EVERYTHING = {"cli", "report"}
 WITHOUT_TORCH = {"recipes", "shards", "synth", "datasets", "builder"}
-WITHOUT_DASK = {"recipes", "shards", "synth", "datasets", "load", "model", "harness", "analysis"}
+WITHOUT_DASK = {"recipes", "shards", "synth", "datasets", "load", "adapters", "model", "harness", "analysis"}
 
 
 def imports_of(path):
@@ -71,6 +73,15 @@ def test_building_knows_no_torch_and_training_no_dask():
             assert not names & {"torch", "webdataset"}, path  # webdataset imports torch
         if part in WITHOUT_DASK:
             assert not names & {"dask", "distributed"}, path
+
+
+def test_one_room_knows_what_a_build_keeps():
+    room = PACKAGE / "builder" / "workspace"
+    assert len(list(room.glob("*.py"))) > 3
+    for path, _ in modules():
+        if path.parent != room:
+            assert not re.search(r"(?<![\w.])\.build\b", path.read_text()), f"{path} mentions .build"
+            assert "vidprep.builder.workspace.paths" not in set(imports_of(path)), path
 
 
 def test_help_imports_nothing_heavy():

@@ -1,4 +1,4 @@
-"""The harness's benchmarks run with a tiny network: a GPU's hours are not for finding typos."""
+"""Benchmarks run small: hours of a GPU are not for finding typos; and faults of a few minutes."""
 
 import re
 import subprocess
@@ -51,3 +51,18 @@ def test_gpu_benchmark_without_a_gpu(folder):
 )
 def test_cpu_benchmark(what, result, folder):
     assert re.search(result, run("harness", folder, what, *TINY.split()))
+
+
+def test_faults_in_short():
+    """Damaged files of every kind, interrupted trainings and builds: everything is as it should be."""
+    command = [sys.executable, "-m", "benchmarks.faults", "--short"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(done.stdout.splitlines()) == 25
+
+
+def test_parts_of_a_long_video():
+    command = [sys.executable, "-m", "benchmarks.segments", "--hours", "0.05", "--segments", "4"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "4 of 4 parts used" in done.stdout and "times one pass" in done.stdout

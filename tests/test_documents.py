@@ -2,14 +2,19 @@
 
 import re
 import runpy
+import shlex
 import shutil
 import subprocess
 import sys
 
 import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
 
 import vidprep
-from tests.helpers.paths import RELEASE_0_1, REPOSITORY
+from tests.helpers.paths import REAL_DATA, RELEASE_0_1, REPOSITORY
+from tests.helpers.videos import numbered_video
+from vidprep.cli.main import app
 
 PAGES = sorted(
     [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("*.md"), REPOSITORY / "examples/README.md"]
@@ -64,6 +69,35 @@ def raw(tmp_path_factory):
     return folder
 
 
+def commands_of(page):
+    """Each `vidprep` or torchrun line of a page's blocks, as words, without what follows a comment sign."""
+    text = (REPOSITORY / "docs" / page).read_text()
+    blocks = [block for kind, block in re.findall(r"^```(\w*)\n(.*?)^```", text, re.S | re.M) if not kind]
+    lines = [line.partition("  #")[0].strip() for block in blocks for line in block.splitlines()]
+    starts = ("vidprep ", "torchrun ")
+    return [shlex.split(re.sub(r"^torchrun .*? -m ", "", line)) for line in lines if line.startswith(starts)]
+
+
+def test_every_command_of_the_harness_page_is_one():
+    """Names of commands and options are checked by the program itself; `...` stands for more words."""
+    group = get_command(app)
+    commands = [words for words in commands_of("harness.md") if "..." not in words]
+    assert len(commands) >= 9
+    for _, name, *words in commands:
+        context = group.commands[name].make_context(name, list(words))
+        assert not context.args, words
+
+
+def test_the_probes_of_the_harness_page_run(road):
+    commands = [words for words in commands_of("harness.md") if "evals/motion" in words]
+    assert len(commands) == 3
+    for words in commands:
+        done = CliRunner().invoke(app, [*words[1:], "--workers", "0"], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+    assert (road / "evals/reversed/turned_into.csv").is_file()
+    assert (road / "evals/frozen/versus-motion.csv").is_file()
+
+
 def test_every_example_of_the_api_page_runs(road, raw):
     (road / "raw").mkdir()
     (road / "raw/ssv2").symlink_to(raw)
@@ -86,6 +120,7 @@ def run_example(name, *arguments, cwd):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_train_and_evaluate_your_own(road):
     first = run_example("train_your_own.py", "shards/motion", cwd=road)
     assert first.splitlines()[-1].startswith("epoch ")
@@ -100,14 +135,65 @@ def test_plain_webdataset(road):
     assert len({line.split()[1] for line in lines}) == 15
 
 
+def test_tube_masks(road, capsys):
+    example = runpy.run_path(str(REPOSITORY / "examples/tube_masks.py"))
+    example["main"]("shards/motion")
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 3 and said[-1].startswith(
+        "batch 2: (4, 4, 16) patches, 3 of 16 places are seen; loss"
+    )
+    masks = example["tube_masks"]
+    found = masks(("a", "b", "b"), epoch=1, frames=4, height=14, width=14, masked=0.9, seed=0)
+    assert found.shape == (3, 4, 196) and found.sum(2).unique().tolist() == [176]  # int(0.9 * 196)
+    assert all((found[:, 0] == found[:, frame]).all() for frame in range(4))
+    assert not (found[0] == found[1]).all() and not (found[1] == found[2]).all()
+    again = masks(("b",), epoch=1, frames=4, height=14, width=14, masked=0.9, seed=0)
+    assert (again[0] == found[1]).all()
+
+
 def test_every_example_is_listed_and_tested():
     scripts = {path.name for path in (REPOSITORY / "examples").glob("*.py")}
     listed = (REPOSITORY / "examples/README.md").read_text()
-    assert scripts == {"train_your_own.py", "evaluate_your_own.py", "plain_webdataset.py", "whole_road.py"}
+    assert scripts == {
+        *("train_your_own.py", "evaluate_your_own.py", "plain_webdataset.py", "whole_road.py"),
+        "tube_masks.py",
+        "r2plus1d.py",  # trained by tests/harness/test_factory.py
+    }
     assert all(f"`{name} " in listed for name in scripts)
 
 
+@pytest.mark.slow
 def test_the_whole_road(tmp_path, raw):
     said = run_example("whole_road.py", raw, cwd=tmp_path)
     assert "top-1" in said
     assert (tmp_path / "report.html").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_the_path_of_your_own_videos(tmp_path):
+    """40 videos in 4 classes, some of them real: the page's five commands, as they stand there."""
+    real = [
+        path for path in REAL_DATA.glob("videos/*") if path.stem in ("chaplin_10s", "k400_yoga_Tw2yXa6CzWE")
+    ]
+    for number in range(40):
+        folder = tmp_path / f"clips/class {number % 4}"
+        folder.mkdir(parents=True, exist_ok=True)
+        if number < len(real):
+            shutil.copy(real[number], folder)
+        else:
+            numbered_video(folder / f"{number}.mp4", 24 + number % 4)
+    page = (REPOSITORY / "docs/your-own-videos.md").read_text()
+    commands = re.search(r"```sh\n(.*?)```", page, re.S)[1].splitlines()
+    assert len(commands) == 5
+    for command in commands:
+        program, *arguments = shlex.split(command)
+        assert program == "vidprep"
+        done = subprocess.run(
+            [sys.executable, "-m", "vidprep", *arguments],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=250,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    assert (tmp_path / "clips.html").stat().st_size > 10_000

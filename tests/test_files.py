@@ -2,10 +2,11 @@
 
 import resource
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from vidprep.files import write_whole
+from vidprep.files import distinct_names, write_whole
 
 
 @contextmanager
@@ -26,3 +27,8 @@ def test_a_disk_that_fills_up_leaves_the_old_file_and_an_error_with_the_path(tmp
     assert caught.value.filename == str(tmp_path / "run.json")  # what the command line's message needs
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
     assert (tmp_path / "run.json").read_bytes() == b"old"
+
+
+def test_names_that_cannot_be_mixed_up():
+    paths = [Path(text) for text in ("a/x", "b/x", "c/y", "c/y")]
+    assert distinct_names(paths) == {"a/x": Path("a/x"), "b/x": Path("b/x"), "y": Path("c/y")}

@@ -1,10 +1,16 @@
 """What containers leave of a machine, from control group files as Docker, Kubernetes and Slurm make them."""
 
+import ast
+import contextlib
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import psutil
 import pytest
 
+import vidprep
 from vidprep.machine import available_memory, num_cores
 
 GIB = 2**30
@@ -106,6 +112,53 @@ STAT = "anon 1000\ninactive_file {}\nactive_file 77"
 )
 def test_memory(tmp_path, files, available):
     assert available_memory(write(tmp_path, files)) == available
+
+
+def test_a_real_control_group():
+    """A process in a group with limits, where whoever runs the tests may make one."""
+    groups = [Path(f"/sys/fs/cgroup/{part}vidprep-{os.getpid()}") for part in ("", "cpu/", "memory/")]
+    settings = {"cpu.max": "100000 100000", "cpu.cfs_quota_us": "100000"}
+    settings |= {"memory.max": f"{GIB}", "memory.limit_in_bytes": f"{GIB}"}
+    made, limited = [], set()
+    try:
+        for group in groups:
+            with contextlib.suppress(OSError):
+                group.mkdir()
+                made.append(group)
+            if not (group / "cgroup.procs").exists():  # the root of version 1 holds no groups
+                continue
+            for name, value in settings.items():
+                with contextlib.suppress(OSError):
+                    if (group / name).exists():
+                        (group / name).write_text(value)
+                        limited.add(name.split(".")[0])
+        if limited != {"cpu", "memory"}:
+            pytest.skip("needs the right to make control groups with limits")
+        enter = "".join(
+            f"[ ! -e {group}/cgroup.procs ] || echo $$ > {group}/cgroup.procs; " for group in made
+        )
+        look = "from vidprep.machine import *; print(num_cores(), available_memory())"
+        command = ["sh", "-c", f'{enter} exec "$0" -c "$1"', sys.executable, look]
+        cores, memory = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    finally:
+        for group in made:
+            group.rmdir()
+    assert cores == "1" and 0.5 * GIB < int(memory) < GIB
+
+
+def test_nothing_counts_cores_by_itself():
+    """What does would start a thread for each core of a host that lends a container two of them."""
+    paths = [path for path in Path(vidprep.__file__).parent.rglob("*.py") if path.name != "machine.py"]
+    assert len(paths) > 200
+    counted = {path.name for path in paths if "cpu_count" in path.read_text()}
+    pools = [
+        node
+        for path in paths
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "").endswith("PoolExecutor")
+    ]
+    assert not counted and len(pools) >= 7
+    assert all(pool.args or any(one.arg == "max_workers" for one in pool.keywords) for pool in pools)
 
 
 def test_this_machine():

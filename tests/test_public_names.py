@@ -8,6 +8,8 @@ import vidprep
 
 NAMES = set(
     [
+        "Augmentation",
+        "Augmenter",
         "ShardSet",
         "ClipLoader",
         "ViewLoader",
@@ -16,6 +18,8 @@ NAMES = set(
         "Batch",
         "TrainClip",
         "EvalViews",
+        "DictOutput",
+        "show",
         "to_network_input",
         "VidprepError",
         "build",
@@ -23,7 +27,18 @@ NAMES = set(
         "evaluate",
         "audit",
         "verify",
+        "plan_training",
         "write_report",
+        "subset",
+        "merge",
+        "explain",
+        "index_tars",
+        "rescore",
+        "reproduce",
+        "passport",
+        "passport_of_raw",
+        "compare",
+        "compare_evaluations",
     ]
 )
 

@@ -21,6 +21,8 @@ The command line prints these as one message and exits 1. A bad argument of a fu
 Each message names what is wrong, with the value and the place; what would be right; what to do.
 """
 
+import signal
+
 
 class VidprepError(Exception):
     """Any expected failure; the message is for the user."""
@@ -47,7 +49,15 @@ class BuildError(VidprepError):
 
 
 class BuildStopped(BuildError):
-    """A build was asked to stop; running it again resumes it."""
+    """A build was asked to stop; running it again resumes it.
+
+    Args:
+        signal_number: Of the signal that asked.
+    """
+
+    def __init__(self, message: str, signal_number: int = signal.SIGTERM) -> None:
+        super().__init__(message)
+        self.signal_number = signal_number
 
 
 class ShardError(VidprepError):

@@ -1,6 +1,8 @@
 """The FFmpeg binary: which one, what it can do, which version."""
 
 import functools
+import importlib.resources
+import os
 import subprocess
 from pathlib import Path
 
@@ -19,17 +21,25 @@ def find_ffmpeg(path: str | None = None) -> str:
     Raises:
         ToolError: If there is none, or it does not run.
     """
-    if path is None:
-        import imageio_ffmpeg  # here, so that --help does not pay for it
-
-        try:
-            path = imageio_ffmpeg.get_ffmpeg_exe()
-        except RuntimeError as error:
-            raise ToolError(
-                "imageio-ffmpeg brings no FFmpeg for this machine. Pass --ffmpeg PATH."
-            ) from error
+    path = path or os.environ.get("IMAGEIO_FFMPEG_EXE") or _packaged_ffmpeg()
     ffmpeg_version(path)
     return path
+
+
+@functools.cache
+def _packaged_ffmpeg() -> str:
+    """Return the binary inside imageio-ffmpeg.
+
+    Its own `get_ffmpeg_exe` goes on to the system's FFmpeg, without a word, if its binary does not run: when
+    the kernel kills it for memory, say. That is another FFmpeg and other bytes.
+    """
+    binaries = Path(str(importlib.resources.files("imageio_ffmpeg"))) / "binaries"
+    found = sorted(path for path in binaries.glob("ffmpeg-*") if path.is_file())
+    if not found:
+        raise ToolError(
+            f"imageio-ffmpeg brings no FFmpeg for this machine (none in {binaries}). Pass --ffmpeg PATH."
+        )
+    return str(found[-1])
 
 
 @functools.cache
@@ -39,7 +49,13 @@ def ffmpeg_version(path: str) -> str:
     Raises:
         ToolError: If `path` is no FFmpeg that runs.
     """
-    words = _run(path, "-version").stdout.split()
+    done = _run(path, "-version")
+    if done.returncode < 0:
+        raise ToolError(
+            f"{path} was killed by signal {-done.returncode} when asked for its version. Is memory short? "
+            "No other FFmpeg is taken in its place: run the same command again."
+        )
+    words = done.stdout.split()
     if len(words) < 3 or words[:2] != ["ffmpeg", "version"]:
         raise ToolError(f"{path} is no FFmpeg: it does not name its version. {_REMEDY}")
     return words[2]
@@ -57,6 +73,13 @@ def check_encoder(path: str, encoder: str) -> None:
         raise ToolError(
             f"{path} (version {ffmpeg_version(path)}) was built without the encoder '{encoder}'. {_REMEDY}"
         )
+
+
+@functools.cache
+def has_decoder(path: str, decoder: str) -> bool:
+    """Tell whether FFmpeg was built with a decoder."""
+    listed = _run(path, "-hide_banner", "-decoders").stdout
+    return decoder in {line.split()[1] for line in listed.splitlines() if len(line.split()) > 1}
 
 
 def _run(path: str, *options: str) -> subprocess.CompletedProcess[str]:

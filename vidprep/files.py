@@ -1,7 +1,11 @@
-"""Files that exist with all of their bytes or not at all, and disks that are full."""
+"""Files that exist with all of their bytes or not at all, full disks, names that cannot be mixed up."""
 
 import errno
 import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 
 
@@ -41,3 +45,41 @@ def _sync(path: Path) -> None:
 def is_no_room(error: BaseException) -> bool:
     """Tell whether an error means a full disk, or a quota that is used up."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def distinct_names(paths: Sequence[Path]) -> dict[str, Path]:
+    """Return each path by what a person calls it: its last part, or all of it where two end alike.
+
+    a/x, a/y -> x, y     a/x, b/x -> a/x, b/x     a/x, a/x -> x
+    """
+    paths = list(dict.fromkeys(paths))
+    names = [path.name for path in paths]
+    return {path.name if names.count(path.name) == 1 else str(path): path for path in paths}
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Make an `OSError` of whatever a remote store raises: each has an error tree of its own.
+
+    Raises:
+        OSError: With what was raised in its message, where that was none.
+    """
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(0, f"{type(error).__name__}: {error}") from error
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """Open a regular file; a FIFO in its place would be waited for without end.
+
+    Raises:
+        OSError: If it is none.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(0, "it is no regular file")
+    return os.fdopen(descriptor, "rb")

@@ -35,7 +35,7 @@ class LiveDisplay(ABC):
     def done_and_total(self) -> tuple[int, int]:
         """Return how long the bar is, and how long it will be."""
 
-    def last_words(self) -> str:
+    def last_line(self) -> str:
         """Return what stays to be read at the end; nothing if empty."""
         return self.line()
 
@@ -70,5 +70,5 @@ class LiveDisplay(ABC):
     ) -> None:
         if self._live:
             self._live.stop()
-        if words := self.last_words():
+        if words := self.last_line():
             self.print(words)

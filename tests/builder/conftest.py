@@ -1,6 +1,7 @@
 """Raw videos to build from, and FFmpegs that misbehave on purpose."""
 
 import stat
+import subprocess
 
 import pytest
 
@@ -44,3 +45,15 @@ def misbehaving_ffmpeg(tmp_path):
         return str(path)
 
     return make
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of one megabyte."""
+    mount = tmp_path / "disk"
+    mount.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(mount)]
+    if subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("mounting a tmpfs needs root")
+    yield mount
+    subprocess.run(["umount", "-l", str(mount)], check=True)

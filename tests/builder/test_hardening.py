@@ -9,9 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.helpers.raw_k400 import run_build
-from vidprep.builder.log import read_log
+from vidprep.builder.status import read_status
+from vidprep.builder.workspace.log import read_log
 from vidprep.cli.main import app
-from vidprep.errors import RecipeError
+from vidprep.errors import BuildError, RecipeError, ShardError
 from vidprep.ffmpeg import find_ffmpeg
 from vidprep.recipes.mini import with_class_list
 from vidprep.recipes.pipelines import read_pipeline
@@ -130,7 +131,10 @@ def test_verify_sees_a_missing_sidecar_and_a_wrong_total(raw, tmp_path):
     manifest = json.loads((out / "manifest.json").read_text())
     manifest["totals"]["train"]["missing"] = 5
     (out / "manifest.json").write_text(json.dumps(manifest))
-    assert [problem for found in verify(out) for problem in found] != []
+    with pytest.raises(
+        ShardError, match=r"1 used \+ 5 missing \+ 0 rejected of train are not the 1 annotated"
+    ):
+        list(verify(out))
 
 
 def test_explain_names_the_two_labels(raw, tmp_path):
@@ -157,6 +161,57 @@ def test_places_elsewhere_are_neither_moved_nor_deleted(dozen, reference, tmp_pa
     assert said.returncode == 1
     assert f"names {name!r}, which is no shard of this set" in said.stderr
     assert precious.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("name", ["train", ".build/staging", ".build"])
+def test_links_that_lead_out_of_a_set_are_refused(dozen, reference, tmp_path, name):
+    """Whoever made the set could have files of others deleted by them."""
+    out = shutil.copytree(reference, tmp_path / "set")
+    outside = tmp_path / "outside"
+    if (out / name).is_dir():
+        shutil.move(out / name, outside)
+    outside.mkdir(exist_ok=True)
+    (outside / "000000.00000000.partial").write_bytes(b"mine")
+    (out / name).symlink_to(outside)
+    (out / ".build/done/000000.json").unlink()
+    before = sorted(outside.rglob("*"))
+    said = run_build(dozen, out, "--sync")
+    assert said.returncode == 1
+    assert f"{name} is a link to {outside}: nothing outside of {out} is moved or deleted" in said.stderr
+    assert sorted(outside.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"shard": 1}, "it is of shard 1"),
+        ({"split": "../train"}, "'../train' is no split"),
+        ({"details": {"train-other": "x"}}, "'train-other' is none of its videos"),
+        ({"suspects": {"KEY": "odd"}}, "'odd' is no suspicion"),
+        ({"sha256": "x"}, "String should match pattern"),
+        ({"size_bytes": -1}, "greater than or equal to 0"),
+        ({"rejected": [{"key": "a", "reason": "odd", "detail": ""}]}, "'odd' is no reason of a rejection"),
+    ],
+)
+def test_a_damaged_done_file_is_named(reference, tmp_path, change, problem):
+    out = shutil.copytree(reference, tmp_path / "set")
+    path = out / ".build/done/000000.json"
+    content = json.loads(path.read_text())
+    key = content["rows"][0]["key"]
+    content |= change | {"facts_sha256": ""}  # as release 0.1 wrote it
+    path.write_text(json.dumps(content).replace("KEY", key))
+    with pytest.raises(BuildError, match=rf"000000\.json is damaged \(.*{problem}.*\)\. Delete it and run"):
+        read_status(out)
+
+
+def test_no_flipped_bit_of_a_done_file_reaches_the_index(reference, tmp_path):
+    out = shutil.copytree(reference, tmp_path / "set")
+    path = out / ".build/done/000000.json"
+    data = path.read_bytes()
+    for at in range(0, len(data), 23):
+        path.write_bytes(data[:at] + bytes([data[at] ^ 1 << at % 7]) + data[at + 1 :])
+        with pytest.raises(BuildError, match=r"000000\.json is damaged \("):
+            read_status(out)
 
 
 def test_a_damaged_list_of_places_is_named(dozen, reference, tmp_path):

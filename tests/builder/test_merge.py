@@ -1,5 +1,6 @@
 """Sets of several laboratories as one, and sets with other shards: copied, never decoded."""
 
+import json
 import shutil
 
 import pytest
@@ -8,6 +9,7 @@ from typer.testing import CliRunner
 from tests.helpers.raw_k400 import CLASSES, Raw
 from vidprep.builder import build
 from vidprep.builder.merge import merge
+from vidprep.builder.subset import subset
 from vidprep.cli.main import app
 from vidprep.errors import BuildError
 from vidprep.shards.checks import verify
@@ -92,6 +94,47 @@ def test_sets_that_store_videos_otherwise(raw, sets, tmp_path):
     other = build_set(raw, tmp_path / "other", "transcode.crf=30")
     with pytest.raises(BuildError, match=r"do not fit together: transcode\.crf 23 and 30\. Build"):
         merge([sets[0], other], tmp_path / "merged")
+
+
+def with_manifest(root, out, change):
+    """Return a copy of a set whose manifest says something else."""
+    shutil.copytree(root, out)
+    text = (out / "manifest.json").read_text()
+    changed = change(json.loads(text))
+    (out / "manifest.json").write_text(json.dumps(changed))
+    return out
+
+
+def test_sets_of_other_class_lists_and_of_another_ffmpeg(sets, tmp_path):
+    other = with_manifest(sets[1], tmp_path / "a", lambda one: one | {"classes_sha256": "0" * 64})
+    with pytest.raises(BuildError, match=r"do not fit together: class list \w{8} and 00000000\. Build one"):
+        merge([sets[0], other], tmp_path / "merged")
+    tools = {"vidprep": "0.2.0", "ffmpeg": "4.0"}
+    other = with_manifest(sets[1], tmp_path / "b", lambda one: one | {"tools": tools})
+    with pytest.raises(
+        BuildError, match=r"do not fit together: FFmpeg \S+ and 4\.0\. Build one of them again"
+    ):
+        merge([sets[0], other], tmp_path / "merged")
+    assert not (tmp_path / "merged").exists()
+
+
+@pytest.mark.parametrize("work", ["merge", "subset"])
+def test_a_full_disk(work, sets, tmp_path, small_disk):
+    def make(out):
+        return merge(sets, out) if work == "merge" else subset(sets[0], out)
+
+    before = [tars(one) for one in sets]
+    expected = tars(make(tmp_path / "whole").out_dir)
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(990 * 1024))
+    with pytest.raises(BuildError, match=r"No room left on the disk .* finished shards are kept"):
+        make(small_disk / "set")
+    assert not (small_disk / "set/manifest.json").exists()
+    assert [tars(one) for one in sets] == before
+    ballast.unlink()
+    made = make(small_disk / "set").out_dir
+    assert tars(made) == expected
+    assert verify(made, num_workers=0).problems == ()
 
 
 def test_one_set_is_nothing_to_merge(sets, tmp_path):

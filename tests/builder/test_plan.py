@@ -5,14 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidprep.builder.plan import (
-    describe_difference,
-    plan_build,
-    read_facts,
-    read_plan,
-    read_shard_rows,
-    write_plan,
-)
+from vidprep.builder.plan import describe_difference, plan_build
+from vidprep.builder.workspace.plan_file import read_facts, read_plan, read_shard_rows, write_plan
 from vidprep.errors import BuildError
 from vidprep.recipes.pipelines import read_pipeline
 

@@ -3,10 +3,8 @@
 import fsspec
 import pytest
 
-from vidprep.builder.engine import build_in_process
-from vidprep.builder.run import BuildRequest, build_shard_set
+import vidprep
 from vidprep.errors import SourceError
-from vidprep.recipes.pipelines import read_pipeline
 from vidprep.shards.checks import find_problems as verify
 
 
@@ -19,22 +17,25 @@ def bucket():
     store.store.clear()
 
 
-def request(raw, tmp_path):
-    recipe = read_pipeline("mini_k400", ["transcode.short_side=48"])
-    return BuildRequest(recipe, ["memory://raw"], [str(raw.csv)], tmp_path / "set")
-
-
-def run(what):
-    return build_shard_set(what, build_in_process, print)
+def build(raw, out, *, source="memory://raw", on_event=lambda event: None):
+    result = vidprep.build(
+        "mini_k400",
+        out,
+        sources=[source],
+        annotations=[raw.csv],
+        overrides=["transcode.short_side=48"],
+        in_process=True,
+        on_event=on_event,
+    )
+    return result.manifest
 
 
 def test_remote_videos_give_the_same_shards_as_local_ones(raw, tmp_path, bucket):
     for name in ("one", "two"):
         bucket.pipe(f"/raw/train/yoga/{name}_000000_000010.mp4", raw.add(name).read_bytes())
-    remote = run(request(raw, tmp_path))
+    remote = build(raw, tmp_path / "set")
     assert [problem for found in verify(tmp_path / "set") for problem in found] == []
-    local = request(raw, tmp_path / "local")
-    local = run(BuildRequest(local.recipe, [str(raw.folder)], [], local.out_dir))
+    local = build(raw, tmp_path / "local", source=raw.folder)
     assert [shard.sha256 for shard in remote.shards] == [shard.sha256 for shard in local.shards]
 
 
@@ -42,11 +43,10 @@ def test_a_remote_video_that_vanishes(raw, tmp_path, bucket):
     raw.add("one")
     path = "/raw/train/yoga/one_000000_000010.mp4"
     bucket.pipe(path, b"12345")
-    what = request(raw, tmp_path)
 
-    def vanish(tasks, report):
-        bucket.rm(path)
-        build_in_process(tasks, report)
+    def vanish(event):
+        if event["event"] == "planned":
+            bucket.rm(path)
 
     with pytest.raises(SourceError, match=r"train-one_000000_000010: .*cannot be read now"):
-        build_shard_set(what, vanish, print)
+        build(raw, tmp_path / "set", on_event=vanish)

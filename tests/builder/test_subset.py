@@ -10,6 +10,7 @@ import time
 import pytest
 
 from tests.helpers.paths import RELEASE_0_1
+from tests.helpers.program import run_here
 from tests.helpers.raw_k400 import CLASSES, Raw
 from vidprep.builder import build
 from vidprep.builder.subset import subset
@@ -17,6 +18,7 @@ from vidprep.errors import BuildError, RecipeError, ShardError
 from vidprep.shards.checks import verify
 from vidprep.shards.index import read_index
 from vidprep.shards.ledger import read_ledger
+from vidprep.synth.dataset import write_k400, write_ssv2
 
 SMALL = ("transcode.short_side=48", "shards.samples_per_shard=4")
 # What must not depend on the way; README.md and manifest.json name the same hashes.
@@ -154,3 +156,41 @@ def test_a_damaged_full_set_is_named_and_mended_later(full, two_classes, tmp_pat
     tar.write_bytes(good)
     made = subset(damaged, tmp_path / "subset", class_list=two_classes).out_dir
     assert_same(made, subset(full, tmp_path / "whole", class_list=two_classes).out_dir)
+
+
+def move_a_class_out(raw, before, after):
+    """Let the videos of a class be those of one that no mini set has: in the lists, and their folder."""
+    for name in ("train", "validation", "validate"):
+        for path in (raw / "annotations").glob(f"*{name}.*"):
+            path.write_text(path.read_text().replace(before, after))
+    for folder in (raw / split / before for split in ("train", "val")):
+        if folder.is_dir():
+            folder.rename(folder.with_name(after))
+
+
+@pytest.mark.parametrize(
+    ("dataset", "num_classes", "write", "outside"),
+    [
+        (
+            "ssv2",
+            87,
+            write_ssv2,
+            ("Pushing [something] from left to right", "Moving [something] down"),
+        ),
+        pytest.param("k400", 200, write_k400, ("driving car", "abseiling"), marks=pytest.mark.slow),
+    ],
+)
+def test_a_mini_set_of_a_synthetic_one_whose_videos_are_gone(tmp_path, dataset, num_classes, write, outside):
+    raw, full, built, made = (tmp_path / name for name in ("raw", "full", "built", "made"))
+    write(raw, num_classes=2, videos_per_class=2, validation_per_class=1)
+    move_a_class_out(raw, *outside)
+    words = ["--source", raw, "--sync", *(word for setting in SMALL for word in ("--set", setting))]
+    for command in (["build", dataset, "--out", full], ["build-mini", "--src", dataset, "--out", built]):
+        classes = ["--classes", num_classes] if "build-mini" in command else []
+        done = run_here(*command, *classes, *words)
+        assert done.returncode == 0, done.stderr
+    shutil.rmtree(raw)
+    done = run_here("subset", full, "--subset", f"mini_{dataset}", "--out", made)
+    assert done.returncode == 0, done.stderr
+    assert_same(made, built)
+    assert (len(read_index(made)), len(read_index(full))) == (3, 6)

@@ -6,6 +6,7 @@ import tomllib
 
 import pytest
 
+from tests.helpers.program import run_here
 from vidprep.datasets.folders import default_sources
 from vidprep.recipes.pipelines import pipeline_names
 
@@ -24,52 +25,52 @@ COMMANDS = (
 LOADING = ("index", "bench-loader")
 
 
-def run(*arguments, **options):
+def start(*arguments, **options):
     command = [sys.executable, "-m", "vidprep", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, **options)
 
 
 def test_help_names_every_command():
-    text = run("--help").stdout
+    text = run_here("--help").stdout
     assert all(f" {command} " in text for command in (*COMMANDS, *LOADING))
-    assert run("--version").stdout.startswith("vidprep ")
+    assert run_here("--version").stdout.startswith("vidprep ")
 
 
 @pytest.mark.parametrize("command", (*COMMANDS, *LOADING))
 def test_every_command_has_help(command):
-    done = run(command, "--help")
+    done = run_here(command, "--help")
     assert done.returncode == 0
     assert "Usage" in done.stdout
 
 
 def test_an_expected_error_is_one_message_and_exit_1():
-    done = run("build", "mini-k400")
+    done = run_here("build", "mini-k400")
     assert done.returncode == 1
     assert done.stderr.startswith("Error: Unknown pipeline 'mini-k400'. Did you mean 'mini_k400'?")
     assert "Traceback" not in done.stderr
 
 
 def test_debug_shows_the_traceback():
-    assert "Traceback" in run("--debug", "build", "nothing").stderr
+    assert "Traceback" in start("--debug", "build", "nothing").stderr
 
 
 def test_wrong_usage_exits_2():
-    assert run("build").returncode == 2
-    assert run("build", "demo", "--workers", "1", "--sync").returncode == 2
+    assert run_here("build").returncode == 2
+    assert run_here("build", "demo", "--workers", "1", "--sync").returncode == 2
 
 
 def test_pipelines_are_listed_and_shown_in_full():
-    listed = run("pipelines").stdout
+    listed = run_here("pipelines").stdout
     assert len(pipeline_names()) >= 5
     assert all(name in listed for name in pipeline_names())
-    shown = tomllib.loads(run("pipelines", "show", "mini_k400", "--set", "transcode.crf=30").stdout)
+    shown = tomllib.loads(run_here("pipelines", "show", "mini_k400", "--set", "transcode.crf=30").stdout)
     assert (shown["transcode"]["crf"], shown["optimisation"]["milestones"]) == (30, [15, 30])
 
 
 def test_a_shown_recipe_can_be_built_from(tmp_path):
     path = tmp_path / "mine.toml"
-    path.write_text(run("pipelines", "show", "mini_ssv2").stdout)
-    assert run("pipelines", "show", str(path)).stdout == path.read_text()
+    path.write_text(run_here("pipelines", "show", "mini_ssv2").stdout)
+    assert run_here("pipelines", "show", str(path)).stdout == path.read_text()
 
 
 def test_where_videos_lie_by_default(monkeypatch):
@@ -80,6 +81,6 @@ def test_where_videos_lie_by_default(monkeypatch):
 
 
 def test_no_videos_at_the_default_place(tmp_path):
-    done = run("build-mini", "--src", "k400", "--classes", "200", cwd=tmp_path, env={"PATH": ""})
+    done = start("build-mini", "--src", "k400", "--classes", "200", cwd=tmp_path, env={"PATH": ""})
     assert done.returncode == 1
     assert "data/k400 does not exist. Pass --source DIR or set VIDPREP_K400" in done.stderr

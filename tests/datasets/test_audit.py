@@ -112,7 +112,7 @@ def test_the_printed_table(kinetics):
 
 def test_the_printed_table_without_videos(kinetics):
     output = run("mini_k400", "--annotations", kinetics / "annotations")
-    assert "Videos were not looked for: pass --source DIR" in output
+    assert "Videos were not looked for: pass --source DIR, or set $VIDPREP_" in output
     for absent in ("present", "missing", "extra"):
         assert f"│ {absent} " not in output
     assert row_of(output, "  duplicate_row") == ["0", "1"]
@@ -127,6 +127,13 @@ def test_several_sources_and_ones_own_classes(kinetics, tmp_path):
     assert "expected" not in output
     assert f"used from {kinetics}: 1\n" in output
     assert f"used from {tmp_path / 'other'}: 0\n" in output
+
+
+def test_videos_are_looked_for_where_the_environment_says(kinetics, tmp_path, monkeypatch):
+    monkeypatch.setenv("VIDPREP_K400", str(tmp_path / "v"))
+    output = run("k400", "--annotations", tmp_path / "v/annotations")
+    assert row_of(output, "present")[1] == "1"
+    assert "Videos were not looked for" not in output
 
 
 def test_json(kinetics):

@@ -5,12 +5,21 @@ import gzip
 import pytest
 
 from tests.helpers.small_datasets import K400_HEADER, k400, k400_list, k400_row, put, put_text
-from vidprep.datasets.k400 import is_list, read_list
+from vidprep.datasets import list_records
+from vidprep.datasets.list_rows import looks_like, matching_name
 from vidprep.errors import AnnotationError
 from vidprep.recipes.manifests import read_dataset
 
 DATASET = read_dataset("k400")
 HEADER = ",".join(K400_HEADER)
+
+
+def is_list(path):
+    return any(matching_name(rule, path) and looks_like(rule, path) for rule in DATASET.lists)
+
+
+def read_list(path, dataset):
+    return list_records.read_list(path, dataset.lists[0], dataset)
 
 
 @pytest.mark.parametrize("is_cc", [False, True])

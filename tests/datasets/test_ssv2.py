@@ -5,17 +5,27 @@ import json
 import pytest
 
 from tests.helpers.small_datasets import CLOSING, HOLDING, ROLLING, put, put_text, ssv2, ssv2_list
-from vidprep.datasets.ssv2 import class_of_template, is_list, read_list
+from vidprep.datasets import list_records
+from vidprep.datasets.list_rows import looks_like, matching_name
 from vidprep.errors import AnnotationError
 from vidprep.recipes.manifests import read_dataset
 
 DATASET = read_dataset("ssv2")
 
 
-def test_class_is_the_template_without_brackets():
-    assert class_of_template("Putting [something] in front of [something]") == (
-        "Putting something in front of something"
-    )
+def is_list(path):
+    return any(matching_name(rule, path) and looks_like(rule, path) for rule in DATASET.lists)
+
+
+def read_list(path, dataset):
+    rule = next(rule for rule in dataset.lists if matching_name(rule, path, given=True))
+    return list_records.read_list(path, rule, dataset)
+
+
+def test_class_is_the_template_without_brackets(tmp_path):
+    template = "Putting [something] in front of [something]"
+    path = put_text(tmp_path / "train.json", json.dumps([{"id": "1", "template": template}]))
+    assert list(read_list(path, DATASET)["class"]) == ["Putting something in front of something"]
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])

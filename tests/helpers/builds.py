@@ -37,13 +37,12 @@ def outcomes(out):
     return {row["video_id"]: (row["status"], row["reason"]) for row in read_ledger(out).to_pylist()}
 
 
-def start_build(raw, out, *options):
-    return subprocess.Popen(
-        build_command(raw, out, *options), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+def start_build(raw, out, *options, **popen):
+    command = build_command(raw, out, *options)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **popen)
 
 
-def wait_until(condition, seconds=60):
+def wait_until(condition, seconds=180):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"

@@ -5,6 +5,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.helpers.program import run_here
 from tests.helpers.videos import numbered_video
 
 CLASSES = ("archery", "bowling", "yoga")
@@ -36,12 +37,19 @@ class Raw:
 SMALL = ("--set", "transcode.short_side=48", "--set", "shards.samples_per_shard=4")
 
 
+def build_arguments(raw, out, *options):
+    """The arguments of a build of a small mini_k400."""
+    arguments = ["build", "mini_k400", "--source", str(raw.folder), "--out", str(out)]
+    return [*arguments, *SMALL, *map(str, options)]
+
+
 def build_command(raw, out, *options):
     """The command line of a build of a small mini_k400."""
-    program = [sys.executable, "-m", "vidprep", "build", "mini_k400"]
-    return [*program, "--source", str(raw.folder), "--out", str(out), *SMALL, *map(str, options)]
+    return [sys.executable, "-m", "vidprep", *build_arguments(raw, out, *options)]
 
 
 def run_build(raw, out, *options):
-    """Run a build as a user would; returns what `subprocess.run` does."""
+    """Run a build as a user would, with --sync in this process; returns what `subprocess.run` does."""
+    if "--sync" in options:
+        return run_here(*build_arguments(raw, out, *options))
     return subprocess.run(build_command(raw, out, *options), capture_output=True, text=True, timeout=120)

@@ -1,5 +1,6 @@
 """What there is to report on, made by hand: shard sets, runs, evaluations, as the docs say."""
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.helpers.numbered import encode, sample, write_shard_set
-from vidprep.shards.layout import CLASSES, sample_key
+from vidprep.shards.layout import CLASSES, MANIFEST, sample_key
 from vidprep.shards.ledger import LEDGER_SCHEMA, write_ledger
 from vidprep.shards.shard_set import ShardSet
 
@@ -58,7 +59,11 @@ def ledger_row(split, video_id, class_name, status, reason="", detail=""):
 
 
 def write_rows(root, rows):
+    """Write a set's ledger, and its sha256 into the manifest."""
     write_ledger(pa.Table.from_pylist(rows, schema=LEDGER_SCHEMA), root / "ledger.parquet")
+    manifest = json.loads((root / MANIFEST).read_text())
+    manifest["ledger_sha256"] = hashlib.sha256((root / "ledger.parquet").read_bytes()).hexdigest()
+    (root / MANIFEST).write_text(json.dumps(manifest))
 
 
 def write_run(root, *, num_lines=20, lr=0.01, facts=None):
@@ -107,9 +112,9 @@ def write_evaluation(root, shards, *, wrong=(), **changes):
     pq.write_table(pa.table(table), root / "predictions.parquet")
     top1 = float((predicted == labels).mean())
     results = {
-        "format": "vidprep evaluation 1",
-        "complete": True,
-        "coverage": {"expected": rows, "seen": rows, "missing": 0, "duplicates": 0, "failed": []},
+        "format": "vidprep evaluation 2",
+        "all_stored_scored": True,
+        "coverage": {"stored": rows, "scored": rows, "unscored": 0, "duplicates": 0, "failed": []},
         "top1": top1,
         "top5": 1.0,
         "mean_per_class": top1,

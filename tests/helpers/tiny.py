@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from tests.helpers.numbered import encode, sample, write_shard_set
+from tests.helpers.program import run_here
 from vidprep.harness.run_folder import read_metrics
 
 NUM_CLASSES = 4
@@ -65,13 +67,28 @@ def start(
 
 
 def run(*words: object, num_ranks: int = 1, expect: int = 0) -> str:
-    """Run `vidprep` on so many processes; return what all of them say."""
+    """Run `vidprep` on so many processes, a single one being this one; return what all of them say."""
+    if num_ranks == 1:
+        return _run_here(*words, expect=expect)
     port = free_port()
     processes = [start(*words, rank=r, world_size=num_ranks, port=port) for r in range(num_ranks)]
     texts = [process.communicate(timeout=240)[0] for process in processes]
     codes = [process.returncode for process in processes]
     assert codes == [expect] * num_ranks, "\n".join(texts)
     return "\n".join(texts)
+
+
+def _run_here(*words: object, expect: int) -> str:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(
+        1
+    )  # as in processes of their own: sums of several threads differ in their last bits
+    try:
+        done = run_here(*words)
+    finally:
+        torch.set_num_threads(threads)
+    assert done.returncode == expect, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
 def free_port() -> int:

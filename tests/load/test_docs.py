@@ -1,4 +1,4 @@
-"""The examples of docs/other-trainers.md run as they stand."""
+"""The examples of docs/other-trainers.md, docs/loader.md and docs/published-loading.md run as they stand."""
 
 import gc
 import re
@@ -8,11 +8,14 @@ import pytest
 from tests.helpers.paths import REPOSITORY
 
 TEXT = (REPOSITORY / "docs/other-trainers.md").read_text()
+# What comes below is run by tests/conformance.
+TEXT = TEXT.partition("## Other readers")[0]
+TEXT += "".join((REPOSITORY / "docs" / page).read_text() for page in ("loader.md", "published-loading.md"))
 EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
 
 
 def test_all_examples_are_found():
-    assert len(EXAMPLES) == 5
+    assert len(EXAMPLES) == 7
 
 
 @pytest.mark.parametrize("code", EXAMPLES, ids=range(len(EXAMPLES)))
@@ -28,5 +31,9 @@ def test_example(code, shards):
         assert names["sample"]["video"].shape[-4:] == (8, 224, 224, 3)
     if "clips" in names and "batch" in names:
         assert tuple(names["clips"].shape[1:]) == (3, 8, 224, 224)
+    if "recipe" in names:
+        assert names["video"].shape == (8, 3, 16, 224, 224) and names["target"].shape == (8, 400)
+    elif "target" in names:
+        assert names["target"].shape == (4, 4)
     names.clear()
     gc.collect()

@@ -76,11 +76,13 @@ def alone(shards):
     return batches
 
 
+@pytest.mark.slow
 def test_every_world_sees_the_same_batches(shards, tmp_path, alone):
     assert len(alone) == 4
     assert run(shards, tmp_path, world_size=3, num_workers=0)["batches"] == alone
 
 
+@pytest.mark.slow
 def test_stop_in_one_world_go_on_in_another(shards, tmp_path, alone):
     begun = run(shards, tmp_path, world_size=2, num_workers=1, stop_after=2)
     assert begun["batches"] == alone[:2]

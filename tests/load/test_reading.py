@@ -11,10 +11,10 @@ from tests.helpers.numbered import encode, sample, write_manifest, write_shard_s
 from vidprep.errors import DecodeError, ShardError
 from vidprep.load import ClipLoader, LoaderOptions, ShardDataset, ViewLoader
 from vidprep.load.cache import CachedReader
-from vidprep.load.reading import LocalReader
 from vidprep.recipes.recipe import EvalViews, TrainClip
 from vidprep.shards.manifest import read_manifest
 from vidprep.shards.shard_set import ShardSet
+from vidprep.shards.stored_video import LocalReader
 
 CLIP = TrainClip(clip_len=4)
 VIEWS = EvalViews(clip_len=4, num_clips=1, num_crops=1)
@@ -101,6 +101,14 @@ def test_a_stale_index(own_shards, samples, tmp_path):
         ShardError, match=r"index.parquet is not the one of manifest.json: it is stale or damaged"
     ):
         train(own_shards)
+    write_manifest(own_shards, read_manifest(own_shards).shards)
+    with pytest.raises(ShardError, match=r"index.parquet has 25 samples of train, the manifest says 26"):
+        train(own_shards)
+
+
+def test_a_stale_index_of_as_many_samples(own_shards, samples, tmp_path):
+    other = write_shard_set(tmp_path / "other", [*samples[1:], samples[0]], per_shard=6)
+    shutil.copy(other / "index.parquet", own_shards)
     write_manifest(own_shards, read_manifest(own_shards).shards)
     with pytest.raises(ShardError, match=r"train-v\d+ has crc32|ends at byte|bytes of train-v\d+ are"):
         train(own_shards)

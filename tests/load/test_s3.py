@@ -13,10 +13,10 @@ import pytest
 
 from vidprep.errors import ShardError
 from vidprep.load import ClipLoader, LoaderOptions, ViewLoader
-from vidprep.load.reading import RemoteReader
 from vidprep.recipes.recipe import EvalViews, TrainClip
 from vidprep.shards.manifest import file_sha256
 from vidprep.shards.shard_set import ShardSet
+from vidprep.shards.stored_video import RemoteReader
 
 moto_server = pytest.importorskip("moto.server", reason="moto is not installed")
 pytest.importorskip("s3fs", reason="s3fs is not installed")

@@ -11,8 +11,8 @@ from tests.helpers.numbered import encode, read_number
 from vidprep.cli.loader import bench_loader, index
 from vidprep.errors import ShardError
 from vidprep.load import ClipLoader, LoaderOptions
-from vidprep.load.third_party_tars import find_tars, index_tar
 from vidprep.recipes.recipe import TrainClip
+from vidprep.shards.third_party.tars import find_tars, index_tar
 
 app = typer.Typer()
 app.command()(index)
@@ -59,7 +59,7 @@ def write_tar(path, members):
 def test_index_then_load(third_party):
     done = CliRunner().invoke(app, ["index", str(third_party), "--workers", "1"])
     assert done.exit_code == 0, done.output
-    assert "5 videos in 2 tars; 2 left out, 0 without a label" in done.output
+    assert "5 videos in 2 tars (train 5); 2 left out, 0 without a label" in done.output
     assert "left out: some/folder/001: " in done.output
     assert "left out: some/folder/002: no video member" in done.output
     loader = ClipLoader(

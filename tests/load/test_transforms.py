@@ -26,6 +26,8 @@ def batch(video, box, *, flip=False, pixels="rgb", crop_size=8):
         label=torch.zeros(n, dtype=torch.int64),
         key=("k",) * n,
         frame_indices=torch.zeros(n, video.shape[1], dtype=torch.int32),
+        num_frames=torch.ones(n, dtype=torch.int32),
+        fps=torch.full((n,), 25.0, dtype=torch.float64),
         box=torch.tensor([box] * n, dtype=torch.int32),
         flip=torch.tensor([flip] * n),
         pixels=pixels,

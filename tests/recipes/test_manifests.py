@@ -20,7 +20,9 @@ ANNOTATIONS = REAL_DATA / "annotations"
 
 
 def test_what_there_is():
-    assert dataset_names() == ["k400", "ssv2"]
+    assert dataset_names() == [
+        *("diving48", "epic100", "hmdb51", "jester", "k400", "k600", "k700", "ssv2", "ucf101")
+    ]
     assert (subset_names("k400"), subset_names("ssv2")) == (["mini_k400"], ["mini_ssv2"])
 
 

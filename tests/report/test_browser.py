@@ -56,7 +56,7 @@ def test_every_heading_of_the_contents_is_there(browser, path):
         "[...document.querySelectorAll('nav a')].every(a => document.querySelector(a.getAttribute('href')))"
     )
     headings = browser.run("[...document.querySelectorAll('h2')].map(each => each.innerText)")
-    assert headings == ["Numbered", "Training", "Evaluation eval", "Effective receptive field"]
+    assert headings == ["The answer", "Numbered", "Training", "Evaluation eval", "Effective receptive field"]
 
 
 def test_the_style_applies_and_follows_the_colour_scheme(browser, path):

@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.helpers.numbered import write_manifest
+from tests.helpers.program import run_here
 from tests.helpers.report_material import SCRIPT, write_evaluation, write_run, write_shards
 from vidprep.cli.report import _progress
 from vidprep.errors import ReportError
@@ -21,8 +22,7 @@ from vidprep.shards.layout import CLASSES, INDEX, MANIFEST
 
 
 def report(*arguments):
-    command = [sys.executable, "-m", "vidprep", "report", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return run_here("report", *arguments)
 
 
 class Elements(HTMLParser):
@@ -135,7 +135,7 @@ def test_a_shard_set_of_rejected_videos_only(tmp_path):
     assert "Clip geometry" not in text
 
 
-def test_tars_of_strangers_have_neither_recipe_nor_ledger(work, tmp_path):
+def test_third_party_tars_have_neither_recipe_nor_ledger(work, tmp_path):
     root = shutil.copytree(work / "shards", tmp_path / "set")
     (root / MANIFEST).unlink()
     (root / "ledger.parquet").unlink()

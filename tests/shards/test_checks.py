@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 
 from vidprep.cli.main import app
 from vidprep.errors import ShardError
-from vidprep.shards.checks import _check_frames
 from vidprep.shards.checks import find_problems as verify
 from vidprep.shards.index import read_index
+from vidprep.shards.third_party.checks import frame_problems
 
 
 def problems(shards_dir, **options):
@@ -53,7 +53,7 @@ def test_a_missing_and_a_cut_shard(shard_set):
     assert "bytes, the manifest says" in found[1]
 
 
-def test_a_stranger_among_the_shards(shard_set):
+def test_an_unlisted_tar_among_the_shards(shard_set):
     (shard_set / "train" / "copy.tar").write_bytes(b"")
     assert problems(shard_set) == ["train/copy.tar is no shard of the manifest; readers would pick it up."]
 
@@ -117,6 +117,6 @@ def test_the_command_lists_and_exits(shard_set):
 
 def test_a_video_that_does_not_decode_at_all():
     """No count of -1 frames: the message says what FFmpeg says."""
-    (problem,) = _check_frames({"num_frames": 7}, b"no video")
+    (problem,) = frame_problems(7, b"no video")
     assert problem.startswith("the video does not decode: ")
     assert "-1" not in problem

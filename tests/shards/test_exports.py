@@ -11,8 +11,17 @@ import pytest
 
 from tests.helpers.paths import RELEASE_0_1
 from vidprep.errors import ShardError
-from vidprep.shards.exports import export_csv, export_dali, export_energon, export_files
+from vidprep.shards import verify
+from vidprep.shards.exports import (
+    class_names,
+    export_csv,
+    export_dali,
+    export_energon,
+    export_files,
+    export_huggingface,
+)
 from vidprep.shards.index import read_index
+from vidprep.shards.tar import FACTS
 
 # sha256 of what NVIDIA's wds2idx (DALI 2.4) and energon 7.4.1 make of one tar of the fixture.
 DALI_SHA256 = "fb5f1e849d89c6405c54e1e664af7c0549a9458aac7aa14bc23b0e31c2d817da"
@@ -59,6 +68,41 @@ def test_energon_finds_every_sample_where_it_lies(shard_set):
     database.close()
     assert num_samples == read_index(shard_set).num_rows == 21
     assert rows == [(name, start, size) for name, start, size, _ in found]
+
+
+def test_a_card_names_the_labels_and_verify_takes_it(shard_set):
+    (card,) = export_huggingface(shard_set)
+    names = class_names(shard_set)
+    head = yaml_head(card)
+    features = {feature["name"]: feature for feature in head["dataset_info"]["features"]}
+    assert list(features["cls"]["dtype"]["class_label"]["names"].values()) == names
+    assert {fact["name"] for fact in features["json"]["struct"]} == FACTS
+    assert [split["num_examples"] for split in head["dataset_info"]["splits"]] == [15, 6]
+    assert verify(shard_set, num_workers=0).problems == ()
+    card.write_text(card.read_text() + "one word more")
+    (problem,) = verify(shard_set, num_workers=0).problems
+    assert problem.startswith("README.md: not the bytes that follow from the manifest")
+
+
+def yaml_head(card):
+    yaml = pytest.importorskip("yaml")
+    return yaml.safe_load(card.read_text().split("---")[1])
+
+
+def test_a_card_needs_the_classes(shard_set):
+    (shard_set / "classes.json").unlink()
+    with pytest.raises(
+        ShardError, match=r"classes\.json is missing or damaged: nobody knows the labels' names"
+    ):
+        export_huggingface(shard_set)
+
+
+def test_verify_checks_indexes_of_other_readers(shard_set):
+    export_energon(shard_set)
+    assert verify(shard_set, num_workers=0).problems == ()
+    (shard_set / f"{TAR}.idx").write_bytes((shard_set / "train/demo-train-000001.tar.idx").read_bytes())
+    (problem,) = verify(shard_set, num_workers=0).problems
+    assert problem.startswith(f"{TAR}.idx is the index of another tar, for Energon or DALI. Delete it, or")
 
 
 def test_an_export_can_be_repeated(shard_set, tmp_path):

@@ -3,10 +3,13 @@
 import json
 
 import pytest
+from filelock import FileLock
 from typer.testing import CliRunner
 
+from tests.helpers.paths import RELEASE_0_1
 from vidprep.builder.explain import explain
 from vidprep.builder.status import read_status
+from vidprep.builder.workspace.log import read_log
 from vidprep.cli.main import app
 from vidprep.errors import BuildError, ShardError
 from vidprep.shards.index import read_index
@@ -74,6 +77,31 @@ def test_status_after_a_crash(shard_set):
     state = read_status(shard_set)
     assert (state.state, state.num_shards_done, state.num_videos_done) == ("stopped", 3, 4)
     assert "Run the same build again to go on" in run("status", shard_set)
+
+
+def test_lines_of_the_log_that_cannot_be_read_are_said(shard_set):
+    path = shard_set / ".build" / "log.jsonl"
+    lines = path.read_text().splitlines()
+    key = next(event["key"] for line in lines if (event := json.loads(line))["event"] == "video")
+    lines[1:3] = [
+        lines[1].replace('"event": "', '"event": "x'),
+        lines[2].replace('"shard": ', '"shard": -1'),
+        "{",
+    ]
+    path.write_text("\n".join([*lines, '{"time": "20']))
+    said = run("status", shard_set)
+    assert "log.jsonl holds lines that cannot be read (line 2: event 'x" in said
+    assert "line 3: shard: Input should be greater than or equal to 0; line 4: " in said
+    assert "; and 1 more): their events are left out." in said
+    with FileLock(shard_set / ".build" / "lock"):
+        assert "and 1 more" not in read_status(shard_set).log_problem  # somebody is writing it
+    story = dict(explain(shard_set, key)[0])
+    assert "maybe more than these" in story["attempts"]
+
+
+def test_the_log_of_release_0_1_is_read():
+    assert read_status(RELEASE_0_1 / "shards").log_problem is None
+    assert len(read_log(RELEASE_0_1 / "shards")) == 32
 
 
 def test_status_without_a_build(tmp_path):

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 from fractions import Fraction
 
@@ -69,6 +70,25 @@ def test_ssv2_videos(ssv2):
             lengths.append(sum(1 for _ in container.decode(video=0)))
     assert len(lengths) == 9
     assert all(24 <= length <= 72 for length in lengths)
+
+
+def test_smaller_frames_are_another_dataset(tmp_path):
+    one = {"num_classes": 1, "videos_per_class": 1, "validation_per_class": 0}
+    write_ssv2(tmp_path, **one, short_side=120)
+    (path,) = (tmp_path / "videos").iterdir()
+    with av.open(str(path)) as container:
+        assert (container.streams.video[0].width, container.streams.video[0].height) == (213, 120)
+    with pytest.raises(SourceError, match=r"was made with short_side 120 \(now None\)"):
+        write_ssv2(tmp_path, **one)
+
+
+def test_a_folder_of_release_0_1_is_complete(tmp_path, ssv2):
+    """Its record knows no short_side."""
+    shutil.copytree(ssv2, tmp_path, dirs_exist_ok=True)
+    record = json.loads((tmp_path / "synth.json").read_text())
+    del record["short_side"]
+    (tmp_path / "synth.json").write_text(json.dumps(record))
+    assert write_ssv2(tmp_path, **SMALL).was_there
 
 
 def test_k400_annotation(k400):
@@ -181,6 +201,7 @@ def test_foreign_folder_is_refused(tmp_path):
         ({"num_classes": 19}, "num_classes must be 1 to 18, the number of ssv2 classes .* got 19"),
         ({"videos_per_class": 0}, "videos_per_class must be at least 1"),
         ({"broken": 1.5}, "broken must be a share from 0 to 1, got 1.5"),
+        ({"short_side": 31}, "short_side must be 32 to 1080 pixels, got 31"),
     ],
 )
 def test_wrong_argument(arguments, message, tmp_path):
@@ -212,6 +233,9 @@ def test_command_line(tmp_path):
     wrong = CliRunner().invoke(app, ["k400", "--out", str(tmp_path / "y"), "--classes", "99"])
     assert wrong.exit_code == 2
     assert "1 to 14" in wrong.stderr
+    sized = CliRunner().invoke(app, ["k400", "--out", str(tmp_path / "y"), "--short-side", "120"])
+    assert sized.exit_code == 2
+    assert "k400's videos are of other sizes, as" in sized.stderr
 
 
 def _digests(folder):

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vidprep.builder.run import build as build
+    from vidprep.builder.from_raw import build as build
 
 __all__ = ["build"]
 
@@ -12,6 +12,6 @@ def __getattr__(name: str) -> Any:
     # On demand: `vidprep status` and workers need no Dask.
     if name != "build":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from vidprep.builder.run import build
+    from vidprep.builder.from_raw import build
 
     return build

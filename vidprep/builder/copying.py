@@ -1,57 +1,80 @@
 """Fill the shards of a plan from the tars of finished shard sets: bytes are copied, nothing is decoded."""
 
-import zlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import Any
 
 import pandas as pd
 
 from vidprep.builder.engine import RunShards
-from vidprep.builder.finished import Rejected
-from vidprep.builder.plan import read_shard_rows
-from vidprep.builder.shard import Report, ShardTask, Stored, write_shard
-from vidprep.errors import ShardError
+from vidprep.builder.shard import Accepted, Report, ShardTask, Stored, stop_if_asked, write_shard
+from vidprep.builder.workspace.finished import Rejected
+from vidprep.builder.workspace.plan_file import read_shard_rows
+from vidprep.errors import BuildError, ShardError
 from vidprep.machine import num_cores
-from vidprep.recipes.manifests import read_dataset
-from vidprep.shards.index import read_index
-from vidprep.shards.ledger import read_ledger
+from vidprep.recipes.classes import dataset_of
+from vidprep.recipes.recipe import DatasetStage
+from vidprep.shards.layout import LEDGER, MANIFEST
+from vidprep.shards.ledger import parse_ledger
 from vidprep.shards.manifest import Manifest, read_manifest
+from vidprep.shards.passports.making import known_contents
+from vidprep.shards.shard_set import ShardSet
+from vidprep.shards.stored_video import RangeReader, StoredVideo, range_reader, read_video
 from vidprep.shards.tar import Sample
 
 # Rejected before a build has looked into them: these were never planned into a shard.
 UNPLANNED_REASONS = {"duplicate_row", "two_labels", "two_splits", "wrong_folder", "invalid_id", "zero_bytes"}
+# Videos are copied between two looks at whether to stop: a tenth of a second.
+_LOOK_EVERY = 32
+_REMOTE_TURNS = 16  # shards that are filled from a store at a time
+_WHERE = ("mp4_offset", "mp4_size", "mp4_crc32", "num_frames", "width", "height")
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class FinishedSet:
-    """A finished shard set to copy from.
+    """A finished shard set to copy from, on a disk or in an object store.
 
     Attributes:
-        root: The folder.
+        root: The folder, or the URL.
         manifest: Of the set.
         ledger: Row of each annotated video.
         stored: Index row of each used video, by key.
+        contents: Fingerprints of used videos by key, as far as the set's passport has them.
+        reader: Of its shards.
     """
 
-    root: Path
+    root: str
     manifest: Manifest
     ledger: pd.DataFrame
     stored: dict[str, Row]
+    contents: dict[str, bytes]
+    reader: RangeReader
 
     @classmethod
-    def open(cls, root: Path) -> "FinishedSet":
+    def open(cls, root: Path | str) -> "FinishedSet":
         """Read what is needed to copy from a set.
 
         Raises:
             ShardError: If it is not finished or damaged.
         """
-        manifest = read_manifest(root)
-        stored = {row["key"]: row for row in read_index(root).to_pylist()}
-        return cls(root, manifest, read_ledger(root).to_pandas(), stored)
+        if "://" not in str(root):
+            read_manifest(Path(root))  # which says how to finish a build
+        shards = ShardSet.open(root)
+        ledger = shards.read_named(LEDGER)
+        if shards.manifest is None or ledger is None:
+            raise ShardError(
+                f"{root} has no {MANIFEST}: its build has not ended, or the copying of it, or it is none of "
+                f"vidprep's. Finish the build, or copy {MANIFEST}, too, as the last file."
+            )
+        annotated = parse_ledger(ledger, origin=f"{shards.root}/{LEDGER}").to_pandas()
+        stored = {row["key"]: row for row in shards.index.to_pylist()}
+        contents = known_contents(shards)
+        return cls(shards.root, shards.manifest, annotated, stored, contents, range_reader(shards.root))
 
 
 @dataclass(frozen=True)
@@ -62,7 +85,20 @@ class Outcome:
     ledger_row: Row
 
 
-def inventory_rows(ledger: pd.DataFrame, dataset: str, classes: tuple[str, ...]) -> pd.DataFrame:
+def local_folder(out_dir: Path | str) -> Path:
+    """Return the folder that a set is to be made in.
+
+    Raises:
+        BuildError: If it is a URL: sets are read from stores, and made on disks.
+    """
+    if ":/" in str(out_dir):
+        raise BuildError(
+            f"{out_dir} is a URL. Make the set in a local folder and copy it: tars first, {MANIFEST} last."
+        )
+    return Path(out_dir).absolute()
+
+
+def inventory_rows(ledger: pd.DataFrame, dataset: DatasetStage, classes: tuple[str, ...]) -> pd.DataFrame:
     """Return what an inventory found before anything was transcoded, for the videos of some classes.
 
     Args:
@@ -74,7 +110,7 @@ def inventory_rows(ledger: pd.DataFrame, dataset: str, classes: tuple[str, ...])
     rows = ledger[ledger["class"].isin(label_of)].copy()
     planned = is_planned(rows)
     rows["label"] = rows["class"].map(label_of).astype("int32")
-    rows["label_full"] = rows["class"].map(read_dataset(dataset).label_of).astype("int32")
+    rows["label_full"] = rows["class"].map(dataset_of(dataset).label_of).astype("int32")
     rows["status"] = rows["status"].mask(planned, "present")
     rows["reason"] = rows["reason"].mask(planned, "")
     rows["detail"] = rows["detail"].mask(planned, "")
@@ -102,9 +138,14 @@ def copying_engine(outcomes: dict[str, Outcome]) -> RunShards:
     """
 
     def copy_shards(tasks: list[ShardTask], report: Report) -> None:
-        # Hashing and copying leave Python's lock, so threads will do.
-        with ThreadPoolExecutor(num_cores()) as pool:
-            futures = {pool.submit(_copy_shard, outcomes, task, report): task for task in tasks}
+        # Hashing and copying leave Python's lock, so threads will do. A core each for copying; as many more
+        # wait for the disk meanwhile. Without turns, all would copy at once and then wait at once.
+        # A store answers after a while, and to many at once.
+        is_remote = any("://" in outcome.source.root for outcome in outcomes.values())
+        num_turns = max(_REMOTE_TURNS, num_cores()) if is_remote else num_cores()
+        turns = BoundedSemaphore(num_turns)
+        with ThreadPoolExecutor(2 * num_turns) as pool:
+            futures = {pool.submit(_copy_shard, outcomes, task, report, turns): task for task in tasks}
             try:
                 for future in as_completed(futures):
                     future.result()
@@ -116,42 +157,58 @@ def copying_engine(outcomes: dict[str, Outcome]) -> RunShards:
     return copy_shards
 
 
-def _copy_shard(outcomes: dict[str, Outcome], task: ShardTask, report: Report) -> None:
+def _copy_shard(
+    outcomes: dict[str, Outcome], task: ShardTask, report: Report, turns: BoundedSemaphore
+) -> None:
     rows = read_shard_rows(task.out_dir, task.shard)
     shard = {"event": "shard", "shard": task.shard, "split": rows[0]["split"], "num_videos": len(rows)}
     report(shard | {"worker": "here"})
-    write_shard(task, rows, _copied_videos(outcomes, task, rows, report))
+    with closing(_copied_videos(outcomes, task, rows, report, turns)) as videos:
+        write_shard(task, rows, videos)
 
 
 def _copied_videos(
-    outcomes: dict[str, Outcome], task: ShardTask, rows: list[Row], report: Report
-) -> Iterator[Stored]:
-    for row in rows:
-        stored = _stored(outcomes[row["key"]], row)
-        yield stored
-        video = {"event": "video", "shard": task.shard, "key": row["key"], "source": row["source"]}
-        why = {"reason": stored.reason, "detail": stored.detail} if isinstance(stored, Rejected) else {}
-        report(video | {"seconds": 0.0, "worker": "here"} | why)
+    outcomes: dict[str, Outcome], task: ShardTask, rows: list[Row], report: Report, turns: BoundedSemaphore
+) -> Generator[Stored, None, None]:
+    with turns:
+        for number, row in enumerate(rows):
+            if number % _LOOK_EVERY == 0:
+                stop_if_asked(task)
+            stored = _stored(outcomes[row["key"]], row)
+            yield stored
+            video = {"event": "video", "shard": task.shard, "key": row["key"], "source": row["source"]}
+            why = {"reason": stored.reason, "detail": stored.detail} if isinstance(stored, Rejected) else {}
+            report(video | {"seconds": 0.0, "worker": "here"} | why)
 
 
 def _stored(outcome: Outcome, row: Row) -> Stored:
     """Return a video as its set holds it, or why it was rejected there."""
     known = outcome.ledger_row
     if known["status"] == "rejected":
-        return Rejected(key=row["key"], reason=known["reason"], detail=known["detail"])
-    return _sample(outcome.source, row), known["detail"]
+        return Rejected(
+            key=row["key"],
+            reason=known["reason"],
+            detail=known["detail"],
+            source_sha256=known["source_sha256"],
+        )
+    sample = _sample(outcome.source, row)
+    content = outcome.source.contents.get(row["key"])
+    return Accepted(sample, known["detail"], known["source_sha256"], known["suspect"], content)
 
 
 def _sample(source: FinishedSet, row: Row) -> Sample:
     where = source.stored[row["key"]]
-    with (source.root / where["shard"]).open("rb") as tar:
-        tar.seek(where["mp4_offset"])
-        video = tar.read(where["mp4_size"])
-    if zlib.crc32(video) != where["mp4_crc32"]:
+    numbers = (
+        where[name] for name in ("mp4_offset", "mp4_size", "mp4_crc32", "num_frames", "width", "height")
+    )
+    try:
+        video = read_video(source.reader, StoredVideo(row["key"], where["shard"], *numbers))
+    except ShardError as error:
         raise ShardError(
-            f"{source.root / where['shard']}: {row['key']} is not the video that the index names. Check the "
-            f"set: vidprep verify {source.root}. What is copied so far is kept."
-        )
+            f"{source.root}/{where['shard']}: {row['key']} is not the video that the index names, or cannot "
+            f"be read: {error} Check the set, or a local copy of it: vidprep verify {source.root}. What is "
+            "copied so far is kept."
+        ) from error
     return Sample(
         key=row["key"],
         split=row["split"],
@@ -165,4 +222,11 @@ def _sample(source: FinishedSet, row: Row) -> Sample:
         fps=where["fps"],
         duration_seconds=where["duration_seconds"],
         video=video,
+        more_labels=_further_labels(where),
+        crc32=where["mp4_crc32"],
     )
+
+
+def _further_labels(where: Row) -> tuple[tuple[str, str, int], ...]:
+    names = [name.removeprefix("class_") for name in where if name.startswith("class_")]
+    return tuple((name, where[f"class_{name}"], where[f"label_{name}"]) for name in names)

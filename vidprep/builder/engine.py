@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import logging
-import signal
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,16 +10,18 @@ from typing import Any
 import dask
 from distributed import Client, Future, KilledWorker, LocalCluster, as_completed, get_worker, wait
 
-from vidprep.builder.shard import Report, ShardTask, build_shard
-from vidprep.builder.workspace import stop_path
+from vidprep.builder.shard import Report, ShardTask, build_shard, stop_if_asked
+from vidprep.builder.workspace.lock import ask_to_stop
 from vidprep.errors import BuildError, ToolError
 from vidprep.machine import num_cores
+from vidprep.stop_signals import deaf_children
 
 RunShards = Callable[[list[ShardTask], Report], None]
 
 _TOPIC = "vidprep-build"
 _CONNECT_SECONDS = 15
 _REPORT_SECONDS = 0.5
+_LOOK_SECONDS = 0.1
 _DASK_SETTINGS = {
     # A worker that is killed is replaced and its shard begun again, three times.
     "distributed.scheduler.allowed-failures": 3,
@@ -81,7 +82,7 @@ def build_on_this_machine(tasks: list[ShardTask], report: Report, *, num_workers
     Raises:
         BuildError: As `build_shard`, or if a shard lost its worker again and again.
     """
-    with dask.config.set(_DASK_SETTINGS), _block_sigint():
+    with dask.config.set(_DASK_SETTINGS), deaf_children():
         cluster = LocalCluster(
             n_workers=min(num_workers, len(tasks)),
             threads_per_worker=1,
@@ -130,13 +131,21 @@ def _build_with(client: Client, tasks: list[ShardTask], report: Report) -> None:
     futures = client.map(_build_on_worker, tasks, pure=False)
     shard_of = {future.key: task.shard for future, task in zip(futures, tasks, strict=True)}
     try:
-        for future in as_completed(futures):
+        for future in _as_completed(futures, tasks[0]):
             _raise_error_of(future, shard_of[future.key])
             report({"event": "done", "shard": shard_of[future.key]})
     except BaseException:
-        report({"event": "stopping"})
         _stop_workers(client, tasks[0], futures)
         raise
+
+
+def _as_completed(futures: list[Future], task: ShardTask) -> Iterator[Future]:
+    """Yield each future when it is done; also notices a request to stop that no worker is there to notice."""
+    completed = as_completed(futures)
+    while completed.count():
+        yield from completed.next_batch(block=False)
+        stop_if_asked(task)
+        time.sleep(_LOOK_SECONDS)
 
 
 def _build_on_worker(task: ShardTask) -> None:
@@ -182,23 +191,10 @@ def _stop_workers(client: Client, task: ShardTask, futures: list[Future]) -> Non
     if client.status != "running":
         return
     with contextlib.suppress(TimeoutError, OSError):
-        stop_path(task.out_dir).touch()
+        ask_to_stop(task.out_dir)
         begun = {key for keys in client.processing().values() for key in keys}
         client.cancel([future for future in futures if future.key not in begun])
         wait([future for future in futures if future.key in begun], timeout=task.transcode.timeout_seconds)
-
-
-@contextlib.contextmanager
-def _block_sigint() -> Iterator[None]:
-    """Start processes to which a Ctrl-C in the terminal means nothing: this one tells them to stop.
-
-    They inherit the blocked signal; one that comes meanwhile is delivered here at the end of the block.
-    """
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 @contextlib.contextmanager

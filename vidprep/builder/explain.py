@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from vidprep.builder.log import read_log
-from vidprep.builder.plan import plan_path, read_facts
-from vidprep.builder.workspace import done_path
+from vidprep.builder.workspace.extensions import extension_dirs
+from vidprep.builder.workspace.finished import is_done
+from vidprep.builder.workspace.log import describe_problems, read_log, scan_log
+from vidprep.builder.workspace.plan_file import find_rows, read_facts
 from vidprep.errors import BuildError
 from vidprep.shards.index import read_index
 from vidprep.shards.layout import INDEX, LEDGER
@@ -17,10 +17,15 @@ from vidprep.shards.ledger import REASONS, read_ledger
 Story = list[tuple[str, str]]
 
 
-def explain(shards_dir: Path, key_or_id: str) -> list[Story]:
-    """Tell what became of a video.
+def explain(shards_dir: Path | str, key_or_id: str) -> list[Story]:
+    """Tell what became of a video: as annotated, found, planned, attempted and stored.
+
+        key = vidprep.ShardSet.open("shards/motion").split("train").video(0).key
+        for what, value in vidprep.explain("shards/motion", key)[0]:
+            print(what, value)
 
     Args:
+        shards_dir: A shard set, or the folder of a build that is not finished.
         key_or_id: A key (`train-abc`) or a video id (`abc`).
 
     Returns:
@@ -31,18 +36,32 @@ def explain(shards_dir: Path, key_or_id: str) -> list[Story]:
     """
     if not key_or_id:
         raise BuildError("Give a key (train-<id>) or a video id.")
+    shards_dir = Path(shards_dir)
     read_facts(shards_dir)
-    wanted = (pc.field("key") == key_or_id) | (pc.field("video_id") == key_or_id)
-    rows = pq.read_table(plan_path(shards_dir), filters=wanted).to_pylist()
+    rows = find_rows(shards_dir, key_or_id)
     if not rows:
         raise BuildError(
             f"No annotated video of {shards_dir} has the key or id {key_or_id!r}. Keys look like "
             "train-<id>; a video of a class outside the subset is in no ledger."
         )
-    return [_tell(shards_dir, row) for row in rows]
+    later = {
+        (row["split"], row["video_id"]): (folder, row)
+        for folder in extension_dirs(shards_dir)
+        for row in find_rows(folder, key_or_id)
+    }
+    return [_tell(shards_dir, *_newest(shards_dir, row, later)) for row in rows]
 
 
-def _tell(shards_dir: Path, row: dict[str, Any]) -> Story:
+def _newest(
+    shards_dir: Path, row: dict[str, Any], later: dict[tuple[str, str], tuple[Path, dict[str, Any]]]
+) -> tuple[Path, dict[str, Any]]:
+    """Return where a video was planned last: in the build itself, or in an extension."""
+    if row["reason"] == "duplicate_row":
+        return shards_dir, row
+    return later.get((row["split"], row["video_id"]), (shards_dir, row))
+
+
+def _tell(shards_dir: Path, folder: Path, row: dict[str, Any]) -> Story:
     story = [
         ("key", row["key"]),
         ("annotated as", f"{row['class']} (label {row['label']}, {row['label_full']} in the full set)"),
@@ -51,20 +70,26 @@ def _tell(shards_dir: Path, row: dict[str, Any]) -> Story:
     if row["source"]:
         story.append(("found as", f"{row['source_dir']}/{row['source']} ({row['source_bytes']:,} bytes)"))
     if row["shard"] >= 0:
-        return story + _planned(shards_dir, row)
+        return story + _planned(shards_dir, folder, row)
     return story + _status(row)
 
 
-def _planned(shards_dir: Path, row: dict[str, Any]) -> Story:
-    story = [("planned for", f"shard {row['shard']} of the plan")]
-    story += [(f"on {event['time']}", _attempt(event)) for event in _events(shards_dir, row["key"])]
+def _planned(shards_dir: Path, folder: Path, row: dict[str, Any]) -> Story:
+    plan = "the plan" if folder == shards_dir else f"the extension in {folder.name}"
+    story = [("planned for", f"shard {row['shard']} of {plan}")]
+    folders = dict.fromkeys((shards_dir, folder))
+    events = [event for one in folders for event in _events(one, row["key"])]
+    story += [(f"on {event['time']}", _attempt(event)) for event in events]
+    for place in folders:
+        if problems := scan_log(place).problems:
+            story.append(("attempts", f"maybe more than these: {describe_problems(place, problems)}"))
     if (shards_dir / LEDGER).is_file():
         # The first row of an id that stands twice is the one that counts.
         found = [
             one for one in _rows(read_ledger(shards_dir), row["key"]) if one["reason"] != "duplicate_row"
         ]
         story += _status(found[0])
-    elif not done_path(shards_dir, row["shard"]).is_file():
+    elif not is_done(folder, row["shard"]):
         story.append(("status", "waiting for its shard to be built"))
     else:
         story.append(("status", "its shard is finished, the build is not"))

@@ -1,5 +1,6 @@
 """The last step of a build: final names, index, ledger, sidecars, and the manifest as the very last file."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,16 +8,17 @@ import pandas as pd
 import pyarrow as pa
 
 import vidprep
-from vidprep.builder.finished import DoneShard, final_names, move_into_place
 from vidprep.builder.plan import Plan
+from vidprep.builder.workspace.finished import DoneShard, final_names, move_into_place, write_places
 from vidprep.errors import BuildError
 from vidprep.files import replace_durably, write_whole
 from vidprep.recipes.manifests import SPLITS, class_list_hash
 from vidprep.shards.card import dataset_card, format_json, wids_index
 from vidprep.shards.index import write_index
-from vidprep.shards.layout import CARD, CLASSES, INDEX, LEDGER, MANIFEST, wids_name
+from vidprep.shards.layout import CARD, CLASSES, INDEX, LEDGER, MANIFEST, PASSPORT, wids_name
 from vidprep.shards.ledger import LEDGER_SCHEMA, write_ledger
-from vidprep.shards.manifest import Manifest, ShardEntry, SplitTotals, file_sha256
+from vidprep.shards.manifest import Manifest, ShardEntry, SplitTotals, file_sha256, format_manifest
+from vidprep.shards.passports.making import write_set_passport
 
 
 def finalise(
@@ -37,13 +39,15 @@ def finalise(
         BuildError: If the accounting does not add up, which is an error of ours.
     """
     names = final_names(plan.facts, done)
-    move_into_place(out_dir, names)
-    _write_via(out_dir / INDEX, lambda path: write_index(_index_rows(done, names), path))
+    write_places(out_dir, names)
+    move_into_place(out_dir, out_dir)
+    stored = index_rows(done, names)
+    write_via(out_dir / INDEX, lambda path: write_index(stored, path))
     ledger = ledger_rows(plan.rows, done, names)
-    _write_via(out_dir / LEDGER, lambda path: write_ledger(pa.Table.from_pandas(ledger, LEDGER_SCHEMA), path))
-    entries = tuple(_entry(name, done[number]) for number, name in names.items())
-    totals = {split: _totals(split, ledger, entries) for split in SPLITS}
-    _check_sums(totals, plan)
+    write_via(out_dir / LEDGER, lambda path: write_ledger(pa.Table.from_pandas(ledger, LEDGER_SCHEMA), path))
+    entries = tuple(shard_entry(name, done[number]) for number, name in names.items())
+    totals = {split: count_totals(split, ledger, entries) for split in SPLITS}
+    check_sums(totals, plan.rows)
     manifest = Manifest(
         recipe=plan.facts.recipe,
         limit=plan.facts.limit,
@@ -55,11 +59,13 @@ def finalise(
         index_sha256=file_sha256(out_dir / INDEX),
         ledger_sha256=file_sha256(out_dir / LEDGER),
     )
+    passport_sha256 = write_set_passport(
+        out_dir / PASSPORT, manifest, plan.facts.classes, ledger, stored, contents_of(done)
+    )
+    manifest = manifest.model_copy(update={"passport_sha256": passport_sha256})
     _write_json(out_dir / CLASSES, _classes(plan.facts.classes, full_classes))
-    for split in SPLITS:
-        _write_json(out_dir / wids_name(split), wids_index(manifest, split))
-    write_whole(out_dir / CARD, dataset_card(manifest).encode())
-    write_whole(out_dir / MANIFEST, manifest.model_dump_json(indent=1).encode())
+    write_for_others(out_dir, manifest)
+    write_whole(out_dir / MANIFEST, format_manifest(manifest))
     return manifest
 
 
@@ -73,6 +79,9 @@ def ledger_rows(rows: pd.DataFrame, done: dict[int, DoneShard], names: dict[int,
     used = {row["key"]: names[number] for number, shard in done.items() for row in shard.rows}
     rejected = {video.key: video for shard in done.values() for video in shard.rejected}
     details = {key: detail for shard in done.values() for key, detail in shard.details.items()}
+    hashes = {key: sha256 for shard in done.values() for key, sha256 in shard.sources.items()}
+    hashes |= {key: video.source_sha256 for key, video in rejected.items()}
+    suspects = {key: word for shard in done.values() for key, word in shard.suspects.items()}
     ledger = rows.copy()
     planned = ledger["shard"] >= 0
     keys = ledger["key"].where(planned, "")
@@ -89,16 +98,25 @@ def ledger_rows(rows: pd.DataFrame, done: dict[int, DoneShard], names: dict[int,
         rejected[key].detail if key in rejected else details.get(key, detail)
         for key, detail in zip(keys, ledger["detail"], strict=True)
     ]
+    ledger["source_sha256"] = [hashes.get(key, "") for key in keys]
+    ledger["suspect"] = [suspects.get(key, "") for key in keys]
     rank = {split: number for number, split in enumerate(SPLITS)}
     order = ledger.assign(_rank=ledger["split"].map(rank)).sort_values(["_rank", "video_id"], kind="stable")
     return order.reindex(columns=LEDGER_SCHEMA.names).reset_index(drop=True)
 
 
-def _index_rows(done: dict[int, DoneShard], names: dict[int, str]) -> list[dict[str, Any]]:
+def index_rows(done: dict[int, DoneShard], names: dict[int, str]) -> list[dict[str, Any]]:
+    """Return the index rows of finished shards under their final names."""
     return [row | {"shard": name} for number, name in names.items() for row in done[number].rows]
 
 
-def _entry(name: str, shard: DoneShard) -> ShardEntry:
+def contents_of(done: dict[int, DoneShard]) -> dict[str, bytes]:
+    """Return the fingerprints that were taken while shards were built, by key."""
+    return {key: bytes.fromhex(text) for shard in done.values() for key, text in shard.contents.items()}
+
+
+def shard_entry(name: str, shard: DoneShard) -> ShardEntry:
+    """Return what the manifest says of a finished shard."""
     return ShardEntry(
         name=name,
         split=shard.split,
@@ -109,7 +127,8 @@ def _entry(name: str, shard: DoneShard) -> ShardEntry:
     )
 
 
-def _totals(split: str, ledger: pd.DataFrame, entries: tuple[ShardEntry, ...]) -> SplitTotals:
+def count_totals(split: str, ledger: pd.DataFrame, entries: tuple[ShardEntry, ...]) -> SplitTotals:
+    """Count what became of the videos of a split."""
     status = ledger.loc[ledger["split"] == split, "status"]
     of_split = [entry for entry in entries if entry.split == split]
     return SplitTotals(
@@ -122,9 +141,18 @@ def _totals(split: str, ledger: pd.DataFrame, entries: tuple[ShardEntry, ...]) -
     )
 
 
-def _check_sums(totals: dict[str, SplitTotals], plan: Plan) -> None:
+def check_sums(totals: dict[str, SplitTotals], rows: pd.DataFrame) -> None:
+    """Make sure that used + missing + rejected = annotated.
+
+    Args:
+        totals: Of each split.
+        rows: One per annotated video.
+
+    Raises:
+        BuildError: If not, which is an error of ours.
+    """
     for split, total in totals.items():
-        annotated = int((plan.rows["split"] == split).sum())
+        annotated = int((rows["split"] == split).sum())
         if not total.used + total.missing + total.rejected == total.annotated == annotated:
             raise BuildError(
                 f"The accounting of split {split} does not add up: {total.used:,} used + "
@@ -140,7 +168,15 @@ def _classes(classes: tuple[str, ...], full_classes: tuple[str, ...]) -> list[di
     ]
 
 
-def _write_via(path: Path, write: Any) -> None:
+def write_for_others(out_dir: Path, manifest: Manifest) -> None:
+    """Write the dataset card and the wids indexes."""
+    for split in SPLITS:
+        _write_json(out_dir / wids_name(split), wids_index(manifest, split))
+    write_whole(out_dir / CARD, dataset_card(manifest).encode())
+
+
+def write_via(path: Path, write: Callable[[Path], None]) -> None:
+    """Write a file so that it exists whole or not at all, by a function that wants a path."""
     partial_path = path.with_name(path.name + ".partial")
     write(partial_path)
     replace_durably(partial_path, path)

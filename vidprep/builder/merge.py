@@ -6,12 +6,18 @@ from typing import Literal
 
 import pandas as pd
 
-from vidprep.builder.copying import FinishedSet, Outcome, copying_engine, inventory_rows, outcomes_of
+from vidprep.builder.copying import (
+    FinishedSet,
+    Outcome,
+    copying_engine,
+    inventory_rows,
+    local_folder,
+    outcomes_of,
+)
 from vidprep.builder.plan import plan_build
 from vidprep.builder.run import BuildResult, OnEvent, carry_out
 from vidprep.errors import BuildError
-from vidprep.recipes.classes import resolve_classes
-from vidprep.recipes.manifests import read_dataset
+from vidprep.recipes.classes import dataset_of, resolve_classes
 
 # The better news of a video comes first.
 _RANKS = {"used": 0, "rejected": 1, "missing": 2}
@@ -31,8 +37,8 @@ def merge(
     The same call goes on where it was; the sets are only read.
 
     Args:
-        shard_dirs: Finished sets.
-        out_dir: The new one.
+        shard_dirs: Finished sets: folders, or URLs such as `s3://bucket/k400`.
+        out_dir: The new one, a folder.
         prefer: "first" takes the first set's video where two hold different bytes under one id; None refuses.
         on_event: Told of each event, see `build`.
 
@@ -43,16 +49,16 @@ def merge(
     """
     if len(shard_dirs) < 2:
         raise ValueError(f"Two sets or more are merged, got {len(shard_dirs)}.")
-    sets = [FinishedSet.open(Path(folder)) for folder in shard_dirs]
+    out_dir = local_folder(out_dir)
+    sets = [FinishedSet.open(folder) for folder in shard_dirs]
     for other in sets[1:]:
         _check_alike(sets[0], other)
     outcomes = _outcomes(sets, prefer)
     recipe = sets[0].manifest.recipe
     classes = resolve_classes(recipe.dataset)
-    rows = inventory_rows(_merged_ledger(sets), recipe.dataset.name, classes)
+    rows = inventory_rows(_merged_ledger(sets), recipe.dataset, classes)
     plan = plan_build(recipe, rows, classes, ffmpeg_version=sets[0].manifest.tools["ffmpeg"])
-    out_dir = Path(out_dir).absolute()
-    full_classes = read_dataset(recipe.dataset.name).labels.classes
+    full_classes = dataset_of(recipe.dataset).labels.classes
     return BuildResult(out_dir, carry_out(plan, out_dir, copying_engine(outcomes), on_event, full_classes))
 
 
@@ -77,7 +83,7 @@ def _check_alike(first: FinishedSet, other: FinishedSet) -> None:
 
 
 def _merged_ledger(sets: Sequence[FinishedSet]) -> pd.DataFrame:
-    """Return a row per video that any set annotates: of the set that has the best news of it."""
+    """Return a row per video that any set annotates, from the set that uses, else rejects, else lacks it."""
     ledgers = [one.ledger.assign(_set=number) for number, one in enumerate(sets)]
     rows = pd.concat(ledgers, ignore_index=True)
     rows["_rank"] = rows["status"].map(_RANKS)

@@ -1,24 +1,18 @@
 """The plan: which video goes into which shard, fixed before anything is transcoded.
 
-Pure, but for reading and writing `.build/plan.parquet`. Row group i of that file holds the videos of shard i;
-one more row group holds the videos that are missing or were rejected already. The plan's facts lie in
-the file's metadata, so that file and facts cannot be torn apart.
+Pure: `workspace/plan_file.py` writes it down, and reads it.
 """
 
 import hashlib
 import json
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from vidprep.errors import BuildError
 from vidprep.recipes.manifests import SPLITS, class_list_hash
 from vidprep.recipes.recipe import Recipe
 from vidprep.recipes.toml_models import Frozen
-from vidprep.shards.layout import BUILD_DIR
 
 PLAN_SCHEMA = pa.schema(
     [
@@ -35,12 +29,15 @@ PLAN_SCHEMA = pa.schema(
         ("source_dir", pa.string()),
         ("source", pa.string()),
         ("source_bytes", pa.int64()),
+        ("checksum", pa.string()),  # what the source's is to be, e.g. "sha256:4f..."; empty: nobody told
+        ("segment", pa.string()),  # part of the source, see shards.segment; "": all of it
+        ("more_labels", pa.string()),  # JSON {name: class}; "": none
     ]
 )
-_FACTS = b"vidprep.plan"
 # Raised whenever a change of ours changes the bytes of a shard: a build is not resumed across it.
 _GENERATION = 1
 # What identifies a video; where the sources lie may change between two runs.
+_LATER_COLUMNS = ("checksum", "segment", "more_labels")
 _IDENTITY = ("shard", "split", "key", "label", "label_full", "status", "reason", "source", "source_bytes")
 
 
@@ -125,9 +122,8 @@ def plan_build(
         inventory_rows: One row per annotated video, as `datasets.inventory` gives them.
         limit: Take this many videos of each split at most, for a try.
     """
-    rows = _shuffled(inventory_rows, recipe.shards.seed)
-    if limit is not None:
-        rows = rows.groupby("split", sort=False, observed=True).head(limit)
+    rows = inventory_rows.assign(**{name: "" for name in _LATER_COLUMNS if name not in inventory_rows})
+    rows = in_order(rows, recipe.shards.seed, limit)
     rows = _with_shards(rows, recipe.shards.samples_per_shard)
     planned = rows[rows["shard"] >= 0].groupby("shard", sort=True)["split"].agg(["first", "size"])
     facts = PlanFacts(
@@ -144,53 +140,6 @@ def plan_build(
     return Plan(facts, rows)
 
 
-def plan_path(out_dir: Path) -> Path:
-    """Return where a shard set keeps its plan."""
-    return out_dir / BUILD_DIR / "plan.parquet"
-
-
-def write_plan(plan: Plan, out_dir: Path) -> None:
-    """Write a plan, all of it or nothing."""
-    path = plan_path(out_dir)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table = pa.Table.from_pandas(plan.rows, schema=PLAN_SCHEMA, preserve_index=False)
-    schema = PLAN_SCHEMA.with_metadata({_FACTS: plan.facts.model_dump_json().encode()})
-    partial_path = path.with_suffix(".partial")
-    with pq.ParquetWriter(partial_path, schema, compression="zstd") as writer:
-        start = 0
-        for size in (*plan.facts.shard_sizes, table.num_rows - plan.facts.num_videos):
-            writer.write_table(table.slice(start, size).cast(schema), row_group_size=max(size, 1))
-            start += size
-    partial_path.replace(path)
-
-
-def read_facts(out_dir: Path) -> PlanFacts:
-    """Read what a plan is made of.
-
-    Raises:
-        BuildError: If there is no plan in the folder, or it is of another version of vidprep.
-    """
-    path = plan_path(out_dir)
-    if not path.is_file():
-        raise BuildError(f"No build in {out_dir}: {path} does not exist. Start one with `vidprep build`.")
-    try:
-        return PlanFacts.model_validate_json(pq.read_schema(path).metadata[_FACTS])
-    except (KeyError, ValueError, pa.ArrowInvalid) as error:
-        raise BuildError(f"{path} is damaged or of another version. Build into a new folder.") from error
-
-
-def read_plan(out_dir: Path) -> Plan:
-    """Read a whole plan."""
-    facts = read_facts(out_dir)
-    return Plan(facts, pq.read_table(plan_path(out_dir)).to_pandas())
-
-
-def read_shard_rows(out_dir: Path, shard: int) -> list[dict[str, object]]:
-    """Read the planned videos of one shard, in order."""
-    rows: list[dict[str, object]] = pq.ParquetFile(plan_path(out_dir)).read_row_group(shard).to_pylist()
-    return rows
-
-
 def describe_difference(old: PlanFacts, new: PlanFacts) -> str:
     """Say what makes two plans differ, for an error message; empty if they are the same."""
     parts: list[str] = []
@@ -202,10 +151,18 @@ def describe_difference(old: PlanFacts, new: PlanFacts) -> str:
                 f"missing before, {new.num_videos:,} and {new.num_missing:,} now)"
             )
         elif name in ("class list", "videos"):
-            parts += [f"the {name} changed"] * (before != now)
+            parts += [f"the {name} changed"] if before != now else []
+        elif name == "dataset" and "definition" in before + now and before != now:
+            parts.append("the dataset's file, folders or classes changed")
         elif before != now:
             parts.append(f"{name} was {before} and is {now}")
     return "; ".join(parts)
+
+
+def in_order(rows: pd.DataFrame, seed: int, limit: int | None) -> pd.DataFrame:
+    """Return annotated videos in the order in which they are taken, of each split `limit` at most."""
+    rows = _shuffled(rows, seed)
+    return rows if limit is None else rows.groupby("split", sort=False, observed=True).head(limit)
 
 
 def _shuffled(rows: pd.DataFrame, seed: int) -> pd.DataFrame:
@@ -234,5 +191,7 @@ def _with_shards(rows: pd.DataFrame, samples_per_shard: int) -> pd.DataFrame:
 
 
 def _hash_rows(rows: pd.DataFrame) -> str:
-    text = rows[list(_IDENTITY)].to_csv(index=False, header=False)
+    # Sets without checksums, parts and further labels keep the hash that release 0.1 gave them.
+    later = [name for name in _LATER_COLUMNS if (rows[name] != "").any()]
+    text = rows[[*_IDENTITY, *later]].to_csv(index=False, header=False)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,54 +1,39 @@
-"""A whole build: take inventory, plan, build what is not built yet, finalise."""
+"""A plan carried out: build what is not built yet, finalise; stopped, killed or failed, it can go on."""
 
 import os
 import platform
-import shutil
 import signal
-import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import psutil
-from filelock import Timeout
-
-from vidprep.builder.engine import RunShards, choose_engine
+from vidprep.builder.engine import RunShards
 from vidprep.builder.finalise import finalise
-from vidprep.builder.finished import DoneShard, read_done, take_back
-from vidprep.builder.log import BuildLog, read_log
-from vidprep.builder.plan import (
-    Plan,
-    PlanFacts,
-    describe_difference,
-    plan_build,
-    plan_path,
-    read_facts,
-    write_plan,
-)
+from vidprep.builder.full_disk import no_room_is_a_build_error
+from vidprep.builder.plan import Plan, PlanFacts, describe_difference
 from vidprep.builder.shard import ShardTask
-from vidprep.builder.workspace import (
-    build_lock,
-    done_path,
-    no_room_is_a_build_error,
-    staging_path,
-    stop_path,
-)
-from vidprep.datasets.folders import absolute, default_sources
-from vidprep.datasets.inventory import take_inventory
-from vidprep.errors import BuildError, BuildStopped, SourceError, VidprepError
-from vidprep.ffmpeg import ffmpeg_version, find_ffmpeg
+from vidprep.builder.transcoding.scratch import clear_scratch_of_the_dead
+from vidprep.builder.workspace.archive_indexes import index_dir_of, keep_archive_indexes
+from vidprep.builder.workspace.finished import DoneShard, read_done, take_back
+from vidprep.builder.workspace.lock import ask_to_stop, exclusive, forget_stop
+from vidprep.builder.workspace.log import BuildLog
+from vidprep.builder.workspace.plan_file import begun_facts, planned_facts, write_plan
+from vidprep.builder.workspace.unfinished import clear_unfinished, num_kept_videos
+from vidprep.datasets.archives.listing import ArchiveOptions
+from vidprep.datasets.checksums.lists import read_checksums, with_checksums
+from vidprep.datasets.inventory import Inventory, take_inventory
+from vidprep.errors import BuildError, BuildStopped, RecipeError, VidprepError
+from vidprep.recipes.classes import dataset_of, label_sets
 from vidprep.recipes.manifests import SPLITS
-from vidprep.recipes.mini import resolve_recipe
 from vidprep.recipes.recipe import Recipe
-from vidprep.shards.layout import BUILD_DIR, MANIFEST
-from vidprep.shards.manifest import Manifest
+from vidprep.shards.layout import MANIFEST
+from vidprep.shards.manifest import Extension, Manifest
+from vidprep.stop_signals import StopSignals
 
-# `vidprep status` takes the lock for an instant, to see whether somebody else has it.
-_LOCK_SECONDS = 2.0
 _GO_ON = "Run the same command again to go on."
 
 OnEvent = Callable[[dict[str, Any]], object]
@@ -61,76 +46,19 @@ class BuildResult:
     Attributes:
         out_dir: Its folder.
         manifest: What it is, what it was made from, and the accounting of each split.
+        extension: What was added, if the set was extended and anything came of it; else None.
+        num_newly_there: Videos that are missing in the set and were found in the sources; `extend` adds them.
     """
 
     out_dir: Path
     manifest: Manifest
-
-
-def build(
-    recipe: Recipe | Path | str,
-    out_dir: Path | str | None = None,
-    *,
-    sources: Sequence[str | Path] = (),
-    annotations: Sequence[str | Path] = (),
-    class_list: Path | None = None,
-    overrides: Sequence[str] = (),
-    workers: int | None = None,
-    scheduler: str | None = None,
-    in_process: bool = False,
-    limit: int | None = None,
-    ffmpeg: Path | str | None = None,
-    on_event: OnEvent = lambda event: None,
-) -> BuildResult:
-    """Turn raw videos into a shard set, or build what is left of it.
-
-    Every annotated video ends up used, missing or rejected with a reason; the same call goes on where a
-    build was stopped. A script that starts worker processes needs `if __name__ == "__main__":` around it.
-
-        result = vidprep.build("demo", "shards/new", sources=["raw/ssv2"], in_process=True)
-        print(result.manifest.totals["train"].used)
-
-    Args:
-        recipe: A recipe, or the name or path of a pipeline.
-        out_dir: The shard set; None: `shards/NAME`.
-        sources: Folders of raw videos; a later one fills the gaps of the earlier. None given: where
-            $VIDPREP_SSV2 or $VIDPREP_K400 points, else data/ssv2 or data/k400.
-        annotations: Annotation files or folders; none given: looked for in the sources.
-        class_list: A text file with classes of one's own, one a line.
-        overrides: `table.key=value` settings of the recipe.
-        workers: Processes on this machine; None: one per core.
-        scheduler: Address of a running Dask scheduler whose workers build instead.
-        in_process: One video after the other in this process; for debugging.
-        limit: Videos of each split at most, for a try.
-        ffmpeg: A binary of the user's instead of the one that comes with vidprep.
-        on_event: Told of each event, as `.build/log.jsonl` has them; from another thread, too.
-
-    Returns:
-        The finished set.
-
-    Raises:
-        BuildStopped: On Ctrl-C or SIGTERM.
-        ValueError: If more than one of workers, scheduler and in_process is asked for.
-        VidprepError: Whatever else prevents it; finished shards are kept.
-    """
-    engine = choose_engine(workers=workers, scheduler=scheduler, in_process=in_process)
-    resolved = resolve_recipe(recipe, class_list=class_list, overrides=overrides)
-    if out_dir is not None and ":/" in str(out_dir):
-        raise BuildError(f"{out_dir} is a URL. Build into a local folder and copy it.")
-    request = BuildRequest(
-        recipe=resolved,
-        sources=[absolute(folder) for folder in sources or default_sources(resolved.dataset.name)],
-        annotations=[str(path) for path in annotations],
-        out_dir=Path(out_dir or Path("shards") / resolved.name).absolute(),
-        limit=limit,
-        ffmpeg=absolute(ffmpeg) if ffmpeg else None,
-    )
-    return BuildResult(request.out_dir, build_shard_set(request, engine, on_event))
+    extension: Extension | None = None
+    num_newly_there: int = 0
 
 
 @dataclass(frozen=True)
 class BuildRequest:
-    """What to build, from what, into where; see `build`."""
+    """What to build, from what, into where; see `from_raw.build`."""
 
     recipe: Recipe
     sources: list[str]
@@ -138,28 +66,56 @@ class BuildRequest:
     out_dir: Path
     limit: int | None = None
     ffmpeg: str | None = None
+    checksums: tuple[Path | str, ...] = ()
 
 
-def build_shard_set(request: BuildRequest, engine: RunShards, on_event: OnEvent) -> Manifest:
-    """Build a shard set, or what is left of it, and return its manifest; see `build`."""
-    inventory = take_inventory(request.recipe.dataset, request.sources, request.annotations)
+def inventory_of(request: BuildRequest, out_dir: Path, on_event: OnEvent) -> Inventory:
+    """Find out which annotated videos are there, and tell of archives and of lists that are not there.
+
+    Args:
+        request: What to build.
+        out_dir: The folder that is built into, which keeps what was read from archives.
+        on_event: Told of each event.
+    """
+
+    def report_archive(name: str) -> None:
+        on_event({"event": "archive", "name": name})
+
+    archives = ArchiveOptions(index_dir_of(out_dir), report_archive)
+    inventory = take_inventory(
+        request.recipe.dataset, request.sources, request.annotations, archives=archives
+    )
+    for problem in inventory.problems:
+        on_event({"event": "archive problem", "problem": problem})
     for split in SPLITS:
         if split not in inventory.lists:
             on_event({"event": "no list", "split": split})
-    plan = plan_build(
-        request.recipe,
-        inventory.rows,
-        inventory.classes,
-        ffmpeg_version=ffmpeg_version(find_ffmpeg(request.ffmpeg)),
-        limit=request.limit,
-    )
-    if not plan.facts.num_videos:
-        raise SourceError(
-            f"Nothing to build: none of the {len(plan.rows):,} annotated videos is under "
-            f"{', '.join(request.sources)}. See `vidprep audit`."
+    _check_copy(request.recipe, inventory)
+    return _checksummed(inventory, request, on_event) if request.checksums else inventory
+
+
+def _checksummed(inventory: Inventory, request: BuildRequest, on_event: OnEvent) -> Inventory:
+    """Note what the checksum of each source is to be, and tell of those that no list names."""
+    rows, unlisted = with_checksums(inventory.rows, read_checksums(request.checksums))
+    if unlisted.num_videos:
+        on_event({"event": "unlisted", "num_videos": unlisted.num_videos, "example": unlisted.example})
+    return replace(inventory, rows=rows)
+
+
+def with_found_dataset(request: BuildRequest, inventory: Inventory) -> BuildRequest:
+    """Return the request with what the inventory found of a dataset of one's own: its classes."""
+    recipe = request.recipe.model_copy(update={"dataset": inventory.stage})
+    return replace(request, recipe=recipe)
+
+
+def _check_copy(recipe: Recipe, inventory: Inventory) -> None:
+    has_parts = "segment" in inventory.rows and (inventory.rows["segment"] != "").any()
+    if recipe.transcode.mode == "copy" and (has_parts or inventory.dataset.videos.image_folders):
+        what = "parts of videos" if has_parts else "folders of images"
+        raise RecipeError(
+            f'transcode.mode = "copy" keeps files whole, samples of {inventory.dataset.title} are {what}. '
+            "Use --set transcode.mode=encode."
         )
-    full_classes = inventory.dataset.labels.classes
-    return carry_out(plan, request.out_dir, engine, on_event, full_classes, ffmpeg=request.ffmpeg)
 
 
 def carry_out(
@@ -185,10 +141,9 @@ def carry_out(
         BuildError: If the folder holds another build, the disk is full, or no video could be used.
         BuildStopped: On Ctrl-C or SIGTERM; finished shards are kept.
     """
-    with _exclusive(out_dir), _stop_says_how_to_go_on(), no_room_is_a_build_error(out_dir):
-        _settle_plan(plan, out_dir)
-        _build_pending(plan, out_dir, engine, on_event, ffmpeg)
-        manifest = finalise(out_dir, plan, read_done(out_dir, plan.facts), full_classes)
+    with working_in(out_dir):
+        done = fill_shards(plan, out_dir, engine, on_event, ffmpeg)
+        manifest = finalise(out_dir, plan, done, full_classes)
     if not manifest.shards:
         raise BuildError(
             f"Not one of {plan.facts.num_videos:,} videos could be used. "
@@ -197,43 +152,94 @@ def carry_out(
     return manifest
 
 
-def _settle_plan(plan: Plan, out_dir: Path) -> None:
-    """Make this plan the folder's, unless shards of another one are finished already."""
-    if plan_path(out_dir).is_file() and any(done_path(out_dir, 0).parent.glob("*.json")):
-        difference = describe_difference(read_facts(out_dir), plan.facts)
-        if difference:
-            raise BuildError(
-                f"{out_dir} holds the build of another plan: {difference}. "
-                "Build into a new folder, or delete this one."
-            )
-    write_plan(plan, out_dir)  # again, too: the sources may have moved
+@contextmanager
+def working_in(out_dir: Path, *, finished_set: bool = False) -> Iterator[None]:
+    """Work in a folder alone; stopped by a signal or by a full disk, say how to go on.
+
+    Args:
+        out_dir: The folder.
+        finished_set: Whether it may also hold a finished set that came without what its build kept.
+    """
+    alone = exclusive(out_dir, finished_set=finished_set)
+    with alone, _stop_says_how_to_go_on(), no_room_is_a_build_error(out_dir):
+        yield
 
 
-def _build_pending(
+def fill_shards(
     plan: Plan, out_dir: Path, engine: RunShards, on_event: OnEvent, ffmpeg: str | None
+) -> dict[int, DoneShard]:
+    """Fill those shards of a plan that are not finished yet.
+
+    Returns:
+        Every planned shard, by number.
+
+    Raises:
+        BuildError: If shards of another plan are finished already.
+    """
+    _settle_plan(plan, out_dir, on_event)
+    keep_archive_indexes(plan, out_dir)
+    done = read_done(out_dir, plan.facts)
+    pending = [number for number in range(len(plan.facts.shard_sizes)) if number not in done]
+    if pending:
+        (out_dir / MANIFEST).unlink(missing_ok=True)  # the set is not complete any more
+        take_back(out_dir)
+        on_event(_planned(plan.facts, done))
+        run_tasks(plan.facts, out_dir, pending, engine, on_event, ffmpeg)
+    return read_done(out_dir, plan.facts)
+
+
+def run_tasks(
+    facts: PlanFacts,
+    out_dir: Path,
+    numbers: list[int],
+    engine: RunShards,
+    on_event: OnEvent,
+    ffmpeg: str | None,
 ) -> None:
-    facts = plan.facts
-    done = read_done(out_dir, facts)
-    pending = [number for number in range(len(facts.shard_sizes)) if number not in done]
-    if not pending:
-        return
-    (out_dir / MANIFEST).unlink(missing_ok=True)  # the set is not complete any more
-    take_back(out_dir)
-    _clear_leftovers(out_dir)
+    """Have some shards of a plan built, and the log written."""
+    _clear_leftovers(out_dir, numbers)
+    dataset = facts.recipe.dataset
+    videos = dataset_of(dataset).videos
     tasks = [
-        ShardTask(out_dir, number, facts.recipe.transcode, ffmpeg, facts.ffmpeg_version) for number in pending
-    ]
-    on_event(_planned(facts, done))
-    with closing(BuildLog(out_dir)) as log, _logged_end(log, out_dir, facts):
-        log.write(
-            {"event": "start", "host": platform.node(), "pid": os.getpid(), "num_pending": len(pending)}
+        ShardTask(
+            out_dir,
+            number,
+            facts.recipe.transcode,
+            ffmpeg,
+            facts.ffmpeg_version,
+            frame_rate=videos.frame_rate,
+            label_sets=label_sets(dataset),
         )
+        for number in numbers
+    ]
+    with closing(BuildLog(out_dir)) as log, _logged_end(log, out_dir, facts):
+        log.write({"event": "start", "host": platform.node(), "pid": os.getpid(), "num_pending": len(tasks)})
 
         def report(event: dict[str, Any]) -> None:
             log.write(event)
             on_event(event)
 
-        engine(tasks, report)
+        try:
+            with _stop_asked_by_file(out_dir, on_event):
+                engine(tasks, report)
+        finally:
+            clear_scratch_of_the_dead()
+    clear_unfinished(out_dir)  # of workers that were given up
+
+
+def _settle_plan(plan: Plan, out_dir: Path, on_event: OnEvent) -> None:
+    """Make this plan the folder's, unless shards of another one are finished already."""
+    if (begun := begun_facts(out_dir)) is not None:
+        difference = describe_difference(begun, plan.facts)
+        if difference:
+            raise BuildError(
+                f"{out_dir} holds the build of another plan: {difference}. "
+                "Build into a new folder, or delete this one."
+            )
+    planned = planned_facts(out_dir)
+    if planned is not None and (difference := describe_difference(planned, plan.facts)):
+        on_event({"event": "planned anew", "difference": difference})
+    write_plan(plan, out_dir)  # again, too: the sources may have moved
 
 
 def _planned(facts: PlanFacts, done: dict[int, DoneShard]) -> dict[str, Any]:
@@ -256,55 +262,38 @@ def _logged_end(log: BuildLog, out_dir: Path, facts: PlanFacts) -> Iterator[None
         num_done = len(read_done(out_dir, facts))
         log.write({"event": "stop", "num_done": num_done})
         raise BuildStopped(
-            f"Stopped. {num_done:,} of {len(facts.shard_sizes):,} shards are finished and kept. {_GO_ON}"
+            f"Stopped. {num_done:,} of {len(facts.shard_sizes):,} shards are finished and kept, and "
+            f"{num_kept_videos(out_dir):,} videos of others. {_GO_ON}",
+            getattr(error, "signal_number", signal.SIGINT),
         ) from error
     except VidprepError as error:
         log.write({"event": "error", "message": str(error)})
         raise
 
 
-def _clear_leftovers(out_dir: Path) -> None:
+def _clear_leftovers(out_dir: Path, pending: list[int]) -> None:
     """Remove what a run that was killed could not remove itself."""
-    stop_path(out_dir).unlink(missing_ok=True)
-    for path in staging_path(out_dir, 0).parent.glob("*.partial"):
-        path.unlink(missing_ok=True)
-    for path in Path(tempfile.gettempdir()).glob("vidprep-*-*"):
-        pid = path.name.split("-")[1]
-        if pid.isdigit() and not psutil.pid_exists(int(pid)):
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def _refuse_foreign(out_dir: Path) -> None:
-    names = sorted(path.name for path in out_dir.iterdir()) if out_dir.is_dir() else []
-    if names and BUILD_DIR not in names:
-        raise BuildError(
-            f"{out_dir} is not empty and holds no build of vidprep (it has {names[0]!r}). "
-            "Build into a new folder."
-        )
+    forget_stop(out_dir)
+    clear_unfinished(out_dir, pending)
+    clear_scratch_of_the_dead()
 
 
 @contextmanager
-def _exclusive(out_dir: Path) -> Iterator[None]:
-    """Hold the folder's lock: two builds into one folder would fight over it."""
-    _refuse_foreign(out_dir)
-    try:
-        (out_dir / BUILD_DIR).mkdir(parents=True, exist_ok=True)
-        lock = build_lock(out_dir)
-        lock.acquire(timeout=_LOCK_SECONDS)
-    except Timeout as error:
-        starts = [event for event in read_log(out_dir) if event["event"] == "start"]
-        who = f" (process {starts[-1]['pid']} on {starts[-1]['host']})" if starts else ""
-        raise BuildError(
-            f"Another build is working in {out_dir}{who}. Wait for it, stop it, or build into another folder."
-        ) from error
-    except OSError as error:
-        raise BuildError(
-            f"Cannot write into {out_dir}: {error.strerror}. Choose another folder with --out."
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
+def _stop_asked_by_file(out_dir: Path, on_event: OnEvent) -> Iterator[None]:
+    """Have workers, wherever they are, stop after the videos in hand when a signal asks this process to.
+
+    An exception in the midst of Dask would leave workers behind, so the signal is only written down.
+    """
+
+    def ask(number: signal.Signals) -> None:
+        ask_to_stop(out_dir)
+        on_event({"event": "stopping"})
+
+    with StopSignals(ask) as signals:
+        try:
+            yield
+        except BuildStopped as error:
+            raise BuildStopped(str(error), signals.received or error.signal_number) from error
 
 
 @contextmanager
@@ -312,7 +301,7 @@ def _stop_says_how_to_go_on() -> Iterator[None]:
     """Treat SIGTERM, which batch systems send before they kill, like Ctrl-C; and both as no catastrophe."""
 
     def stop(signum: int, frame: FrameType | None) -> None:
-        raise BuildStopped(f"Stopped by signal {signum}. {_GO_ON}")
+        raise BuildStopped(f"Stopped by signal {signum}. {_GO_ON}", signum)
 
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -321,6 +310,6 @@ def _stop_says_how_to_go_on() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as error:
-        raise BuildStopped(f"Stopped. {_GO_ON}") from error
+        raise BuildStopped(f"Stopped. {_GO_ON}", signal.SIGINT) from error
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -1,40 +1,72 @@
 """Build one shard: the unit of work of a worker, local or anywhere in a cluster."""
 
-import os
-import shutil
+import json
 import tempfile
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import fsspec
-
-from vidprep.builder.finished import DoneShard, Rejected
-from vidprep.builder.plan import plan_path, read_shard_rows
+from vidprep.builder.full_disk import no_room_is_a_build_error
 from vidprep.builder.transcoding.preflight import checked_ffmpeg
+from vidprep.builder.transcoding.scratch import clear_scratch_of_the_dead, scratch_folder
+from vidprep.builder.transcoding.source import Source, check_checksum, read_source, segment_of
 from vidprep.builder.transcoding.transcode import TranscodedVideo, check_stored, transcode
-from vidprep.builder.workspace import (
-    done_path,
-    no_room_is_a_build_error,
-    staging_path,
-    stop_path,
+from vidprep.builder.workspace.archive_indexes import index_dir_of
+from vidprep.builder.workspace.finished import DoneShard, Rejected, new_partial_path, write_done
+from vidprep.builder.workspace.lock import is_asked_to_stop
+from vidprep.builder.workspace.plan_file import check_plan_is_seen, read_shard_rows
+from vidprep.builder.workspace.unfinished import (
+    Note,
+    Unfinished,
+    find_unfinished,
+    noted_samples,
+    remove_unfinished,
 )
 from vidprep.errors import BuildError, BuildStopped, SourceError, VideoRejected, VidprepError
-from vidprep.files import is_no_room, replace_durably, write_whole
+from vidprep.files import is_no_room
 from vidprep.recipes.recipe import Transcode
 from vidprep.shards.tar import Sample, ShardWriter
 
 Report = Callable[[dict[str, Any]], None]
 Row = dict[str, Any]
 Result = TypeVar("Result")
-Stored = tuple[Sample, str] | Rejected
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A video as it is to be stored.
+
+    Attributes:
+        sample: What the shard gets.
+        detail: For the ledger.
+        source_sha256: Of the raw file, if anybody knows it.
+        suspect: A word of `SUSPICIONS`, if it looks damaged.
+        content: Fingerprint for the passport, if anybody knows it.
+    """
+
+    sample: Sample
+    detail: str
+    source_sha256: str = ""
+    suspect: str = ""
+    content: bytes | None = None
+
+    def facts(self) -> dict[str, str]:
+        """Return what the done-file keeps of it beside its index row, by the names of its fields there."""
+        return {
+            "details": self.detail,
+            "sources": self.source_sha256,
+            "suspects": self.suspect,
+            "contents": self.content.hex() if self.content else "",
+        }
+
+
+Stored = Accepted | Rejected
 
 # One video in FFmpeg's hands and one that waits for it, while the one before is checked and packed:
 # a pair of FFmpegs leaves a pair of cores idle for 5 to 8 % of the time.
@@ -51,6 +83,8 @@ class ShardTask:
         transcode: How to store a video.
         ffmpeg: A binary of the user's, or None for the one that comes with vidprep.
         ffmpeg_version: What it must be, on every machine.
+        frame_rate: Of sources that are folders of images; 0.0: they are video files.
+        label_sets: Classes of each further label of a sample.
     """
 
     out_dir: Path
@@ -58,6 +92,8 @@ class ShardTask:
     transcode: Transcode
     ffmpeg: str | None
     ffmpeg_version: str
+    frame_rate: float = 0.0
+    label_sets: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def build_shard(task: ShardTask, report: Report) -> None:
@@ -67,83 +103,106 @@ def build_shard(task: ShardTask, report: Report) -> None:
         report: Called with an event when the shard starts and after each video.
 
     Raises:
-        BuildStopped: If somebody asked the build to stop; nothing of this shard is kept.
+        BuildStopped: If somebody asked the build to stop; finished videos are kept.
         BuildError: If the disk is full, or anything unexpected happened to a video, which is named.
         SourceError: If a source is not what the plan says.
     """
-    if not plan_path(task.out_dir).is_file():
-        raise BuildError(
-            f"A worker sees no {plan_path(task.out_dir)}: the output folder must be on a file system that "
-            "all workers share, under the same path."
-        )
+    clear_scratch_of_the_dead()
+    check_plan_is_seen(task.out_dir)
     ffmpeg_path = checked_ffmpeg(task.ffmpeg, task.ffmpeg_version, task.transcode)
     rows = read_shard_rows(task.out_dir, task.shard)
-    _stop_if_asked(task)
+    stop_if_asked(task)
     report({"event": "shard", "shard": task.shard, "split": rows[0]["split"], "num_videos": len(rows)})
-    with closing(_attempts(task, ffmpeg_path, rows)) as attempts:
-        write_shard(task, rows, _stored_videos(task, attempts, report))
+    kept = find_unfinished(task.out_dir, task.shard)
+    new_rows = [row for row in rows if row["key"] not in kept]
+    with closing(_attempts(task, ffmpeg_path, new_rows)) as attempts:
+        write_shard(task, rows, _stored_videos(task, rows, kept, attempts, report), keep=True)
+    for unfinished in kept.values():
+        remove_unfinished(unfinished.tar_path)
 
 
 def _stored_videos(
-    task: ShardTask, attempts: "Iterator[tuple[Row, _Attempt]]", report: Report
+    task: ShardTask,
+    rows: list[Row],
+    kept: dict[str, Unfinished],
+    attempts: "Iterator[tuple[Row, _Attempt]]",
+    report: Report,
 ) -> Iterator[Stored]:
     """Yield each video as it is to be stored, or why it is rejected; its folder is gone with the next one."""
-    for row, attempt in attempts:
-        stored = _checked(task, row, attempt.outcome)
-        yield stored
-        report(_video_event(task, row, stored, attempt.seconds))
+    for row in rows:
+        if row["key"] in kept:
+            stored: Stored = _kept_video(task, row, kept[row["key"]])
+            yield stored
+            report(_video_event(task, row, stored, 0.0))
+        else:
+            attempt = next(attempts)[1]
+            stored = _checked(task, row, attempt)
+            yield stored
+            report(_video_event(task, row, stored, attempt.seconds))
 
 
-def write_shard(task: ShardTask, rows: list[Row], videos: Iterator[Stored]) -> None:
+def write_shard(task: ShardTask, rows: list[Row], videos: Iterator[Stored], *, keep: bool = False) -> None:
     """Write a shard's tar under a temporary name, give it its name, then write its done-file.
 
     Args:
         task: Which shard of which set.
         rows: The videos planned for it, in order.
-        videos: Each of them as it is to be stored, with a detail for the ledger, or why it is rejected.
+        videos: Each of them as it is to be stored, or why it is rejected.
+        keep: Whether the next run takes over what is finished when this one is stopped.
 
     Raises:
         BuildError: If the disk is full.
     """
-    # A name of its own for every attempt: a worker that was given up may still be writing.
-    partial_path = staging_path(task.out_dir, task.shard).with_suffix(f".{uuid.uuid4().hex[:8]}.partial")
-    partial_path.parent.mkdir(parents=True, exist_ok=True)
+    partial_path = new_partial_path(task.out_dir, task.shard)
     try:
-        with no_room_is_a_build_error(task.out_dir):
-            _write_shard(task, rows, videos, partial_path)
-    finally:
-        partial_path.unlink(missing_ok=True)
+        with no_room_is_a_build_error(task.out_dir), noted_samples(task.out_dir, partial_path) as note:
+            _write_shard(task, rows, videos, partial_path, note)
+    except (BuildStopped, SourceError, KeyboardInterrupt):
+        if not keep:
+            remove_unfinished(partial_path)
+        raise
+    except BaseException:  # a full disk needs the room
+        remove_unfinished(partial_path)
+        raise
+    remove_unfinished(partial_path)  # which has its name by now; its lines are left
 
 
-def _write_shard(task: ShardTask, rows: list[Row], videos: Iterator[Stored], partial_path: Path) -> None:
+def _write_shard(
+    task: ShardTask, rows: list[Row], videos: Iterator[Stored], partial_path: Path, note: Note
+) -> None:
     rejected: list[Rejected] = []
-    details: dict[str, str] = {}
+    facts: dict[str, dict[str, str]] = {}
     with ShardWriter(partial_path) as writer:
         for row, stored in zip(rows, videos, strict=True):
             if isinstance(stored, Rejected):
                 rejected.append(stored)
             else:
-                sample, details[row["key"]] = stored
-                writer.write(sample)
-    if writer.rows:
-        replace_durably(partial_path, staging_path(task.out_dir, task.shard))
+                writer.write(stored.sample)
+                facts[row["key"]] = stored.facts()
+                note(writer.rows[-1], stored.facts())
     done = DoneShard(
         shard=task.shard,
         split=rows[0]["split"],
         rows=tuple(writer.rows),
-        details=details,
+        **{name: _known(facts, name) for name in ("details", "sources", "suspects", "contents")},
         rejected=tuple(rejected),
         size_bytes=writer.size_bytes if writer.rows else 0,
         sha256=writer.sha256,
         md5=writer.md5,
     )
-    write_whole(done_path(task.out_dir, task.shard), done.model_dump_json().encode())
+    write_done(task.out_dir, done, partial_path)
+
+
+def _known(facts: dict[str, dict[str, str]], name: str) -> dict[str, str]:
+    """Return one fact of each used video, by key; without those that nobody knows."""
+    return {key: each[name] for key, each in facts.items() if each[name]}
 
 
 @dataclass(frozen=True)
 class _Attempt:
     """What FFmpeg made of a video, and the folder in which it lies."""
 
+    source: Source | Rejected
     outcome: TranscodedVideo | Rejected
     scratch: "tempfile.TemporaryDirectory[str]"
     seconds: float
@@ -169,39 +228,73 @@ def _attempts(
 
 
 def _attempt(task: ShardTask, ffmpeg_path: str, row: Row) -> _Attempt:
-    _stop_if_asked(task)
+    stop_if_asked(task)
     started = time.monotonic()
-    scratch = tempfile.TemporaryDirectory(prefix=f"vidprep-{os.getpid()}-")
+    scratch = scratch_folder()
     try:
-        outcome = _or_rejected(row, partial(_transcode, task, ffmpeg_path, row, Path(scratch.name)))
+        source = or_rejected(row, partial(_read, task, row, Path(scratch.name)))
+        outcome: TranscodedVideo | Rejected
+        if isinstance(source, Rejected):
+            outcome = source
+        else:
+            outcome = or_rejected(row, partial(_transcode, task, ffmpeg_path, source, Path(scratch.name)))
+            source.check_unchanged()
     except BaseException:
         scratch.cleanup()
         raise
-    return _Attempt(outcome, scratch, time.monotonic() - started)
+    return _Attempt(source, outcome, scratch, time.monotonic() - started)
 
 
-def _transcode(task: ShardTask, ffmpeg_path: str, row: Row, scratch_dir: Path) -> TranscodedVideo:
-    return transcode(_local_source(row, scratch_dir), scratch_dir, task.transcode, ffmpeg_path)
+def _read(task: ShardTask, row: Row, scratch_dir: Path) -> Source:
+    return read_source(row, scratch_dir, index_dir_of(task.out_dir), images=task.frame_rate > 0)
 
 
-def _checked(task: ShardTask, row: Row, outcome: TranscodedVideo | Rejected) -> Stored:
-    if isinstance(outcome, Rejected):
-        return outcome
-    video = _or_rejected(row, partial(check_stored, outcome, task.transcode))
-    return video if isinstance(video, Rejected) else (_sample(row, video), video.detail)
+def _transcode(task: ShardTask, ffmpeg_path: str, source: Source, scratch_dir: Path) -> TranscodedVideo:
+    check_checksum(source)
+    return transcode(
+        source.path,
+        scratch_dir,
+        task.transcode,
+        ffmpeg_path,
+        segment=segment_of(source.row),
+        frame_rate=task.frame_rate,
+    )
 
 
-def _stop_if_asked(task: ShardTask) -> None:
-    if stop_path(task.out_dir).exists():
+def _checked(task: ShardTask, row: Row, attempt: _Attempt) -> Stored:
+    source, outcome = attempt.source, attempt.outcome
+    if isinstance(source, Rejected):
+        return source
+    video = outcome
+    if isinstance(outcome, TranscodedVideo):
+        video = or_rejected(row, partial(check_stored, outcome, task.transcode))
+    if isinstance(video, Rejected):
+        return video.model_copy(update={"source_sha256": source.sha256})
+    data = source.read_again() if video.path == source.path else video.path.read_bytes()
+    sample = _sample(task, row, video, data)
+    return Accepted(sample, video.detail, source.sha256, video.suspect, video.content)
+
+
+def stop_if_asked(task: ShardTask) -> None:
+    """Raise `BuildStopped` if somebody asked the build to stop."""
+    if is_asked_to_stop(task.out_dir):
         raise BuildStopped("Stopped on request.")
 
 
-def _or_rejected(row: Row, step: Callable[[], Result]) -> Result | Rejected:
+def or_rejected(row: Row, step: Callable[[], Result]) -> Result | Rejected:
     """Take a step with a video; the only place where an exception becomes a rejected video."""
     try:
-        return step()
+        with explained(row):
+            return step()
     except VideoRejected as error:
         return Rejected(key=row["key"], reason=error.reason, detail=error.detail)
+
+
+@contextmanager
+def explained(row: Row) -> Iterator[None]:
+    """Name the video at which something happened that nobody expected."""
+    try:
+        yield
     except VidprepError:
         raise
     except Exception as error:
@@ -213,50 +306,40 @@ def _or_rejected(row: Row, step: Callable[[], Result]) -> Result | Rejected:
         ) from error
 
 
-def _local_source(row: Row, scratch_dir: Path) -> Path:
-    """Return a source as a local file, fetched if it lies elsewhere, and the very one that was planned."""
-    path: Path = Path(row["source_dir"]) / row["source"]
-    try:
-        if "://" in row["source_dir"]:
-            path = _fetch(f"{row['source_dir'].rstrip('/')}/{row['source']}", scratch_dir / "source")
-        with path.open("rb") as file:
-            size_bytes = os.fstat(file.fileno()).st_size
-    except OSError as error:
-        if is_no_room(error):
-            raise
-        why = error.strerror or type(error).__name__
-        raise SourceError(
-            f"{row['key']}: {row['source_dir']}/{row['source']} was there when the build was planned and "
-            f"cannot be read now: {why}. Bring it back and run the same build again."
-        ) from error
-    if row["source_bytes"] not in (size_bytes, -1):  # -1: the remote store did not tell
-        raise SourceError(
-            f"{row['key']}: {row['source_dir']}/{row['source']} has {size_bytes:,} bytes, "
-            f"{row['source_bytes']:,} when the build was planned. Restore it, or build into a new folder."
-        )
-    return path
+def _kept_video(task: ShardTask, row: Row, unfinished: Unfinished) -> Accepted:
+    known, video = unfinished.videos[row["key"]], unfinished.read(row["key"])
+    if video is None:
+        raise BuildError(f"{unfinished.tar_path} changed while it was read. Run the same build again.")
+    facts = known.model_dump(include={"num_frames", "width", "height", "fps", "duration_seconds"})
+    return Accepted(
+        Sample(**_named(task, row), **facts, video=video),
+        known.details,
+        known.sources,
+        known.suspects,
+        bytes.fromhex(known.contents) or None,
+    )
 
 
-def _fetch(url: str, path: Path) -> Path:
-    with fsspec.open(url) as remote, path.open("wb") as local:
-        shutil.copyfileobj(remote, local, 2**20)
-    return path
+def _named(task: ShardTask, row: Row) -> dict[str, Any]:
+    """Return what the plan says of a sample."""
+    further = json.loads(row["more_labels"]) if row["more_labels"] else {}
+    return {name: row[name] for name in ("key", "split", "video_id", "label", "label_full")} | {
+        "class_name": row["class"],
+        "more_labels": tuple(
+            (name, label, task.label_sets[name].index(label)) for name, label in further.items()
+        ),
+    }
 
 
-def _sample(row: Row, video: TranscodedVideo) -> Sample:
+def _sample(task: ShardTask, row: Row, video: TranscodedVideo, data: bytes) -> Sample:
     return Sample(
-        key=row["key"],
-        split=row["split"],
-        video_id=row["video_id"],
-        label=row["label"],
-        label_full=row["label_full"],
-        class_name=row["class"],
+        **_named(task, row),
         num_frames=video.num_frames,
         width=video.width,
         height=video.height,
         fps=video.fps,
         duration_seconds=video.num_frames / video.fps if video.fps else 0.0,
-        video=video.path.read_bytes(),
+        video=data,
     )
 
 
@@ -270,4 +353,6 @@ def _video_event(task: ShardTask, row: Row, outcome: object, seconds: float) -> 
     }
     if isinstance(outcome, Rejected):
         return event | {"reason": outcome.reason, "detail": outcome.detail}
+    if isinstance(outcome, Accepted) and outcome.suspect:
+        return event | {"suspect": outcome.suspect}
     return event

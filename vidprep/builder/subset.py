@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from vidprep.builder.copying import FinishedSet, copying_engine, inventory_rows, outcomes_of
+from vidprep.builder.copying import FinishedSet, copying_engine, inventory_rows, local_folder, outcomes_of
 from vidprep.builder.plan import plan_build
 from vidprep.builder.run import BuildResult, OnEvent, carry_out
 from vidprep.errors import BuildError, RecipeError
-from vidprep.recipes.classes import resolve_classes
-from vidprep.recipes.manifests import SPLITS, read_dataset
+from vidprep.recipes.classes import dataset_of, resolve_classes
+from vidprep.recipes.manifests import SPLITS
 from vidprep.recipes.mini import resolve_recipe
 from vidprep.recipes.recipe import Recipe
 
@@ -36,9 +36,12 @@ def subset(
     Every tar has the bytes that a build of the part from the raw videos has, with the same recipe and FFmpeg.
     Stopped or killed? The same call goes on where it was; the full set is only read.
 
+        result = vidprep.subset("shards/motion", "shards/few", limit=2)
+        print(result.manifest.totals["train"].used)
+
     Args:
-        full_dir: The finished set.
-        out_dir: The new one.
+        full_dir: The finished set: a folder, or a URL such as `s3://bucket/k400`.
+        out_dir: The new one, a folder.
         subset: Pipeline of a subset of the dataset, e.g. "mini_k400"; None: all classes.
         class_list: A text file with classes of one's own instead, one a line.
         ids: A text file with the ids of the videos to take, one a line; None: all.
@@ -48,22 +51,22 @@ def subset(
         on_event: Told of each event, see `build`.
 
     Raises:
-        BuildError: If the folder holds something else, or the disk is full.
+        BuildError: If the folder holds something else or is a URL, or the disk is full.
         RecipeError: If the subset is of another dataset, stores videos otherwise, or an id is unknown.
         ShardError: If the full set is not finished or damaged.
     """
-    full = FinishedSet.open(Path(full_dir))
+    out_dir = local_folder(out_dir)
+    full = FinishedSet.open(full_dir)
     recipe = _recipe(full.manifest.recipe, subset, class_list, overrides)
     classes = resolve_classes(recipe.dataset)
     ledger = full.ledger[full.ledger["split"].isin(splits)]
-    rows = inventory_rows(ledger, recipe.dataset.name, classes)
+    rows = inventory_rows(ledger, recipe.dataset, classes)
     if ids is not None:
         rows = _chosen(rows, ids)
     plan = plan_build(recipe, rows, classes, ffmpeg_version=full.manifest.tools["ffmpeg"], limit=limit)
     if not plan.facts.num_videos:
         raise BuildError(f"{full_dir} holds no video of what is asked for. See `vidprep ledger {full_dir}`.")
-    out_dir = Path(out_dir).absolute()
-    full_classes = read_dataset(recipe.dataset.name).labels.classes
+    full_classes = dataset_of(recipe.dataset).labels.classes
     engine = copying_engine(outcomes_of(full))
     return BuildResult(out_dir, carry_out(plan, out_dir, engine, on_event, full_classes))
 

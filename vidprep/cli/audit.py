@@ -1,46 +1,153 @@
 """`vidprep audit`: is the dataset complete, and does it count what Table A counts?"""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vidprep.cli.options import Annotations, ClassList
+from vidprep.cli.options import (
+    Annotations,
+    ClassList,
+    DatasetFile,
+    FromCsv,
+    FromFolders,
+    Overrides,
+    Root,
+    ValFraction,
+    ValSeed,
+    check_videos_named,
+)
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.console import Console
 
+    from vidprep.datasets.checksums.check import ChecksumCheck, OnFile
     from vidprep.datasets.counts import Audit, SplitAudit
     from vidprep.datasets.inventory import Inventory
 
 
 def audit(
-    name: Annotated[str, typer.Argument(help="A pipeline, e.g. mini_k400, or the path of a TOML file.")],
+    name: Annotated[
+        str | None, typer.Argument(help="A pipeline, e.g. mini_k400, or the path of a TOML file.")
+    ] = None,
     annotations: Annotations = None,
     source: Annotated[
         list[str] | None,
         typer.Option(
             metavar="DIR",
             help="Folder of raw videos; repeatable, a later one fills the gaps of the earlier. "
-            "Without any, only the annotation is checked.",
+            "Without any: where $VIDPREP_SSV2, $VIDPREP_K400, ... points.",
         ),
     ] = None,
     class_list: ClassList = None,
+    overrides: Overrides = None,
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="List the samples that another pipeline's dataset has, too."),
+    ] = None,
+    against_annotations: Annotated[
+        list[str] | None, typer.Option(metavar="PATH", help="That dataset's annotation; repeatable.")
+    ] = None,
+    dataset: DatasetFile = None,
+    from_folders: FromFolders = None,
+    from_csv: FromCsv = None,
+    root: Root = None,
+    val_fraction: ValFraction = 0.1,
+    seed: ValSeed = 0,
+    checksums: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="List of sha256sum or md5sum: read the videos it names, compare; exit 1 if one differs; "
+            "repeatable.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Count annotated, present, missing and rejected videos, and compare with Table A.
+    """Count annotated, present, missing and rejected videos, and compare with what was published.
 
-    Without --source only the annotation is checked.
+    Without --source and $VIDPREP_NAME (VIDPREP_SSV2, VIDPREP_K400, ...) only the annotation is checked.
     """
+    check_videos_named(name, dataset, from_folders, from_csv)
     from rich.console import Console
 
     import vidprep
 
-    found = vidprep.audit(name, sources=source or (), annotations=annotations or (), class_list=class_list)
+    messages = Console(stderr=True)
+    with _checking(messages, wanted=bool(checksums)) as on_checked:
+        found = vidprep.audit(
+            name,
+            sources=source or (),
+            annotations=annotations or (),
+            class_list=class_list,
+            on_archive=lambda archive: messages.print(f"Listing {archive}; this is done once.", markup=False),
+            overrides=overrides or (),
+            dataset=dataset,
+            from_folders=from_folders,
+            from_csv=from_csv or (),
+            root=root,
+            val_fraction=val_fraction,
+            val_seed=seed,
+            checksums=checksums or (),
+            on_checked=on_checked,
+        )
+    shared = _shared(found, against, against_annotations)
     if as_json:
-        print(json.dumps(_as_json(found), indent=2))
+        more = {} if shared is None else {"shared": shared.to_dict(orient="records")}
+        print(json.dumps(_as_json(found) | more, indent=2))
     else:
         _print(found, Console())
+        if shared is not None:
+            _print_shared(shared, str(against), Console())
+    if found.checksums and found.checksums.mismatches:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _checking(console: "Console", *, wanted: bool) -> "Iterator[OnFile]":
+    """Show how far the reading of videos is, if they are read."""
+    from vidprep.cli.display import StepProgress
+
+    if not wanted:
+        yield lambda done, total: None
+        return
+    with StepProgress(0, "videos", console) as progress:
+        yield lambda done, total: progress.update(done, total, "comparing checksums")
+
+
+def _shared(found: "Audit", against: str | None, annotations: list[str] | None) -> "pd.DataFrame | None":
+    """Return the samples that another dataset has, too."""
+    if against is None:
+        return None
+    import vidprep
+    from vidprep.datasets.leakage import shared_videos
+
+    if not annotations:
+        raise typer.BadParameter(f"{against} has lists, too: give them.", param_hint="--against-annotations")
+    other = vidprep.audit(against, annotations=annotations)
+    return shared_videos(found.inventory.rows, other.inventory.rows)
+
+
+def _print_shared(shared: "pd.DataFrame", against: str, console: "Console") -> None:
+    from rich.markup import escape
+
+    for (split, other), pairs in shared.groupby(["split", "other_split"]):
+        num_samples = pairs["video_id"].nunique()
+        console.print(
+            f"shared with {against}: {num_samples:,} samples of {split} are in its {other}", soft_wrap=True
+        )
+        for row in pairs.head(5).itertuples(index=False):
+            line = (
+                f"  {row.video_id} '{row[2]}' is {row.other_id} "
+                f"'{row.other_class}', {row.overlap_seconds:g} s in common"
+            )
+            console.print(escape(line), highlight=False, soft_wrap=True)
+    if shared.empty:
+        console.print(f"shared with {against}: nothing")
 
 
 def _as_json(found: "Audit") -> dict[str, Any]:
@@ -62,7 +169,7 @@ def _as_json(found: "Audit") -> dict[str, Any]:
             for status in _example_statuses(inventory)
         },
         "extra": {split: asdict(extra) for split, extra in inventory.extra.items()},
-    }
+    } | ({"checksums": asdict(found.checksums)} if found.checksums else {})
 
 
 def _print(found: "Audit", console: "Console") -> None:
@@ -76,7 +183,8 @@ def _print(found: "Audit", console: "Console") -> None:
     for split, path in inventory.lists.items():
         console.print(f"{split}: {escape(path)}", highlight=False, soft_wrap=True)
     if not inventory.sources:
-        console.print("Videos were not looked for: pass --source DIR to count them.")
+        variable = f"$VIDPREP_{inventory.dataset.name.upper()}"
+        console.print(f"Videos were not looked for: pass --source DIR, or set {variable}.", soft_wrap=True)
     if len(inventory.sources) > 1:
         for source, count in used_per_source(inventory).items():
             console.print(f"used from {escape(source)}: {count:,}", highlight=False, soft_wrap=True)
@@ -84,6 +192,19 @@ def _print(found: "Audit", console: "Console") -> None:
         style = "bold yellow" if remark.level == "warning" else ""
         console.print(f"{remark.level}: {escape(remark.text)}", style=style, highlight=False, soft_wrap=True)
     _print_examples(inventory, console)
+    if found.checksums:
+        _print_checksums(found.checksums, console)
+
+
+def _print_checksums(checked: "ChecksumCheck", console: "Console") -> None:
+    for mismatch in checked.mismatches:
+        console.print(f"wrong checksum: {mismatch}", markup=False, highlight=False, soft_wrap=True)
+    num_wrong, unlisted = len(checked.mismatches), checked.unlisted
+    verdict = f"{num_wrong:,} differ" if num_wrong else "all as the lists say"
+    line = f"checksums: {checked.num_checked:,} videos compared, {verdict}"
+    if unlisted.num_videos:
+        line += f"; {unlisted.num_videos:,} are in no list, unchecked, e.g. {unlisted.example}"
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _table(inventory: "Inventory", splits: "list[SplitAudit]") -> Any:
@@ -91,7 +212,7 @@ def _table(inventory: "Inventory", splits: "list[SplitAudit]") -> Any:
 
     columns: dict[str, list[int | None]] = {
         "annotated": [split.annotated for split in splits],
-        "expected (Table A)": [split.expected for split in splits],
+        f"expected ({inventory.dataset.counts_from})": [split.expected for split in splits],
         "difference": [split.difference for split in splits],
         "present": [split.present for split in splits],
         "missing": [split.missing for split in splits],

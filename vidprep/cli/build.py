@@ -6,9 +6,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vidprep.cli.options import Annotations, ClassList, Overrides, ShardsDir, Sources
+from vidprep.cli.options import (
+    Annotations,
+    ClassList,
+    DatasetFile,
+    FromCsv,
+    FromFolders,
+    Overrides,
+    Root,
+    ShardsDir,
+    Sources,
+    ValFraction,
+    ValSeed,
+    check_videos_named,
+)
 
 if TYPE_CHECKING:
+    from vidprep.builder.run import BuildResult
     from vidprep.recipes.recipe import Recipe
 
 Workers = Annotated[
@@ -26,41 +40,84 @@ FFmpeg = Annotated[
     str | None,
     typer.Option(metavar="PATH", help="Another FFmpeg than the pinned one that comes with vidprep."),
 ]
+Extend = Annotated[
+    bool,
+    typer.Option("--extend", help="Add to a finished set the videos that were missing and are there now."),
+]
+Retry = Annotated[
+    str | None,
+    typer.Option(
+        metavar="REASON,...",
+        help="With --extend: also try anew the videos rejected for these reasons, e.g. crashed,timed_out.",
+    ),
+]
+
+Checksums = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE", help="List of sha256sum or md5sum: videos that differ are rejected; repeatable."
+    ),
+]
 
 
 def build(
-    name: Annotated[str, typer.Argument(help="A pipeline's name (see `vidprep pipelines`) or a TOML file.")],
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="A pipeline's name (see `vidprep pipelines`) or a TOML file.", show_default="the defaults"
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The shard set. Default: shards/NAME.")
     ] = None,
     source: Sources = None,
     annotations: Annotations = None,
     class_list: ClassList = None,
+    dataset: DatasetFile = None,
+    from_folders: FromFolders = None,
+    from_csv: FromCsv = None,
+    root: Root = None,
+    val_fraction: ValFraction = 0.1,
+    seed: ValSeed = 0,
     workers: Workers = None,
     scheduler: Scheduler = None,
     sync: Sync = False,
     limit: Limit = None,
     ffmpeg: FFmpeg = None,
+    extend: Extend = False,
+    retry: Retry = None,
+    checksums: Checksums = None,
     overrides: Overrides = None,
 ) -> None:
     """Turn raw videos into a shard set; the same command resumes a build that was stopped.
 
-    Every annotated video ends up used, missing or rejected with a reason: see `vidprep ledger`.
+    Every annotated video ends up used, missing or rejected with a reason: see `vidprep ledger`. --extend adds
+    shards behind those of a finished set; `--generation 1` of other commands then reads it as it was.
+    One's own videos need no pipeline: vidprep build --from-folders DIR.
     """
-    from vidprep.recipes.mini import resolve_recipe
-
+    check_videos_named(name, dataset, from_folders, from_csv)
     _check_engine(workers, scheduler, sync)
-    recipe = resolve_recipe(name, class_list=class_list, overrides=overrides or ())
     _build(
-        recipe,
+        name,
         out,
         sources=source or (),
         annotations=annotations or (),
+        class_list=class_list,
+        overrides=overrides or (),
+        dataset=dataset,
+        from_folders=from_folders,
+        from_csv=from_csv or (),
+        root=root,
+        val_fraction=val_fraction,
+        val_seed=seed,
         workers=workers,
         scheduler=scheduler,
         in_process=sync,
         limit=limit,
         ffmpeg=ffmpeg,
+        extend=extend,
+        retry=_reasons(retry, extend),
+        checksums=checksums or (),
     )
 
 
@@ -80,6 +137,9 @@ def build_mini(
     sync: Sync = False,
     limit: Limit = None,
     ffmpeg: FFmpeg = None,
+    extend: Extend = False,
+    retry: Retry = None,
+    checksums: Checksums = None,
     overrides: Overrides = None,
 ) -> None:
     """Build Mini-SSv2 or Mini-K400: `vidprep build-mini --src k400 --classes 200`.
@@ -99,6 +159,9 @@ def build_mini(
         in_process=sync,
         limit=limit,
         ffmpeg=ffmpeg,
+        extend=extend,
+        retry=_reasons(retry, extend),
+        checksums=checksums or (),
     )
 
 
@@ -119,15 +182,17 @@ def status(
         typer.echo(json.dumps(asdict(state), indent=1))
         return
     lines = [
-        f"{shards_dir}: {state.state}",
+        f"{shards_dir}: {state.state}" + (f", generation {state.generation}" if state.generation > 1 else ""),
         f"  shards    {state.num_shards_done:,} of {state.num_shards:,} done",
         f"  videos    {state.num_videos_done:,} of {state.num_videos:,} done, "
-        f"{state.num_rejected:,} rejected, {state.num_missing:,} missing",
+        f"{state.num_rejected:,} rejected, {state.num_missing:,} missing, {state.num_suspect:,} suspect",
     ]
     if state.eta_seconds is not None:
         lines.append(
             f"  speed     {state.videos_per_second:.1f} videos/s, ETA {format_seconds(state.eta_seconds)}"
         )
+    if state.log_problem:
+        lines.append(f"  log       {state.log_problem}.")
     if state.state == "stopped":
         if state.last_event and state.last_event["event"] == "error":
             lines.append(f"  error     {state.last_event['message']}")
@@ -140,19 +205,59 @@ def _check_engine(workers: int | None, scheduler: str | None, sync: bool) -> Non
         raise typer.BadParameter("--workers, --scheduler and --sync exclude each other.")
 
 
-def _build(recipe: "Recipe", out: Path | None, **options: Any) -> None:
+def _reasons(retry: str | None, extend: bool) -> list[str]:
+    from vidprep.builder.extending.candidates import check_retry
+
+    reasons = [reason.strip() for reason in (retry or "").split(",") if reason.strip()]
+    try:
+        check_retry(reasons, extend=extend)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--retry") from error
+    return reasons
+
+
+def _build(recipe: "Recipe | str | None", out: Path | None, **options: Any) -> None:
     from rich.console import Console
 
     import vidprep
+    from vidprep.builder.from_raw import LOCAL_FIRST
     from vidprep.cli.display import BuildProgress, accounting_table
     from vidprep.shards.ledger import read_ledger
 
     if out and ":/" in str(out):
-        raise typer.BadParameter(
-            f"{out} is a URL. Build into a local folder and copy it.", param_hint="--out"
-        )
+        raise typer.BadParameter(f"{out} is a URL. {LOCAL_FIRST[options['extend']]}", param_hint="--out")
     console = Console(highlight=False)
     with BuildProgress(console) as progress:
         result = vidprep.build(recipe, out, on_event=progress.update, **options)
-    console.print(accounting_table(read_ledger(result.out_dir)))
+    ledger = read_ledger(result.out_dir)
+    console.print(accounting_table(ledger))
+    num_suspect = sum(word != "" for word in ledger["suspect"].to_pylist())
+    if num_suspect:
+        console.print(
+            f"{num_suspect:,} used videos look damaged: vidprep ledger {result.out_dir} --list suspect",
+            markup=False,
+            soft_wrap=True,
+        )
+    for line in _news(result, extend=options["extend"]):
+        console.print(line, markup=False, soft_wrap=True)
     console.print(f"Shard set: {result.out_dir}", markup=False, soft_wrap=True)
+
+
+def _news(result: "BuildResult", *, extend: bool) -> list[str]:
+    """Return what an extension came to, or what one would add."""
+    if result.extension is not None:
+        one = result.extension
+        added = sum(one.num_added.values())
+        return [
+            f"Generation {one.generation}: {one.why}; {added:,} used in {len(one.shards):,} new shards, "
+            f"{sum(one.num_rejected.values()):,} rejected."
+        ]
+    if extend:
+        return [f"Nothing to add: this stays generation {result.manifest.generation}."]
+    if result.num_newly_there:
+        missing = sum(total.missing for total in result.manifest.totals.values())
+        return [
+            f"{result.num_newly_there:,} of {missing:,} missing videos are there now: --extend adds them "
+            "in new shards."
+        ]
+    return []

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 _BUILD_MESSAGES = {
     "stopping": "Stopping when the videos in hand are done; Ctrl-C again: at once.",
     "no list": "Warning: no annotation list for the {split} split; the shard set will have none.",
+    "archive": "Listing {name}; this is done once.",
+    "archive problem": "Warning: {problem}. Its other videos are built.",
+    "planned anew": "Planned anew, as no shard was finished yet: {difference}.",
+    "unlisted": "Warning: {num_videos:,} videos are in no list of checksums, unchecked, e.g. {example}.",
     "no workers": "The scheduler has no workers yet; waiting for them.",
 }
 
@@ -44,7 +48,7 @@ class StepProgress(LiveDisplay):
         self._what = "starting"
 
     def update(self, finished: int, total: int, what: str) -> None:
-        """Take note of a step by whom knows how many there are."""
+        """Note a step, told by a caller that knows how many there are."""
         self._num_steps = total
         self.step(finished, what)
 
@@ -77,7 +81,7 @@ class StepProgress(LiveDisplay):
         """Return the steps so far, and all."""
         return self._finished, self._num_steps
 
-    def last_words(self) -> str:
+    def last_line(self) -> str:
         """Return nothing: the last step was said."""
         return ""
 
@@ -99,15 +103,24 @@ class TrainProgress(LiveDisplay):
     def update(self, event: "TrainEvent") -> None:
         """Take note of what a training tells."""
         from vidprep.harness.training.state import (  # brings torch, which is there now
+            EndForeseen,
             MetricsWritten,
             StepDone,
+            Stopping,
         )
 
         if isinstance(event, StepDone):
             self._now = event.position
         elif isinstance(event, MetricsWritten):
-            self._line = event.line
-            self.say()
+            if "validation_top1" in event.line:
+                self.print(_validation_sentence(event.line))
+            else:
+                self._line = event.line
+                self.say()
+        elif isinstance(event, Stopping):
+            self.print(f"{event.signal_name}: stopping after the step in hand; Ctrl-C again: at once.")
+        elif isinstance(event, EndForeseen):
+            self.print(event.sentence)
         else:
             self._start = self._now = event.position
             self._epochs, self.started = event.epochs, time.monotonic()
@@ -144,9 +157,17 @@ class TrainProgress(LiveDisplay):
             return 0, 1
         return self._now.total_steps, self._epochs * self._now.per_epoch
 
-    def last_words(self) -> str:
+    def last_line(self) -> str:
         """Return the line, if there were steps."""
         return self.line() if self._now else ""
+
+
+def _validation_sentence(line: dict[str, Any]) -> str:
+    return (
+        f"After epoch {line['epoch']:.0f}: validation top-1 {line['validation_top1']:.2%}, top-5 "
+        f"{line['validation_top5']:.2%}, loss {line['validation_loss']:.3f}, over "
+        f"{line['validation_videos']:,.0f} videos"
+    )
 
 
 class EvalProgress(LiveDisplay):
@@ -182,7 +203,7 @@ class EvalProgress(LiveDisplay):
         """Return the videos of this rank that are done, and all it has."""
         return self._done, self._total
 
-    def last_words(self) -> str:
+    def last_line(self) -> str:
         """Return the line, if there were videos."""
         return self.line() if self._total else ""
 
@@ -201,7 +222,7 @@ class BuildProgress(LiveDisplay):
         self._videos: dict[int, int] = {}  # by shard, so that a shard begun again counts once
         self._rejected: dict[int, int] = {}
         self._workers: dict[str, str] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal may tell of an event in the midst of another
 
     def update(self, event: dict[str, Any]) -> None:
         """Take in one event of a build."""
@@ -222,7 +243,7 @@ class BuildProgress(LiveDisplay):
         if not self.console.is_terminal:
             self.print(f"{self._title}: {self._num_videos - self._before:,} videos to transcode.")
 
-    def last_words(self) -> str:
+    def last_line(self) -> str:
         """Return the line, if something was to be built."""
         return self.line() if self._title else ""
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,18 +14,18 @@ from vidprep.cli.options import (
     CacheGB,
     ComputeDevice,
     DecodeWorkers,
+    Generation,
     OutDir,
     PrecisionName,
     Shards,
     loader_options,
     set_passive_omp_wait,
 )
-from vidprep.durations import format_seconds
 from vidprep.errors import HarnessError
+from vidprep.files import distinct_names
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from vidprep.harness.evaluation.comparisons.versus import ComparedEvaluations
     from vidprep.harness.evaluation.results import Results
 
 _MAX_NAMED = 10  # failed videos in a message
@@ -52,12 +53,46 @@ CentreTap = Annotated[
     bool,
     typer.Option(
         "--centre-tap",
-        help="Cut temporal kernels to their centre tap first: what the network knows without motion.",
+        help="Cut temporal kernels to their centre tap first: this breaks most networks, see --probe.",
     ),
+]
+ProbeName = Annotated[
+    Literal["frozen", "shuffled", "reversed"] | None,
+    typer.Option(
+        help="Show every clip as its middle frame only, with its frames out of order, or backwards: what the "
+        "network takes from motion."
+    ),
+]
+ClassOrderFile = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|NAME",
+        help="In which order the network has its classes, if its file does not say: a file of names (one a "
+        "line, or JSON), or uniformer_k400.",
+    ),
+]
+AllCheckpoints = Annotated[
+    bool,
+    typer.Option("--all-checkpoints", help="Of a run: every epoch's checkpoint, and a curve of them."),
 ]
 Versus = Annotated[
     list[Path] | None,
-    typer.Option(metavar="DIR", help="An earlier evaluation to print beside this one; repeatable."),
+    typer.Option(metavar="DIR", help="An earlier evaluation to compare with, video by video; repeatable."),
+]
+On = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--on",
+        metavar="PASSPORT",
+        help="Also count only videos that this set holds: a passport or a shard set; repeatable.",
+    ),
+]
+WeightsName = Annotated[
+    Literal["trained", "ema"] | None,
+    typer.Option(
+        help="The weights as trained, or their average (optimisation.ema_decay).",
+        show_default="what the checkpoint's recipe judges",
+    ),
 ]
 MicroBatch = Annotated[
     int | None,
@@ -75,14 +110,20 @@ def evaluate(
     shards: Shards,
     checkpoint: Checkpoint,
     out_dir: OutDir,
+    generation: Generation = None,
     split: Split = "validation",
     views: Views = None,
     protocol: ProtocolName = None,
     overrides: ViewOverrides = None,
     centre_tap: CentreTap = False,
+    probe: ProbeName = None,
+    classes: ClassOrderFile = None,
+    all_checkpoints: AllCheckpoints = False,
     versus: Versus = None,
+    on: On = None,
     device: ComputeDevice = None,
     precision: PrecisionName = None,
+    weights: WeightsName = None,
     micro_batch: MicroBatch = None,
     workers: DecodeWorkers = None,
     cache_dir: CacheDir = None,
@@ -105,11 +146,12 @@ def evaluate(
     with EvalProgress(world_size, Console(stderr=True, quiet=rank != 0)) as progress:
         set_passive_omp_wait()
         import vidprep
+        from vidprep.cli.tables.evaluation import print_results
         from vidprep.harness.evaluation.results import read_results
 
-        others = {path.name: read_results(path) for path in versus or ()}
+        others = {name: read_results(path) for name, path in distinct_names(versus or ()).items()}
         results = vidprep.evaluate(
-            shards,
+            vidprep.ShardSet.open(shards, generation=generation),
             checkpoint,
             out_dir,
             split=split,
@@ -117,80 +159,46 @@ def evaluate(
             protocol=protocol,
             overrides=overrides or (),
             centre_tap=centre_tap,
+            probe=probe,
+            classes=classes,
+            all_checkpoints=all_checkpoints,
             device=device,
             precision=precision,
+            weights=weights,
             micro_batch=micro_batch,
             loading=loader_options(workers, cache_dir, cache_gb),
+            on=on or (),
             on_video=progress.update,
         )
     if rank == 0:
-        _print(results, out_dir, others)
-    if not results.complete:
-        raise HarnessError(_incomplete(results, out_dir))
+        print_results(results, out_dir, others, _compared(out_dir, versus or (), results, others))
+    if not results.all_stored_scored:
+        raise HarnessError(_not_all_scored(results, out_dir))
 
 
-def _print(results: "Results", out_dir: Path, others: dict[str, "Results"]) -> None:
-    from rich.console import Console
+def _compared(
+    out_dir: Path, paths: Sequence[Path], results: "Results", others: dict[str, "Results"]
+) -> list["ComparedEvaluations"]:
+    """Compare with earlier evaluations over the same classes, and write classes as versus-NAME.csv."""
+    import vidprep
 
-    views = results.views
-    console = Console(highlight=False)
-    console.print(
-        f"{results.shards.root}, {results.shards.split}: crops x clips = {views.num_crops} x "
-        f"{views.num_clips}, {views.clip_len} frames each, {views.temporal}"
-        + ("; cut to the centre tap, blind to motion" if results.centre_tap else ""),
-        markup=False,
-        soft_wrap=True,
-    )
-    console.print(_table(results, others))
-    console.print(f"Results and predictions are in {out_dir}.", markup=False, soft_wrap=True)
-
-
-def _table(results: "Results", others: dict[str, "Results"]) -> "Table":
-    from rich.table import Table
-
-    table = Table("", box=None)
-    for heading in ("top-1", "95 %", "top-5", "95 %"):
-        table.add_column(heading, justify="right")
-    table.add_row("sum of logits", *_headline(results))
-    for name, found in (("sum of softmax", results.softmax_sum), ("centre view", results.centre_view)):
-        table.add_row(name, f"{found.top1:.2%}", "", f"{found.top5:.2%}")
-    table.add_row("mean per class", f"{results.mean_per_class:.2%}")
-    num_classes, seen = len(results.classes), results.coverage
-    table.add_row(
-        "chance", f"{1 / num_classes:.2%}", f"{num_classes} classes", f"{min(1, 5 / num_classes):.2%}"
-    )
-    for name, other in others.items():
-        table.add_row(f"versus {name}{_differs(results, other)}", *_headline(other))
-    table.add_row("videos", f"{seen.seen:,}", f"of {seen.expected:,}")
-    table.add_row("views/s", f"{results.views_per_second:.1f}", f"in {format_seconds(results.seconds)}")
-    return table
+    found = []
+    for name, path in distinct_names(paths).items():
+        if others[name].classes != results.classes:
+            continue
+        comparison = vidprep.compare_evaluations(out_dir, path)
+        comparison.write(out_dir / f"versus-{name.strip('/').replace('/', '_')}.csv")
+        found.append(comparison)
+    return found
 
 
-def _headline(results: "Results") -> list[str]:
-    between = [f"{low:.2%} to {high:.2%}" for low, high in (results.interval.top1, results.interval.top5)]
-    return [_bold(results.top1), between[0], _bold(results.top5), between[1]]
-
-
-def _differs(results: "Results", other: "Results") -> str:
-    """Say that two evaluations are not of the same videos or views."""
-    if (results.shards.fingerprint, results.shards.split) != (other.shards.fingerprint, other.shards.split):
-        return " (other videos!)"
-    return "" if results.views == other.views else " (other views!)"
-
-
-def _bold(share: float) -> str:
-    return f"[bold]{share:.2%}[/]"
-
-
-def _incomplete(results: "Results", out_dir: Path) -> str:
+def _not_all_scored(results: "Results", out_dir: Path) -> str:
     seen = results.coverage
-    counts = (
-        f"{seen.missing} missing, {seen.duplicates} twice" if seen.duplicates else f"{seen.missing} missing"
-    )
+    counts = f"{seen.unscored} were not" + (f", {seen.duplicates} were twice" if seen.duplicates else "")
     failed = "".join(f"\n  {failure.key}: {failure.error}" for failure in seen.failed[:_MAX_NAMED])
     more = len(seen.failed) - _MAX_NAMED
     return (
-        f"Not every one of the {seen.expected} videos was scored once: {counts}. These are no figures "
+        f"Not every one of the {seen.stored} stored videos was scored once: {counts}. These are no figures "
         f"to report.{failed}"
         + (f"\n  and {more} more, see {out_dir / 'results.json'}" if more > 0 else "")
         + "\n"
@@ -200,10 +208,7 @@ def _incomplete(results: "Results", out_dir: Path) -> str:
 
 def rescore(
     eval_dir: Annotated[Path, typer.Argument(metavar="EVAL", help="Folder of a finished evaluation.")],
-    on: Annotated[
-        list[Path] | None,
-        typer.Option("--on", metavar="PASSPORT", help="Count only videos that this set holds; repeatable."),
-    ] = None,
+    on: On = None,
     versus: Annotated[
         list[Path] | None,
         typer.Option(metavar="EVAL", help="Another evaluation to compare with, video by video; repeatable."),
@@ -215,26 +220,63 @@ def rescore(
     """
     from rich.console import Console
 
-    from vidprep.harness.evaluation.rescore import compare_evaluations
-    from vidprep.harness.evaluation.rescore import rescore as count_again
+    import vidprep
+    from vidprep.cli.tables.evaluation import print_comparison
     from vidprep.shards.passports.making import open_passport
 
     passports = [open_passport(path) for path in on or ()]
-    found = count_again(eval_dir, passports)
+    found = vidprep.rescore(eval_dir, passports)
     console = Console(highlight=False, soft_wrap=True)
     low, high = found.top1_interval
     console.print(
         f"{eval_dir}: top-1 {found.top1:.2%} (95 %: {low:.2%} to {high:.2%}), top-5 {found.top5:.2%}, "
         f"mean per class {found.mean_per_class:.2%}, over {found.num_videos:,} of {found.num_judged:,} "
-        "judged videos",
+        "judged videos"
+        + (f"; {found.num_different:,} left out that show different things" if found.num_different else ""),
         markup=False,
     )
     for other in versus or ():
-        pair = compare_evaluations(eval_dir, other, passports)
-        low, high = pair.interval
-        console.print(
-            f"versus {other}: {pair.difference:+.2%} (95 %: {low:+.2%} to {high:+.2%}; McNemar p = "
-            f"{pair.p_value:.2g}) on {pair.num_videos:,} common videos; only the one is right on "
-            f"{pair.only_first:,}, only the other on {pair.only_second:,}",
-            markup=False,
+        print_comparison(vidprep.compare_evaluations(eval_dir, other, passports), console)
+
+
+def reproduce(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="E.g. ibm_ssv2, ibm_k400, kobayashi_mini_ssv2.")
+    ],
+    shards: Shards,
+    checkpoint: Checkpoint,
+    out_dir: OutDir,
+    device: ComputeDevice = None,
+    precision: PrecisionName = None,
+    micro_batch: MicroBatch = None,
+    workers: DecodeWorkers = None,
+    cache_dir: CacheDir = None,
+    cache_gb: CacheGB = None,
+) -> None:
+    """Evaluate under the conditions of a published figure, and print ours beside it.
+
+    What differs from the published conditions is said: stored videos, videos that are not there, weights.
+    """
+    from rich.console import Console
+
+    from vidprep.cli.display import EvalProgress
+
+    with EvalProgress(1, Console(stderr=True)) as progress:
+        set_passive_omp_wait()
+        import vidprep
+        from vidprep.cli.tables.reproduction import print_reproduction
+
+        found = vidprep.reproduce(
+            name,
+            shards,
+            checkpoint,
+            out_dir,
+            device=device,
+            precision=precision,
+            micro_batch=micro_batch,
+            loading=loader_options(workers, cache_dir, cache_gb),
+            on_video=progress.update,
         )
+    print_reproduction(found)
+    if not found.results.all_stored_scored:
+        raise HarnessError(_not_all_scored(found.results, out_dir))

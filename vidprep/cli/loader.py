@@ -6,9 +6,8 @@ from typing import Annotated, Literal
 import typer
 
 from vidprep.cli.options import ShardsDir
-from vidprep.errors import LoaderError
 
-_IN_PLACE = ("energon",)  # readers whose files go into the shard set
+_IN_PLACE = ("energon", "huggingface", "croissant")  # readers whose files go into the shard set
 
 
 def index(
@@ -18,31 +17,24 @@ def index(
     ] = None,
 ) -> None:
     """Write an index.parquet for third-party tars, so that they load like vidprep's own shards."""
-    from concurrent.futures import ProcessPoolExecutor
-    from functools import partial
-    from multiprocessing import get_context
+    from rich.console import Console
 
-    from vidprep.load.third_party_tars import NO_LABEL, find_tars, index_tar, unique_keys
-    from vidprep.shards.index import write_index
-    from vidprep.shards.layout import INDEX, MANIFEST
+    import vidprep
+    from vidprep.cli.display import StepProgress
 
-    if (directory / MANIFEST).exists():
-        raise LoaderError(
-            f"{directory} is a shard set that vidprep made, with its index. Nothing was changed."
+    with StepProgress(0, "tars", Console(stderr=True)) as progress:
+        found = vidprep.index_tars(
+            directory,
+            num_workers=workers,
+            on_tar=lambda done, total: progress.update(done, total, "indexing"),
         )
-    tars = find_tars(directory)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        found = list(pool.map(partial(index_tar, directory=directory), tars))
-    rows = unique_keys([row for part in found for row in part.rows])
-    for part in found:
-        for key, reason in part.rejected.items():
-            typer.echo(f"left out: {key}: {reason}", err=True)
-    write_index(rows, directory / INDEX)
-    num_rejected = sum(len(part.rejected) for part in found)
-    unlabelled = sum(row["label"] == NO_LABEL for row in rows)
+    for key, reason in found.left_out.items():
+        typer.echo(f"left out: {key}: {reason}", err=True)
+    of_splits = ", ".join(f"{split} {number:,}" for split, number in found.num_videos.items())
     typer.echo(
-        f"{directory / INDEX}: {len(rows):,} videos in {len(tars):,} tars; {num_rejected:,} left out, "
-        f"{unlabelled:,} without a label (-1)."
+        f"{found.index_path}: {sum(found.num_videos.values()):,} videos in {found.num_tars:,} tars "
+        f"({of_splits or 'none'}); {len(found.left_out):,} left out, "
+        f"{found.num_unlabelled:,} without a label (-1)."
     )
 
 
@@ -78,14 +70,18 @@ def bench_loader(
 def export(
     shards_dir: ShardsDir,
     reader: Annotated[
-        Literal["energon", "dali", "files", "csv"],
+        Literal["energon", "dali", "huggingface", "files", "csv", "croissant"],
         typer.Option(
-            "--for", help="energon, dali, files (MP4s and lists of them), or csv (lists of byte ranges)."
+            "--for",
+            help="energon, dali, huggingface (a card that names the labels), files (MP4s and lists of them), "
+            "csv (lists of byte ranges), or croissant (a description that machines read).",
         ),
     ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="DIR", help="Where the files go; energon's go into the shard set."),
+        typer.Option(
+            "--out", metavar="DIR", help="Where the files go; those that go into the set take none."
+        ),
     ] = None,
 ) -> None:
     """Write what another reader wants beside the tars; the tars stay as they are.
@@ -96,13 +92,19 @@ def export(
 
     from vidprep.cli.display import StepProgress
     from vidprep.shards import exports
+    from vidprep.shards.croissant import unfilled_fields, write_croissant
     from vidprep.shards.manifest import read_manifest
 
     if (out is None) != (reader in _IN_PLACE):
         needs = "goes into the shard set and takes no --out" if reader in _IN_PLACE else "needs --out DIR"
         raise typer.BadParameter(f"--for {reader} {needs}.", param_hint="--out")
     if out is None:
-        written = exports.export_energon(shards_dir)
+        write = {
+            "energon": exports.export_energon,
+            "huggingface": exports.export_huggingface,
+            "croissant": write_croissant,
+        }[reader]
+        written = write(shards_dir)
     elif reader == "files":
         num_videos = sum(total.used for total in read_manifest(shards_dir).totals.values())
         with StepProgress(num_videos, "videos", Console(stderr=True)) as progress:
@@ -112,3 +114,8 @@ def export(
     else:
         written = {"dali": exports.export_dali, "csv": exports.export_csv}[reader](shards_dir, out)
     typer.echo(f"{len(written):,} files written for {reader}, e.g. {written[0]}")
+    if reader == "croissant" and (unfilled := unfilled_fields(shards_dir)):
+        typer.echo(
+            f"Only you know, so fill in before you publish: {', '.join(unfilled)}. Is the licence still that "
+            "of the source's homepage? Videos may be passed on only if it says so; passport.parquet may be."
+        )

@@ -8,20 +8,34 @@ import typer
 from vidprep import __version__
 from vidprep.cli.audit import audit
 from vidprep.cli.build import build, build_mini, status
-from vidprep.cli.evaluate import evaluate, rescore
+from vidprep.cli.evaluate import evaluate, reproduce, rescore
 from vidprep.cli.loader import bench_loader, export, index
 from vidprep.cli.networks import erf, filters, model
-from vidprep.cli.pipelines import pipelines_app
+from vidprep.cli.pipelines import datasets_app, init, pipelines_app
 from vidprep.cli.report import report
 from vidprep.cli.shards import compare, explain, ledger, passport, verify
 from vidprep.cli.subset import merge, reshard, subset
 from vidprep.cli.synth import synth
-from vidprep.cli.train import train
-from vidprep.errors import HarnessStopped, VidprepError
+from vidprep.cli.train import runs, train
+from vidprep.errors import BuildStopped, HarnessStopped, VidprepError
+from vidprep.stop_signals import ctrl_c_was_pressed
+
+# What Ctrl-C leaves behind, where a command does not say so itself.
+_KEPT = {
+    "build": "Finished shards are kept: the same command goes on.",
+    "build-mini": "Finished shards are kept: the same command goes on.",
+    "train": "Saved checkpoints are kept: the same command with --resume goes on from the last one.",
+    "eval": "Finished videos are kept: the same command goes on.",
+    "reproduce": "Finished videos are kept: the same command goes on.",
+    "erf": "Finished draws are kept in the folder of --out: the same command goes on.",
+    "filters": "Files of --out are whole, or not there: the same command begins anew.",
+    "report": "No page was written, and one of before is as it was: the same command begins anew.",
+}
+_KEPT_BY_OTHERS = "The same command goes on, or begins anew."
 
 app = typer.Typer(
     name="vidprep",
-    help="From raw SSv2 and Kinetics-400 videos to WebDataset shards and a reproducible I3D number.",
+    help="From raw videos (SSv2, Kinetics, your own) to WebDataset shards and a reproducible I3D number.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -29,6 +43,8 @@ app = typer.Typer(
 )
 
 app.add_typer(pipelines_app, name="pipelines", rich_help_panel="Recipes and raw data")
+app.add_typer(datasets_app, name="datasets", rich_help_panel="Recipes and raw data")
+app.command(rich_help_panel="Recipes and raw data")(init)
 app.command(rich_help_panel="Recipes and raw data")(audit)
 app.command(rich_help_panel="Recipes and raw data")(synth)
 app.command(rich_help_panel="Build shards")(build)
@@ -46,8 +62,10 @@ app.command(rich_help_panel="Load shards")(index)
 app.command(rich_help_panel="Load shards")(export)
 app.command("bench-loader", rich_help_panel="Load shards")(bench_loader)
 app.command(rich_help_panel="Train and evaluate")(train)
+app.command(rich_help_panel="Train and evaluate")(runs)
 app.command("eval", rich_help_panel="Train and evaluate")(evaluate)
 app.command(rich_help_panel="Train and evaluate")(rescore)
+app.command(rich_help_panel="Train and evaluate")(reproduce)
 app.command(rich_help_panel="Look at networks")(model)
 app.command(rich_help_panel="Look at networks")(filters)
 app.command(rich_help_panel="Look at networks")(erf)
@@ -75,14 +93,24 @@ def main() -> None:
     debug = "--debug" in sys.argv  # wherever it stands
     arguments = [word for word in sys.argv[1:] if word != "--debug"]
     try:
-        app(arguments)
+        _run(arguments)
     except VidprepError as error:
         if debug:
             raise
         sys.stderr.write(f"Error: {error}\n")
-        sys.exit(128 + error.signal_number if isinstance(error, HarnessStopped) else 1)
+        sys.exit(128 + error.signal_number if isinstance(error, BuildStopped | HarnessStopped) else 1)
     except OSError as error:  # a path that cannot be read or written
         if debug or error.filename is None:
             raise
         sys.stderr.write(f"Error: {error.filename}: {error.strerror}.\n")
         sys.exit(1)
+
+
+def _run(arguments: list[str]) -> None:
+    try:
+        app(arguments)
+    except SystemExit:  # typer makes one of a KeyboardInterrupt, and says nothing
+        if ctrl_c_was_pressed():
+            command = next((word for word in arguments if not word.startswith("-")), "")
+            sys.stderr.write(f"\nStopped by Ctrl-C. {_KEPT.get(command, _KEPT_BY_OTHERS)}\n")
+        raise

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from vidprep.cli.options import OutDir, Overrides, RunDir, Weights3D, check_one_source
+from vidprep.cli.options import DatasetFile, OutDir, Overrides, RunDir, Weights3D, check_one_source
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,8 +21,9 @@ _EVERY = typer.Option(min=1, metavar="N", help="Of a run's checkpoints each N-th
 
 def model(
     name: Annotated[
-        str, typer.Argument(help="A pipeline, e.g. mini_k400, or the path of a TOML file.")
-    ] = "k400",
+        str | None,
+        typer.Argument(help="A pipeline, e.g. mini_k400, or the path of a TOML file.", show_default="k400"),
+    ] = None,
     num_classes: Annotated[
         int | None, typer.Option("--classes", min=1, help="Classes.", show_default="the pipeline's")
     ] = None,
@@ -32,6 +33,7 @@ def model(
     size: Annotated[
         int | None, typer.Option(min=1, help="Side of a crop in pixels.", show_default="the pipeline's")
     ] = None,
+    dataset: DatasetFile = None,
     overrides: Overrides = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -41,9 +43,14 @@ def model(
     """
     from rich.console import Console
 
-    from vidprep.recipes.pipelines import read_pipeline
+    from vidprep.recipes.own import choose_videos
 
-    recipe = read_pipeline(name, overrides)
+    pipeline = name or (None if dataset else "k400")
+    recipe = choose_videos(pipeline, dataset=dataset, overrides=overrides or ()).recipe
+    num_classes = num_classes or _num_classes(recipe)
+    if recipe.model.factory:
+        _print_factory(recipe, num_classes, num_frames, size, as_json)
+        return
     summaries = _summaries(recipe, num_classes, num_frames, size)
     if as_json:
         print(json.dumps({what: _model_as_json(summary) for what, summary in summaries.items()}, indent=2))
@@ -51,18 +58,46 @@ def model(
         _print_model(recipe, summaries, Console(highlight=False))
 
 
+def _num_classes(recipe: "Recipe") -> int:
+    from vidprep.recipes.classes import resolve_classes
+
+    classes = resolve_classes(recipe.dataset)
+    if not classes:
+        raise typer.BadParameter(
+            f"{recipe.dataset.name} leaves its classes to its lists; say how many there are.",
+            param_hint="--classes",
+        )
+    return len(classes)
+
+
+def _print_factory(
+    recipe: "Recipe", num_classes: int, num_frames: int | None, size: int | None, as_json: bool
+) -> None:
+    from vidprep.model.network import build_network, count_network
+
+    network = build_network(recipe.model, num_classes)
+    clip = recipe.train_clip
+    side = size or clip.crop_size
+    facts = count_network(network, (3, num_frames or clip.clip_len, side, side))
+    if as_json:
+        print(json.dumps(facts, indent=2))
+        return
+    typer.echo(f"{recipe.model.title}, {_shape(facts['clip_shape'])} clips, {facts['num_classes']} logits")
+    typer.echo(f"parameters: {facts['num_parameters']:,}")
+    typer.echo(f"multiply-accumulates of a clip in convolutions and linear layers: {facts['num_macs']:,}")
+
+
 def _summaries(
-    recipe: "Recipe", num_classes: int | None, num_frames: int | None, size: int | None
+    recipe: "Recipe", num_classes: int, num_frames: int | None, size: int | None
 ) -> dict[str, "Summary"]:
     """Return what a training clip and an evaluation view cost; only the clip if its size was given."""
     import torch
 
     from vidprep.model import build_model
     from vidprep.model.summary import summarise
-    from vidprep.recipes.classes import resolve_classes
 
     with torch.device("meta"):
-        network = build_model(recipe.model, num_classes or len(resolve_classes(recipe.dataset)))
+        network = build_model(recipe.model, num_classes)
     train, views = recipe.train_clip, recipe.eval_views
     sizes = {"clip": (num_frames or train.clip_len, size or train.crop_size)}
     if num_frames is None and size is None:

@@ -19,7 +19,7 @@ Sources = Annotated[
         "--source",
         metavar="DIR",
         help="Folder of raw videos; repeatable, a later one fills the gaps of the earlier. "
-        "Default: $VIDPREP_SSV2 / $VIDPREP_K400, else data/ssv2 / data/k400.",
+        "Default: $VIDPREP_SSV2, $VIDPREP_K400, ..., else data/ssv2, data/k400, ...",
     ),
 ]
 Annotations = Annotated[
@@ -34,7 +34,37 @@ ClassList = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Classes of one's own: a text file, one class name a line."),
 ]
+DatasetFile = Annotated[
+    Path | None,
+    typer.Option("--dataset", metavar="FILE", help="A dataset file of one's own; `vidprep init` writes one."),
+]
+FromFolders = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR", help="One's own videos: a folder for each class, under train/ and val/ or not."
+    ),
+]
+FromCsv = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE",
+        help="One's own videos: path,label[,split][,start,end] or 'path label' lines; repeatable.",
+    ),
+]
+Root = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="The folder that --from-csv's paths are below.")
+]
+ValFraction = Annotated[
+    float, typer.Option(min=0.0, max=0.99, help="Share of one's own videos that validate, if nothing tells.")
+]
+ValSeed = Annotated[int, typer.Option("--seed", min=0, help="Of the choice of --val-fraction.")]
 Shards = Annotated[str, typer.Option(metavar="DIR", help="A shard set: its folder or its URL.")]
+Generation = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Read an extended set as it was in generation N.", show_default="the newest"
+    ),
+]
 OutDir = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where results go.")]
 Weights3D = Annotated[Path | None, typer.Option("--checkpoint", metavar="FILE", help="A file of 3D weights.")]
 RunDir = Annotated[
@@ -75,6 +105,19 @@ CacheGB = Annotated[
     typer.Option(min=0, help="At most so many GB of them, for all GPUs of a node.", rich_help_panel=MACHINE),
 ]
 ShardsDir = Annotated[Path, typer.Argument(metavar="DIR", help="A shard set.")]
+ShardsDirOrUrl = Annotated[
+    str, typer.Argument(metavar="DIR|URL", help="A shard set, also in a store: s3://bucket/k400.")
+]
+
+
+def check_videos_named(*ways: object) -> None:
+    """Make sure that a command is told which videos are meant; otherwise it is wrong usage."""
+    if not any(ways):
+        raise typer.BadParameter(
+            "which videos? Give a pipeline (see `vidprep pipelines`), --dataset FILE, --from-folders DIR, or "
+            "--from-csv FILE with --root DIR.",
+            param_hint="NAME",
+        )
 
 
 def check_one_source(checkpoint: Path | None, run: Path | None) -> None:

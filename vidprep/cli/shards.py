@@ -6,7 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vidprep.cli.options import ShardsDir
+from vidprep.cli.options import (
+    Annotations,
+    ClassList,
+    DatasetFile,
+    FromCsv,
+    FromFolders,
+    Generation,
+    Overrides,
+    Root,
+    ShardsDir,
+    ValFraction,
+    ValSeed,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,23 +40,21 @@ def verify(
     """Check a shard set against its manifest: sizes, hashes, members, counts; exit 1 if anything is off."""
     from rich.console import Console
 
+    import vidprep
     from vidprep.cli.display import StepProgress
-    from vidprep.shards.checks import verify as check
-    from vidprep.shards.manifest import read_manifest
 
-    num_shards = len(read_manifest(shards_dir).shards)
-    with StepProgress(num_shards, "shards", Console(stderr=True)) as progress:
-        found = check(
+    with StepProgress(0, "shards", Console(stderr=True)) as progress:
+        found = vidprep.verify(
             shards_dir,
             decode=decode,
             num_workers=workers,
-            on_shard=lambda done, _: progress.step(done, "verifying"),
+            on_shard=lambda done, total: progress.update(done, total, "verifying"),
         )
     console = Console(highlight=False, soft_wrap=True)
     for problem in found.problems:
         console.print(problem, markup=False)
     decoded = ", every frame decoded" if decode else ""
-    verdict = f"{len(found.problems)} problems" if found.problems else "all as the manifest says"
+    verdict = f"{len(found.problems)} problems" if found.problems else f"all as the {found.against} says"
     console.print(f"{found.num_shards:,} shards, {found.num_samples:,} samples{decoded}: {verdict}")
     raise typer.Exit(1 if found.problems else 0)
 
@@ -58,10 +68,10 @@ def explain(
     from rich.table import Table
     from rich.text import Text
 
-    from vidprep.builder.explain import explain as tell
+    import vidprep
 
     console = Console(highlight=False)
-    for story in tell(shards_dir, video):
+    for story in vidprep.explain(shards_dir, video):
         table = Table.grid(padding=(0, 2))
         for what, value in story:
             table.add_row(Text(what, style="dim"), Text(value, overflow="fold"))
@@ -73,24 +83,34 @@ def ledger(
     shards_dir: ShardsDir,
     show: Annotated[
         str | None,
-        typer.Option("--list", metavar="STATUS", help="Also list the videos: missing, rejected or used."),
+        typer.Option(
+            "--list", metavar="STATUS", help="Also list the videos: missing, rejected, used or suspect."
+        ),
     ] = None,
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all rows as CSV.")] = None,
+    generation: Generation = None,
 ) -> None:
     """Show what became of every annotated video: used, missing, or rejected and why."""
     from rich.console import Console
 
     from vidprep.cli.display import accounting_table
+    from vidprep.shards.layout import MANIFEST
     from vidprep.shards.ledger import STATUSES, read_ledger
+    from vidprep.shards.manifest import read_manifest
 
-    if show is not None and show not in STATUSES:
-        raise typer.BadParameter(f"{show!r} is none of {', '.join(STATUSES)}.", param_hint="--list")
-    table = read_ledger(shards_dir)
+    if show is not None and show not in (*STATUSES, "suspect"):
+        raise typer.BadParameter(f"{show!r} is none of {', '.join(STATUSES)}, suspect.", param_hint="--list")
+    table = read_ledger(shards_dir, generation)
     console = Console(highlight=False, soft_wrap=True)
     console.print(accounting_table(table))
+    for one in read_manifest(shards_dir, generation).history if (shards_dir / MANIFEST).is_file() else ():
+        added = sum(one.num_added.values())
+        console.print(
+            f"Generation {one.generation}, {one.date[:10]}: {one.why}; {added:,} used.", markup=False
+        )
     if show:
         for row in table.to_pylist():
-            if row["status"] == show:
+            if row["status"] == show or (show == "suspect" and row["suspect"]):
                 why = f"{row['reason']}: {row['detail']}" if row["reason"] else row["detail"]
                 name = row["key"] or f"{row['split']}/{row['video_id']!r}"
                 console.print(f"{name}  {row['class']}  {why}", markup=False)
@@ -100,33 +120,72 @@ def ledger(
 
 
 def passport(
-    shards_dir: ShardsDir,
+    what: Annotated[
+        str | None, typer.Argument(metavar="DIR|PIPELINE", help="A shard set; of raw videos e.g. mini_k400.")
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="FILE", help="Where to write it. Default: NAME.passport.parquet."),
     ] = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DIR", help="Of raw videos instead of a shard set; repeatable."),
+    ] = None,
+    annotations: Annotations = None,
+    class_list: ClassList = None,
+    dataset: DatasetFile = None,
+    from_folders: FromFolders = None,
+    from_csv: FromCsv = None,
+    root: Root = None,
+    val_fraction: ValFraction = 0.1,
+    seed: ValSeed = 0,
+    overrides: Overrides = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Raw videos that are decoded at a time.", show_default="one per core"),
+    ] = None,
 ) -> None:
     """Write down which videos a shard set holds, in a small file without a frame, to be published.
 
-    `vidprep compare` tells what two passports have in common. The content of a set that has no passport of
-    its own is decoded once.
+    `vidprep compare` tells what two passports have in common. With --source, or videos of one's own, raw
+    videos are looked at and nothing is built; stopped, the same command goes on.
     """
     from rich.console import Console
 
+    import vidprep
     from vidprep.cli.display import StepProgress
-    from vidprep.shards.manifest import read_manifest
-    from vidprep.shards.passports.making import hash_contents, passport_of
-    from vidprep.shards.passports.passport import PASSPORT, read_passport, write_passport
 
-    if (shards_dir / PASSPORT).is_file():
-        found = read_passport(shards_dir / PASSPORT)
-    else:
-        num_videos = sum(total.used for total in read_manifest(shards_dir).totals.values())
-        with StepProgress(num_videos, "videos", Console(stderr=True)) as progress:
-            contents = hash_contents(shards_dir, on_video=lambda done, _: progress.step(done, "decoding"))
-        found = passport_of(shards_dir, contents=contents)
-    path = out or Path(f"{found.head.recipe.name}.passport.parquet")
-    write_passport(found, path)
+    is_raw = bool(source or dataset or from_folders or from_csv)
+    if not is_raw and (annotations or class_list or workers or overrides):
+        raise typer.BadParameter("is for raw videos: give --source DIR, too.", param_hint="--annotations")
+    named_after = what or dataset or from_folders or (from_csv[0] if from_csv else None)
+    if named_after is None:
+        raise typer.BadParameter("give a shard set, or videos with --source DIR.", param_hint="DIR|PIPELINE")
+    path = out or Path(f"{Path(named_after).resolve().name.removesuffix('.toml')}.passport.parquet")
+    with StepProgress(0, "videos", Console(stderr=True)) as progress:
+
+        def step(done: int, total: int) -> None:
+            progress.update(done, total, "looking at")
+
+        if is_raw:
+            found = vidprep.passport_of_raw(
+                what,
+                path,
+                sources=source or (),
+                annotations=annotations or (),
+                class_list=class_list,
+                dataset=dataset,
+                from_folders=from_folders,
+                from_csv=from_csv or (),
+                root=root,
+                val_fraction=val_fraction,
+                val_seed=seed,
+                overrides=overrides or (),
+                workers=workers,
+                on_video=step,
+            )
+        else:
+            found = vidprep.passport(named_after, path, on_video=step)
     totals = ", ".join(
         f"{name} {total.used:,} of {total.annotated:,}" for name, total in found.head.totals.items()
     )
@@ -134,8 +193,8 @@ def passport(
 
 
 def compare(
-    first: Annotated[Path, typer.Argument(metavar="A", help="A shard set or a passport.")],
-    second: Annotated[Path, typer.Argument(metavar="B", help="Another one of the same dataset.")],
+    first: Annotated[str, typer.Argument(metavar="A", help="A shard set (folder or URL) or a passport.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Another one of the same dataset.")],
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
     show: Annotated[
         str | None,
@@ -145,20 +204,20 @@ def compare(
     """Compare two shard sets, or their passports, video by video; exit 1 if they do not hold the same."""
     from rich.console import Console
 
-    from vidprep.shards.passports.comparison import RELATIONS, compare_passports
-    from vidprep.shards.passports.making import open_passport
+    import vidprep
+    from vidprep.shards.passports.comparison import RELATIONS
 
     if show is not None and show not in RELATIONS:
         raise typer.BadParameter(f"{show!r} is none of {', '.join(RELATIONS)}.", param_hint="--list")
     try:
-        found = compare_passports(open_passport(first), open_passport(second))
+        found = vidprep.compare(first, second)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     if as_json:
         typer.echo(json.dumps(_as_json(found), indent=1))
     else:
         console = Console(highlight=False, soft_wrap=True)
-        for line in _sentences(found):
+        for line in (f"A  {found.first}", f"B  {found.second}", *found.sentences()):
             console.print(line, markup=False)
         console.print(_relations_table(found))
         if (table := _classes_table(found)).row_count:
@@ -168,16 +227,6 @@ def compare(
                 bits = f"  {row['differing_bits']} of 192 bits" if row["differing_bits"] >= 0 else ""
                 console.print(f"{row['split']} {row['video_id']}  {row['class']}{bits}", markup=False)
     raise typer.Exit(0 if found.is_same else 1)
-
-
-def _sentences(found: "Comparison") -> list[str]:
-    lines = [f"A  {found.first}", f"B  {found.second}"]
-    lines.append("Both annotate the same videos." if found.same_annotation else "Their annotations differ.")
-    if not found.same_classes:
-        lines.append("Their class lists differ: labels of one mean other classes in the other.")
-    if found.relabelled:
-        lines.append(f"{len(found.relabelled):,} videos have different classes, e.g. {found.relabelled[0]}.")
-    return [*lines, *(f"differs  {difference}" for difference in found.recipe_differences)]
 
 
 def _relations_table(found: "Comparison") -> "Table":

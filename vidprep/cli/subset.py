@@ -5,18 +5,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from vidprep.cli.options import ClassList, Overrides, ShardsDir
+from vidprep.cli.options import ClassList, Overrides, ShardsDirOrUrl
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from vidprep.builder.run import BuildResult
 
-OutSet = Annotated[Path, typer.Option("--out", metavar="DIR", help="The new shard set.")]
+OutSet = Annotated[str, typer.Option("--out", metavar="DIR", help="The new shard set, a folder.")]
 
 
 def subset(
-    shards_dir: ShardsDir,
+    shards_dir: ShardsDirOrUrl,
     out: OutSet,
     name: Annotated[
         str | None, typer.Option("--subset", metavar="NAME", help="Pipeline of a subset, e.g. mini_k400.")
@@ -38,7 +38,7 @@ def subset(
     """
     from rich.console import Console
 
-    from vidprep.builder.subset import subset as make_subset
+    import vidprep
     from vidprep.cli.display import BuildProgress
     from vidprep.recipes.manifests import SPLITS
 
@@ -47,7 +47,7 @@ def subset(
         raise typer.BadParameter(f"{min(unknown)!r} is none of {', '.join(SPLITS)}.", param_hint="--split")
     console = Console(highlight=False)
     with BuildProgress(console) as progress:
-        result = make_subset(
+        result = vidprep.subset(
             shards_dir,
             out,
             subset=name,
@@ -62,7 +62,9 @@ def subset(
 
 
 def merge(
-    shards_dirs: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Shard sets of one dataset.")],
+    shards_dirs: Annotated[
+        list[str], typer.Argument(metavar="DIR|URL...", help="Shard sets of one dataset, also in stores.")
+    ],
     out: OutSet,
     prefer: Annotated[
         Literal["first"] | None,
@@ -75,32 +77,32 @@ def merge(
     """
     from rich.console import Console
 
-    from vidprep.builder.merge import merge as make_merged
+    import vidprep
     from vidprep.cli.display import BuildProgress
 
     if len(shards_dirs) < 2:
-        raise typer.BadParameter("give two shard sets or more.", param_hint="DIR...")
+        raise typer.BadParameter("give two shard sets or more.", param_hint="DIR|URL...")
     console = Console(highlight=False)
     with BuildProgress(console) as progress:
-        result = make_merged(shards_dirs, out, prefer=prefer, on_event=progress.update)
+        result = vidprep.merge(shards_dirs, out, prefer=prefer, on_event=progress.update)
     _print(result, console)
 
 
 def reshard(
-    shards_dir: ShardsDir,
+    shards_dir: ShardsDirOrUrl,
     out: OutSet,
     samples_per_shard: Annotated[int, typer.Option(min=1, metavar="N", help="Samples in each tar.")],
 ) -> None:
     """Make the same shard set with larger or smaller tars, by copying."""
     from rich.console import Console
 
-    from vidprep.builder.subset import subset as make_subset
+    import vidprep
     from vidprep.cli.display import BuildProgress
 
     console = Console(highlight=False)
     setting = f"shards.samples_per_shard={samples_per_shard}"
     with BuildProgress(console) as progress:
-        result = make_subset(shards_dir, out, overrides=[setting], on_event=progress.update)
+        result = vidprep.subset(shards_dir, out, overrides=[setting], on_event=progress.update)
     _print(result, console)
 
 

@@ -1,80 +1,205 @@
 """Annotation lists: find them, read them, and refuse what would be silently wrong."""
 
-from collections.abc import Iterator
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from vidprep.datasets.formats import FORMATS
+from vidprep.datasets.list_records import ASSIGNED_LATER, read_list
+from vidprep.datasets.list_rows import looks_like, matching_name
+from vidprep.datasets.segment_lists import check_segments
 from vidprep.errors import AnnotationError
-from vidprep.recipes.manifests import SPLITS, DatasetManifest, read_dataset
+from vidprep.recipes.dataset_file import AnnotationList, DatasetManifest
+from vidprep.recipes.manifests import SPLITS, dataset_names, read_dataset
+from vidprep.recipes.recipe import DatasetStage
 from vidprep.recipes.toml_models import nearest
 
 # Where lists lie in a folder that was given, or in a folder of videos.
 _SUBFOLDERS = ("", "annotations", "labels")
-_TABLES = (".csv", ".csv.gz", ".json", ".json.gz")
+_TABLES = tuple(f".{suffix}{gz}" for suffix in ("csv", "json", "jsonl", "txt") for gz in ("", ".gz"))
+
+# A file, and the rule that says how to read it.
+_Found = tuple[Path, AnnotationList]
 
 
-def read_annotations(dataset: DatasetManifest, paths: list[str]) -> tuple[pd.DataFrame, dict[str, str]]:
+@dataclass(frozen=True)
+class Annotations:
+    """What the lists of a dataset say.
+
+    Attributes:
+        records: A row of `records.COLUMNS` per annotated sample, of all classes.
+        lists: The path of each split's list: the folder, where several files make one list.
+        notes: What a reader of the numbers has to know about them.
+    """
+
+    records: pd.DataFrame
+    lists: dict[str, str]
+    notes: tuple[str, ...] = ()
+
+
+def read_annotations(
+    dataset: DatasetManifest, paths: list[str], stage: DatasetStage, sources: Sequence[str] = ()
+) -> Annotations:
     """Read the annotation lists of a dataset.
 
     Args:
         paths: Files, and folders that hold them (directly, or in `annotations/` or `labels/`).
-
-    Returns:
-        The records (see `records.COLUMNS`) of all classes, and the path of each split's list.
+        stage: Which fold and release is meant.
+        sources: Folders of the videos; where ids are paths, a path of a list may begin with one.
 
     Raises:
         AnnotationError: If there is no list, one belongs to another dataset or is malformed, two are of the
             same split, or a class is unknown.
     """
-    tables, lists = [], dict[str, str]()
-    for path in _find_lists(dataset, paths):
-        table = FORMATS[dataset.name].read_list(path, dataset)
-        _check_classes(table, dataset, path)
+    tables, notes = [], []
+    lists: dict[str, _Found] = {}
+    found = _find_lists(dataset, paths, stage)
+    for path, rule in found:
+        if rule.content == "videos":
+            continue
+        table = _below_sources(read_list(path, rule, dataset), dataset, sources)
+        table = assign_splits(table, dataset)
+        if dataset.labels.classes:
+            _check_classes(table, dataset, path)
         for split in sorted(table["split"].unique()):
-            _add_list(lists, split, path)
+            _add_list(lists, split, (path, rule))
         tables.append(table)
+        notes += [f"{path.name}: {rule.note}"] if rule.note and not table.empty else []
     if not lists:
         raise _nothing_found(dataset, paths, "")
-    return pd.concat(tables, ignore_index=True), {split: lists[split] for split in SPLITS if split in lists}
+    records = pd.concat(tables, ignore_index=True).fillna("")
+    for path, rule in found:
+        if rule.content == "videos":
+            notes.append(check_segments(records, path, rule, dataset))
+    named = {split: str(path.parent if rule.parts else path) for split, (path, rule) in lists.items()}
+    return Annotations(records, {split: named[split] for split in SPLITS if split in named}, tuple(notes))
 
 
-def _add_list(lists: dict[str, str], split: str, path: Path) -> None:
-    if split in lists:
+def _below_sources(table: pd.DataFrame, dataset: DatasetManifest, sources: Sequence[str]) -> pd.DataFrame:
+    """Take the source folder off from paths, and `./`."""
+    if dataset.videos.id != "path":
+        return table
+    fronts = ["./", *(f"{str(source).rstrip('/')}/" for source in sources)]
+    fronts += [f"{Path(source).absolute()}/" for source in sources if "://" not in source]
+    for name in ("video_id", "source_id"):
+        if name in table:
+            for front in fronts:
+                table[name] = table[name].str.removeprefix(front)
+    return table
+
+
+def assign_splits(table: pd.DataFrame, dataset: DatasetManifest) -> pd.DataFrame:
+    """Give records without a split one by a hash of seed and id: one that comes or goes moves no other."""
+    unassigned = table["split"] == ASSIGNED_LATER
+    if not unassigned.any():
+        return table
+    ids = table.loc[unassigned, "video_id"]
+    limit = dataset.val_fraction * 2**32
+    splits = [
+        "validation"
+        if int(hashlib.sha256(f"{dataset.val_seed}:{video_id}".encode()).hexdigest()[:8], 16) < limit
+        else "train"
+        for video_id in ids
+    ]
+    table = table.copy()
+    table.loc[unassigned, "split"] = splits
+    return table
+
+
+def _add_list(lists: dict[str, _Found], split: str, found: _Found) -> None:
+    path, rule = found
+    before = lists.get(split)
+    if before and not (rule.parts and before[1] == rule and before[0].parent == path.parent):
         raise AnnotationError(
-            f"Two lists of the split '{split}': {lists[split]} and {path}. "
+            f"Two lists of the split '{split}': {before[0]} and {path}. "
             "Pass the ones you want: --annotations FILE, once for each."
         )
-    lists[split] = str(path)
+    lists[split] = found
 
 
-def _find_lists(dataset: DatasetManifest, paths: list[str]) -> list[Path]:
+def _find_lists(dataset: DatasetManifest, paths: list[str], stage: DatasetStage) -> list[_Found]:
     """Return the annotation files of `dataset`, each once, in the order given; sorted within a folder."""
-    found: dict[Path, Path] = {}
+    found: dict[Path, _Found] = {}
     for given in map(Path, paths):
-        for path in _lists_in(dataset, given):
-            found.setdefault(path.resolve(), path)
+        for path, rule in _lists_in(dataset, given, stage):
+            found.setdefault(path.resolve(), (path, rule))
     return list(found.values())
 
 
-def _lists_in(dataset: DatasetManifest, given: Path) -> list[Path]:
+def _lists_in(dataset: DatasetManifest, given: Path, stage: DatasetStage) -> list[_Found]:
     if given.is_dir():
-        found = [path for path in _tables_in(given) if FORMATS[dataset.name].is_list(path)]
-        other = next(_lists_of_others(dataset, list(_tables_in(given))), "") if not found else ""
-        if other:
-            raise _nothing_found(dataset, [str(given)], other)
-        return found
+        return _lists_in_folder(dataset, given, stage)
     if not given.is_file():
         raise AnnotationError(f"No annotations at {given}. Pass a file or a folder: --annotations PATH.")
     other = next(_lists_of_others(dataset, [given]), "")
-    if other and not FORMATS[dataset.name].is_list(given):
+    if other and not any(_is_list(rule, given) for rule in dataset.lists):
         raise AnnotationError(f"{given} is {other}, not of {dataset.title}.")
-    return [given]
+    return [(given, _rule_of_given(dataset, given, stage))]
 
 
-def _tables_in(folder: Path) -> Iterator[Path]:
-    for name in _SUBFOLDERS:
+def _lists_in_folder(dataset: DatasetManifest, given: Path, stage: DatasetStage) -> list[_Found]:
+    found, other_fold = [], False
+    tables = list(_tables_in(given, dataset))
+    for path in tables:
+        rule = next((rule for rule in dataset.lists if _is_list(rule, path)), None)
+        if rule is None or _is_of_another_release(dataset, path, stage):
+            continue
+        if _fold_of(rule, path) in (None, stage.fold or 1):
+            found.append((path, rule))
+        else:
+            other_fold = True
+    if found or other_fold:
+        return found
+    other = next(_lists_of_others(dataset, tables), "")
+    if other:
+        raise _nothing_found(dataset, [str(given)], other)
+    return []
+
+
+def _rule_of_given(dataset: DatasetManifest, path: Path, stage: DatasetStage) -> AnnotationList:
+    """Return how to read a file that a person names, whatever its name."""
+    rules = [rule for rule in dataset.lists if matching_name(rule, path, given=True)]
+    fitting = [rule for rule in rules if looks_like(rule, path)] or rules
+    if not fitting:
+        raise AnnotationError(
+            f"{path}: {dataset.which_list or f'its name is none of: {dataset.list_names}.'}"
+        )
+    fold = _fold_of(fitting[0], path)
+    if fold not in (None, stage.fold or 1):
+        raise AnnotationError(
+            f"{path} is a list of fold {fold}, dataset.fold is {stage.fold or 1}. "
+            f"Pass --set dataset.fold={fold}, or the lists of the other fold."
+        )
+    return fitting[0]
+
+
+def _is_list(rule: AnnotationList, path: Path) -> bool:
+    return rule.form != "folders" and matching_name(rule, path) is not None and looks_like(rule, path)
+
+
+def _fold_of(rule: AnnotationList, path: Path) -> int | None:
+    """Return the fold that a file's name tells, or None."""
+    found = matching_name(rule, path) or matching_name(rule, path, given=True)
+    fold = found.groupdict().get("fold") if found else None
+    return int(fold) if fold else None
+
+
+def _is_of_another_release(dataset: DatasetManifest, path: Path, stage: DatasetStage) -> bool:
+    named = release_of(dataset, path)
+    return named is not None and named != (stage.release or dataset.releases[0].name)
+
+
+def release_of(dataset: DatasetManifest, path: Path) -> str | None:
+    """Return the release that a list is of, by its name; None if the name tells nothing."""
+    name = path.name.removesuffix(".gz")
+    return next((each.name for each in dataset.releases if re.fullmatch(each.file, name)), None)
+
+
+def _tables_in(folder: Path, dataset: DatasetManifest) -> Iterator[Path]:
+    for name in (*_SUBFOLDERS, *dataset.list_folders):
         if (folder / name).is_dir():
             yield from sorted(
                 path
@@ -84,18 +209,22 @@ def _tables_in(folder: Path) -> Iterator[Path]:
 
 
 def _lists_of_others(dataset: DatasetManifest, paths: list[Path]) -> Iterator[str]:
-    for name, other in FORMATS.items():
+    for name in dataset_names():
+        if name == dataset.name:
+            continue
+        other = read_dataset(name)
         for path in paths:
-            if name != dataset.name and other.is_list(path):
-                yield f"a list of {read_dataset(name).title} ({path.name})"
+            if any(rule.content == "records" and _is_list(rule, path) for rule in other.lists):
+                yield f"a list of {other.title} ({path.name})"
 
 
 def _nothing_found(dataset: DatasetManifest, paths: list[str], other: str) -> AnnotationError:
-    tables = [path.name for given in map(Path, paths) if given.is_dir() for path in _tables_in(given)]
+    folders = [given for given in map(Path, paths) if given.is_dir()]
+    tables = [path.name for given in folders for path in _tables_in(given, dataset)]
     found = other or ", ".join(tables[:5]) + (f" and {len(tables) - 5} more" if len(tables) > 5 else "")
     return AnnotationError(
         f"No annotations of {dataset.title} in {', '.join(paths)}. "
-        f"Looked for {FORMATS[dataset.name].list_names}, in a folder also under annotations/ and labels/. "
+        f"Looked for {dataset.list_names}, in a folder also under annotations/ and labels/. "
         f"Found instead: {found or 'nothing'}. Pass --annotations PATH, once for each file or folder."
     )
 

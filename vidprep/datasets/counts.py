@@ -1,14 +1,17 @@
-"""The audit: an inventory in numbers, beside what Table A counts."""
+"""The audit: an inventory in numbers, beside what was published."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from vidprep.datasets.archives.listing import ArchiveOptions
+from vidprep.datasets.checksums.check import ChecksumCheck, OnFile, check_checksums
+from vidprep.datasets.folders import sources_of_environment
 from vidprep.datasets.inventory import Inventory, take_inventory
 from vidprep.recipes.manifests import SPLITS
-from vidprep.recipes.mini import resolve_recipe
+from vidprep.recipes.own import choose_videos
 from vidprep.recipes.recipe import Recipe
 
 
@@ -19,7 +22,7 @@ class SplitAudit:
     Attributes:
         split: "train", "validation"; "test" or "" only where extra videos lie in such folders.
         annotated: Records of the recipe's classes.
-        expected: Table A's count, or None where it has none.
+        expected: The published count, or None where nobody counted.
         difference: Annotated minus expected, or None where nothing is expected or no list was given.
         present: Videos that are there.
         missing: Videos that are not; like `present` and `extra` None when no source was given.
@@ -47,41 +50,82 @@ class Audit:
         inventory: Every annotated video, with what was found of it.
         splits: The numbers of each split.
         remarks: What a reader of the numbers has to know.
+        checksums: What lists of checksums say of the present videos, if there were any.
     """
 
     inventory: Inventory
     splits: list[SplitAudit]
     remarks: "list[Remark]"
+    checksums: ChecksumCheck | None = None
 
 
 def audit(
-    recipe: Recipe | Path | str,
+    recipe: Recipe | Path | str | None = None,
     *,
     sources: Sequence[str | Path] = (),
     annotations: Sequence[str | Path] = (),
     class_list: Path | None = None,
+    on_archive: Callable[[str], None] = lambda name: None,
+    overrides: Sequence[str] = (),
+    dataset: Path | str | None = None,
+    from_folders: Path | str | None = None,
+    from_csv: Sequence[Path | str] = (),
+    root: Path | str | None = None,
+    val_fraction: float = 0.1,
+    val_seed: int = 0,
+    checksums: Sequence[Path | str] = (),
+    on_checked: OnFile = lambda done, total: None,
 ) -> Audit:
-    """Count annotated, present, missing and rejected videos, beside what the paper's Table A counts.
+    """Count annotated, present, missing and rejected videos, beside what was published.
 
         found = vidprep.audit("demo", sources=["raw/ssv2"])
         for split in found.splits:
             print(split.split, split.annotated, split.present, split.missing, split.rejected)
 
     Args:
-        recipe: A recipe, or the name or path of a pipeline.
-        sources: Folders of raw videos; a later one fills the gaps of the earlier. None: only the annotation
-            is checked.
+        recipe: A recipe, or the name or path of a pipeline; one's own videos need none.
+        sources: Folders of raw videos; a later one fills the gaps of the earlier. None given: where
+            $VIDPREP_NAME points (VIDPREP_SSV2, ...); if it is not set, only the annotation is checked.
         annotations: Annotation files or folders; none given: looked for in the sources.
         class_list: A text file with classes of one's own, one a line.
+        on_archive: Told the name of each archive among the sources that is listed for the first time.
+        overrides: `table.key=value` settings, e.g. `dataset.fold=2`.
+        dataset: A dataset file of one's own, instead of the recipe's dataset.
+        from_folders: One's own videos: a folder for each class, or `train/` and `val/` with such folders.
+        from_csv: Or lists with the header `path,label[,split][,start,end]`, or of "path label" lines.
+        root: The folder that paths of such lists are below.
+        val_fraction: Share of one's own videos that validate, where nothing tells their split.
+        val_seed: Of the hash of their ids that decides.
+        checksums: Lists as sha256sum and md5sum write them: videos that they name are read and compared.
+        on_checked: Told how many of those are done, and of how many.
 
     Raises:
         AnnotationError: If a list is missing or wrong.
         RecipeError: If the pipeline or the class list is wrong.
         SourceError: If a source is missing or does not look like the dataset.
     """
-    stage = resolve_recipe(recipe, class_list=class_list).dataset
-    inventory = take_inventory(stage, [str(path) for path in sources], [str(path) for path in annotations])
-    return Audit(inventory, audit_splits(inventory), audit_remarks(inventory))
+    chosen = choose_videos(
+        recipe,
+        sources=sources,
+        annotations=annotations,
+        class_list=class_list,
+        overrides=overrides,
+        dataset=dataset,
+        from_folders=from_folders,
+        from_csv=from_csv,
+        root=root,
+        val_fraction=val_fraction,
+        val_seed=val_seed,
+    )
+    stage = chosen.recipe.dataset
+    archives = ArchiveOptions(on_new=on_archive)
+    inventory = take_inventory(
+        stage, chosen.sources or sources_of_environment(stage.name), chosen.annotations, archives=archives
+    )
+    checked = None
+    if checksums:
+        checked = check_checksums(inventory, checksums, archives=archives, on_file=on_checked)
+    return Audit(inventory, audit_splits(inventory), audit_remarks(inventory), checked)
 
 
 @dataclass(frozen=True)
@@ -112,7 +156,9 @@ def audit_remarks(inventory: Inventory) -> list[Remark]:
     for audit in audit_splits(inventory):
         if audit.difference:
             remarks.append(_difference(inventory, audit))
-    return remarks + _empty_classes(inventory)
+    remarks += [Remark("warning", f"{problem}.") for problem in inventory.problems]
+    remarks += [Remark("note", text) for text in inventory.notes]
+    return remarks + _labels(inventory) + _empty_classes(inventory)
 
 
 def first_examples(inventory: Inventory, status: str, count: int = 5) -> pd.DataFrame:
@@ -148,11 +194,28 @@ def _audit_split(inventory: Inventory, split: str) -> SplitAudit:
 
 
 def _difference(inventory: Inventory, audit: SplitAudit) -> Remark:
-    what = f"{audit.split}: {audit.annotated:,} annotated, Table A has {audit.expected:,}"
-    if inventory.dataset.name == "k400":
-        # Copies of Kinetics differ from each other: for K400 a difference is no error.
-        return Remark("note", f"{what}. YouTube videos vanish: crawls of Kinetics differ.")
+    dataset = inventory.dataset
+    who = "Table A has" if dataset.counts_from == "Table A" else "published are"
+    what = f"{audit.split}: {audit.annotated:,} annotated, {who} {audit.expected:,}"
+    if dataset.counts_vary:
+        return Remark("note", f"{what}. {dataset.counts_vary}")
     return Remark("warning", f"{what}. The official lists agree with it to the row; this is not all of them.")
+
+
+def _labels(inventory: Inventory) -> list[Remark]:
+    """Say which labels a sample has, where they are several."""
+    if not inventory.dataset.more_labels:
+        return []
+    target = inventory.dataset.labels
+    others = ", ".join(f"{labels.name} ({len(labels.classes)})" for labels in inventory.dataset.more_labels)
+    names = inventory.dataset.more_labels[0].name
+    return [
+        Remark(
+            "note",
+            f"Trained on is the {target.name} ({len(target.classes)} classes); each sample also has its "
+            f"{others}. To train on another: --set dataset.target={names}.",
+        )
+    ]
 
 
 def _empty_classes(inventory: Inventory) -> list[Remark]:

@@ -63,4 +63,9 @@ def absolute(path: str | Path) -> str:
 
 def default_sources(dataset: str) -> list[str]:
     """Return where the raw videos of a dataset lie when nobody says: $VIDPREP_<NAME>, else data/<name>."""
-    return [os.environ.get(f"VIDPREP_{dataset.upper()}") or f"data/{dataset}"]
+    return sources_of_environment(dataset) or [f"data/{dataset}"]
+
+
+def sources_of_environment(dataset: str) -> list[str]:
+    """Return where $VIDPREP_<NAME> says that the raw videos of a dataset lie; empty if it says nothing."""
+    return [folder] if (folder := os.environ.get(f"VIDPREP_{dataset.upper()}")) else []

@@ -1,17 +1,20 @@
 """The inventory: every annotated video of a recipe's classes, with what became of it before the build."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pandas as pd
 
-from vidprep.datasets.annotations import read_annotations
+from vidprep.datasets.annotations import read_annotations, release_of
+from vidprep.datasets.archives.listing import ArchiveOptions
+from vidprep.datasets.folder_records import folder_records, is_made_of_folders
 from vidprep.datasets.folders import class_folders, describe_folder
-from vidprep.datasets.formats import FORMATS
 from vidprep.datasets.matching import match
+from vidprep.datasets.records import MORE_COLUMNS
 from vidprep.datasets.scan import Scan, check_sources, scan_sources
 from vidprep.errors import AnnotationError, SourceError
-from vidprep.recipes.classes import expected_counts, resolve_classes
-from vidprep.recipes.manifests import DatasetManifest, read_dataset
+from vidprep.recipes.classes import dataset_of, expected_counts, resolve_classes
+from vidprep.recipes.dataset_file import DatasetManifest, VideoFiles, two_alike
 from vidprep.recipes.recipe import DatasetStage
 
 COLUMNS = (
@@ -56,10 +59,13 @@ class Inventory:
             are "" where no file is.
         dataset: The full dataset.
         classes: Names in label order.
-        expected: Table A's count per split; empty when the table does not count these classes.
+        expected: Published count per split; empty when nobody counted these classes.
         lists: The annotation file of each split that has one.
+        stage: The recipe's choice, with all that was found of a dataset of one's own.
         sources: The source folders as given; without any, no video was looked for.
         extra: Videos that are annotated nowhere, per split folder; "" where no folder tells the split.
+        problems: What is wrong with archives among the sources; their other videos count as present.
+        notes: What a reader of the numbers has to know about the lists.
     """
 
     rows: pd.DataFrame
@@ -67,11 +73,20 @@ class Inventory:
     classes: tuple[str, ...]
     expected: dict[str, int]
     lists: dict[str, str]
+    stage: DatasetStage
     sources: tuple[str, ...] = ()
     extra: dict[str, ExtraVideos] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
-def take_inventory(stage: DatasetStage, sources: list[str], annotations: list[str]) -> Inventory:
+def take_inventory(
+    stage: DatasetStage,
+    sources: list[str],
+    annotations: list[str],
+    *,
+    archives: ArchiveOptions | None = None,
+) -> Inventory:
     """Read the annotation, scan the source folders, and match the two.
 
     Args:
@@ -79,18 +94,31 @@ def take_inventory(stage: DatasetStage, sources: list[str], annotations: list[st
         sources: Folders of raw videos; a later one fills gaps of the earlier ones. None: only the
             annotation is checked, and every good record is missing.
         annotations: Files or folders. None: they are looked for in the source folders.
+        archives: How archives in the source folders are listed; None: indexed in the user's cache folder.
 
     Raises:
         RecipeError: If the recipe's classes are wrong.
         AnnotationError: If a list is missing, wrong or malformed.
         SourceError: If a source folder is missing, or none of the videos is in any.
     """
-    dataset, classes = read_dataset(stage.name), resolve_classes(stage)
+    dataset = dataset_of(stage)
     remedy = f"Pass --source DIR or set VIDPREP_{dataset.name.upper()}."
     check_sources(sources, remedy=remedy)
-    records, lists = read_annotations(dataset, annotations or _local(sources, dataset))
-    scan = _with_folders(scan_sources(sources, FORMATS[dataset.name].video_suffixes, remedy=remedy), dataset)
-    rows = _select(match(records, scan.files), classes, dataset)
+    if is_made_of_folders(dataset):
+        scan = _scan(sources, dataset.videos, remedy, archives)
+        records, lists = folder_records(scan, dataset, sources)
+        notes: tuple[str, ...] = ()
+        dataset = _with_found_classes(dataset, records)
+    else:
+        found = read_annotations(dataset, annotations or _local(sources, dataset), stage, sources)
+        records, lists, notes = found.records, found.lists, found.notes
+        dataset = _with_found_classes(dataset, records)
+        scan = _scan(sources, dataset.videos, remedy, archives)
+    scan = _with_folders(scan, dataset)
+    if stage.definition:
+        stage = stage.model_copy(update={"definition": dataset})
+    classes = resolve_classes(stage)
+    rows = _select(match(records, scan.files, plain_ids=dataset.videos.plain_ids), classes, dataset)
     if rows.empty:
         raise AnnotationError(
             f"{', '.join(lists.values())}: none of the {len(records):,} rows is of the recipe's "
@@ -102,11 +130,56 @@ def take_inventory(stage: DatasetStage, sources: list[str], annotations: list[st
         rows=rows,
         dataset=dataset,
         classes=classes,
-        expected=expected_counts(stage),
+        expected=_expected(stage, dataset, lists),
+        stage=stage,
+        notes=notes,
         lists=lists,
         sources=tuple(sources),
         extra=_extra(scan, records),
+        problems=scan.problems,
     )
+
+
+def _scan(sources: list[str], videos: VideoFiles, remedy: str, archives: ArchiveOptions | None) -> Scan:
+    return scan_sources(
+        sources,
+        videos.suffixes,
+        remedy=remedy,
+        archives=archives,
+        id_is=videos.id,
+        image_folders=videos.image_folders,
+    )
+
+
+def _with_found_classes(dataset: DatasetManifest, records: pd.DataFrame) -> DatasetManifest:
+    """Give a dataset that lists no classes the ones that its records name, in alphabetical order."""
+    if dataset.labels.classes:
+        return dataset
+    names = records["class"].unique()
+    # Numbers keep their order, and stay their own labels where none is missing.
+    found = tuple(sorted(names, key=int if all(name.isdecimal() for name in names) else None))
+    alike = two_alike(found)
+    if alike:
+        first, second = (records[records["class"] == name].iloc[0] for name in alike)
+        raise AnnotationError(
+            f"The classes '{alike[0]}' ({first['file']} {first['place']}) and '{alike[1]}' ({second['file']} "
+            f"{second['place']}) differ in nothing but case, blanks or underscores. Give them one name, or "
+            "list both under [labels] of a dataset file with names that a person can tell apart."
+        )
+    labels = dataset.labels.model_copy(update={"classes": found})
+    return dataset.model_copy(update={"labels": labels})
+
+
+def _expected(stage: DatasetStage, dataset: DatasetManifest, lists: dict[str, str]) -> dict[str, int]:
+    """Return the published counts; a list whose name tells its release is counted beside that release."""
+    expected = expected_counts(stage)
+    if not (expected and dataset.releases and stage.release is None) or stage.subset:
+        return expected
+    of_release = {release.name: release.expected for release in dataset.releases}
+    for split, path in lists.items():
+        counts = of_release.get(release_of(dataset, Path(path)) or "", {})
+        expected |= {split: counts[split]} if split in counts else {}
+    return expected
 
 
 def _local(sources: list[str], dataset: DatasetManifest) -> list[str]:
@@ -114,20 +187,19 @@ def _local(sources: list[str], dataset: DatasetManifest) -> list[str]:
     if not local:
         raise AnnotationError(
             f"Where are the annotations of {dataset.title}? Pass --annotations PATH "
-            f"({FORMATS[dataset.name].list_names}, or a folder that holds them)."
+            f"({dataset.list_names}, or a folder that holds them)."
         )
     return local
 
 
 def _with_folders(scan: Scan, dataset: DatasetManifest) -> Scan:
-    has_class_folders = FORMATS[dataset.name].has_class_folders
-    class_of = class_folders(dataset.labels.classes) if has_class_folders else {}
+    class_of = class_folders(dataset.labels.classes) if dataset.videos.class_folders else {}
     told = {folder: describe_folder(folder, class_of) for folder in scan.files["folder"].unique()}
     files = scan.files.assign(
         folder_split=scan.files["folder"].map({folder: split for folder, (split, _) in told.items()}),
         folder_class=scan.files["folder"].map({folder: name for folder, (_, name) in told.items()}),
     )
-    return Scan(files.astype({"folder_split": "str", "folder_class": "str"}), scan.others)
+    return replace(scan, files=files.astype({"folder_split": "str", "folder_class": "str"}))
 
 
 def _select(rows: pd.DataFrame, classes: tuple[str, ...], dataset: DatasetManifest) -> pd.DataFrame:
@@ -139,7 +211,7 @@ def _select(rows: pd.DataFrame, classes: tuple[str, ...], dataset: DatasetManife
     )
     # "train" sorts before "validation"; a stable sort keeps records of one id in the order of their list.
     rows = rows.sort_values(["split", "video_id"], kind="stable", ignore_index=True)
-    return rows[list(COLUMNS)]
+    return rows[[*COLUMNS, *(name for name in MORE_COLUMNS[1:] if name in rows)]]
 
 
 def _extra(scan: Scan, records: pd.DataFrame) -> dict[str, ExtraVideos]:
@@ -153,7 +225,7 @@ def _extra(scan: Scan, records: pd.DataFrame) -> dict[str, ExtraVideos]:
 
 def _is_annotated(files: pd.DataFrame, records: pd.DataFrame) -> pd.Series:
     # Four times as fast as isin() on pandas' own strings.
-    ids = pd.Index(records["video_id"].unique())
+    ids = pd.Index(records["source_id" if "source_id" in records else "video_id"].unique())
     return pd.Series(ids.get_indexer(pd.Index(files["video_id"])) >= 0, index=files.index)
 
 
@@ -162,7 +234,7 @@ def _nothing_found(
 ) -> str:
     return (
         f"No {dataset.title} videos of the recipe under {', '.join(sources)}. "
-        f"Looked for {FORMATS[dataset.name].video_paths}. "
+        f"Looked for {dataset.videos.where}. "
         f"Found instead: {_found_instead(scan, records)}. {remedy}"
     )
 

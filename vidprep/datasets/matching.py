@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from vidprep.datasets.records import COLUMNS
-from vidprep.shards.layout import is_valid_key, sample_key
+from vidprep.shards.layout import escaped_key, is_valid_key, sample_key
 
 # How good a file is for a record. A worse one is taken only where there is no better.
 _USABLE, _REJECTED, _USELESS = 0, 1, 2
@@ -12,17 +12,18 @@ _NO_FILE = {"rank": _USELESS, "reason": "", "detail": "", "source_dir": "", "sou
 _MAX_PLACES = 4
 
 
-def match(records: pd.DataFrame, files: pd.DataFrame) -> pd.DataFrame:
+def match(records: pd.DataFrame, files: pd.DataFrame, *, plain_ids: bool = True) -> pd.DataFrame:
     """Decide about every record; a pure function of its tables, whatever the order of `files`.
 
     Args:
         records: Table of `records.COLUMNS`, of all classes: an id may be annotated twice.
+        plain_ids: Whether an id that is no key as it stands is a fault; else it is escaped.
         files: `Scan.files` with folder_split and folder_class ("" where the folder does not tell).
 
     Returns:
         `records`, in their order, with key, status, reason, detail, source_dir, source and source_bytes.
     """
-    keys = _keys(records)
+    keys = _keys(records, plain_ids)
     faults = _annotation_faults(records, keys)
     best = _best_files(records, files)
     faulty = faults["reason"] != ""
@@ -57,9 +58,13 @@ def _annotation_faults(records: pd.DataFrame, keys: pd.Series) -> pd.DataFrame:
     return pd.DataFrame({"reason": reason, "detail": detail}, index=records.index, dtype="str")
 
 
-def _keys(records: pd.DataFrame) -> pd.Series:
-    keys = (records["split"] + "-" + records["video_id"]).tolist()
-    return pd.Series([key if is_valid_key(key) else "" for key in keys], index=records.index, dtype="str")
+def _keys(records: pd.DataFrame, plain_ids: bool) -> pd.Series:
+    pairs = zip(records["split"].tolist(), records["video_id"].tolist(), strict=True)
+    if plain_ids:
+        keys = [key if is_valid_key(key := f"{split}-{video_id}") else "" for split, video_id in pairs]
+    else:
+        keys = [escaped_key(split, video_id) for split, video_id in pairs]
+    return pd.Series(keys, index=records.index, dtype="str")
 
 
 def _details(records: pd.DataFrame) -> pd.Series:
@@ -105,7 +110,9 @@ def _best_files(records: pd.DataFrame, files: pd.DataFrame) -> pd.DataFrame:
 
 def _candidates(records: pd.DataFrame, files: pd.DataFrame) -> pd.DataFrame:
     """Return every pair of a record and a file of its id, with rank and reason."""
-    found = records[["split", "video_id", "class"]].reset_index(names="row").merge(files, on="video_id")
+    own_id = "source_id" if "source_id" in records else "video_id"
+    wanted = records[["split", own_id, "class"]].rename(columns={own_id: "video_id"})
+    found = wanted.reset_index(names="row").merge(files, on="video_id")
     empty = found["source_bytes"] == 0
     astray = (found["folder_class"] != "") & (found["folder_class"] != found["class"])
     found["rank"] = np.select([found["fault"] != "", empty | astray], [_USELESS, _REJECTED], _USABLE)

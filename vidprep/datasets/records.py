@@ -2,38 +2,17 @@
 
 import gzip
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from vidprep.errors import AnnotationError
-from vidprep.recipes.manifests import DatasetManifest
 
 # One row per annotated video, in the order of the list; `file` and `place` say where it stands.
 COLUMNS = ("split", "video_id", "class", "file", "place")
-
-
-@dataclass(frozen=True)
-class DatasetFormat:
-    """How one dataset is shipped.
-
-    Attributes:
-        is_list: Tells whether a file found in a folder is an annotation file of this dataset.
-        read_list: Reads such a file into a table of `COLUMNS`; empty for a file that annotates nothing.
-        list_names: The annotation files, for people.
-        video_suffixes: Of the files that count as videos, in small letters.
-        video_paths: Where videos lie below a source folder, for people.
-        has_class_folders: Whether a folder may be named after a class.
-    """
-
-    is_list: Callable[[Path], bool]
-    read_list: Callable[[Path, DatasetManifest], pd.DataFrame]
-    list_names: str
-    video_suffixes: tuple[str, ...]
-    video_paths: str
-    has_class_folders: bool
+# And where samples are parts of files, or have several labels: the id of the file, the part as JSON (see
+# `vidprep.shards.segment`), and the other labels as JSON.
+MORE_COLUMNS = ("source_id", "segment", "more_labels")
 
 
 def read_text(path: Path) -> str:
@@ -45,7 +24,13 @@ def read_text(path: Path) -> str:
     try:
         data = path.read_bytes()
         return (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8-sig")
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise AnnotationError(
+            f"{path}: cannot be read: line {line} is no UTF-8 text (byte 0x{error.object[error.start]:02x}; "
+            "the file may be in Latin-1). Convert it, or fetch the file again."
+        ) from error
+    except (OSError, EOFError, zlib.error) as error:
         raise AnnotationError(f"{path}: cannot be read: {error}. Fetch the file again.") from error
 
 

@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 def class_list(shards: ShardSet) -> tuple[str, ...]:
     """Return the class names of a shard set in label order.
 
-    Tars of strangers name no classes: theirs are called by their numbers, up to the largest that occurs.
+    Third-party tars name no classes: theirs are called by their numbers, up to the largest that occurs.
 
     Raises:
         ShardError: If samples of such tars have no label.
@@ -36,7 +36,8 @@ def class_list(shards: ShardSet) -> tuple[str, ...]:
 def check_same_classes(checkpoint: str, trained_on: tuple[str, ...], shards: ShardSet) -> None:
     """Refuse shards whose labels mean other classes than those that a network was trained on.
 
-    In tars of strangers, where classes have no names, every label has to be one of the network's.
+    In third-party tars, where classes have no names, every label has to be one of the network's; where they
+    have, they are numbered by the alphabet of those that occur, which has to be the order of the network.
 
     Args:
         checkpoint: Path of the checkpoint, for the message.
@@ -49,6 +50,7 @@ def check_same_classes(checkpoint: str, trained_on: tuple[str, ...], shards: Sha
     held = class_list(shards)
     if shards.manifest is None:
         _check_number(checkpoint, len(trained_on), shards, held)
+        _check_names(checkpoint, trained_on, shards)
         return
     if held == trained_on:
         return
@@ -88,6 +90,21 @@ def network_classes(file: WeightFile, shards: ShardSet) -> tuple[str, ...]:
         shards.root,
     )
     return held if shards.manifest is not None else tuple(map(str, range(num_classes)))
+
+
+def _check_names(checkpoint: str, trained_on: tuple[str, ...], shards: ShardSet) -> None:
+    """Refuse tars whose labels have names that are other ones to the network; numbers alone tell nothing."""
+    if trained_on == tuple(map(str, range(len(trained_on)))):
+        return
+    named = {label: name for name, label in shards.classes.items() if label >= 0 and name != str(label)}
+    wrong = next((label for label in sorted(named) if trained_on[label] != named[label]), None)
+    if wrong is not None:
+        raise CheckpointError(
+            f"checkpoint {checkpoint} calls label {wrong} {trained_on[wrong]!r}, the tars of {shards.root} "
+            f"call it {named[wrong]!r}: names are numbered by the alphabet of those that occur. Put the "
+            "network's numbers into the `cls` member of each sample and run "
+            f"`vidprep index {shards.root}` again."
+        )
 
 
 def _check_number(checkpoint: str, num_classes: int, shards: ShardSet, held: tuple[str, ...]) -> None:

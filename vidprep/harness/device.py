@@ -1,4 +1,4 @@
-"""Where and with which numbers a network computes: decided once, for training and evaluation alike."""
+"""Where and with which numbers a network computes: decided once, for training, evaluation, analysis."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,10 +21,14 @@ def autocast_dtype(precision: Precision) -> torch.dtype | None:
 
 @contextmanager
 def computing_in(precision: Precision) -> Iterator[None]:
-    """Make "fp32" mean float32 for the length of a `with` block: PyTorch would let GPUs round it to TF32."""
+    """Make float32 mean float32 for the length of a `with` block: PyTorch would let GPUs round it to TF32.
+
+    With "bf16" that is the classifier, a product of matrices; convolutions are in bfloat16 then.
+    """
     before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = False
     if precision == "fp32":
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False
     try:
         yield
     finally:

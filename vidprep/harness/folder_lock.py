@@ -9,6 +9,19 @@ from filelock import FileLock, Timeout
 from vidprep.errors import HarnessError
 
 
+def is_held(lock_path: Path) -> bool:
+    """Tell whether somebody holds a lock now; it is taken for an instant to find out."""
+    if not lock_path.is_file():
+        return False
+    try:
+        with FileLock(lock_path, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # a read-only copy of a run, at which nobody works
+        return False
+
+
 @contextmanager
 def one_at_a_time(lock_path: Path, busy: str) -> Iterator[None]:
     """Hold a lock for the length of a `with` block; it ends with the process, too, however that ends.

@@ -4,7 +4,7 @@
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -51,6 +51,13 @@ class Ranks:
         total = values.clone()
         dist.all_reduce(total)
         return total
+
+    def copy_from_first(self, tensors: Iterable[torch.Tensor]) -> None:
+        """Make tensors on the device what they are in the first process; every process has to ask."""
+        if self.world_size == 1:
+            return
+        for tensor in tensors:
+            dist.broadcast(tensor, src=0)
 
     def all_same(self, number: int) -> bool:
         """Tell whether all processes have the same number; every process has to ask."""

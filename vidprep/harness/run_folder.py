@@ -6,6 +6,7 @@
       metrics.jsonl                   a line every few steps, see `read_metrics`
       tensorboard/                    the same numbers for TensorBoard
       checkpoints/epoch-0005.pt       after 5 epochs; epoch-0000.pt is the network before training
+      checkpoints/best.pt             of the epoch that was best on the validation split, where asked for
       checkpoints/step-00001234.pt    within an epoch, after 1,234 optimiser steps in all
       lock                            held by the training that is at work
 
@@ -16,6 +17,9 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+
+from vidprep.errors import HarnessError
+from vidprep.harness.run_records import facts_problem, scan_metrics
 
 RECIPE = "recipe.toml"
 FACTS = "run.json"
@@ -38,6 +42,11 @@ def step_checkpoint_path(run_dir: Path, step: int) -> Path:
     return run_dir / CHECKPOINTS / f"step-{step:08d}.pt"
 
 
+def best_checkpoint_path(run_dir: Path) -> Path:
+    """Return where the checkpoint of the epoch lies that was best on the validation split."""
+    return run_dir / CHECKPOINTS / "best.pt"
+
+
 def epoch_checkpoints(run_dir: Path) -> dict[int, Path]:
     """Return the checkpoints that lie at the end of an epoch, by finished epochs, in order."""
     return _numbered(run_dir, _EPOCH_NAME)
@@ -49,13 +58,28 @@ def step_checkpoints(run_dir: Path) -> dict[int, Path]:
 
 
 def read_facts(run_dir: Path) -> dict[str, Any]:
-    """Return what run.json says."""
-    facts: dict[str, Any] = json.loads((run_dir / FACTS).read_text(encoding="utf-8"))
+    """Return what run.json says.
+
+    Raises:
+        HarnessError: If it is not what a training writes.
+        OSError: If it cannot be read.
+    """
+    path = run_dir / FACTS
+    try:
+        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        problem = facts_problem(facts)
+    except ValueError as error:
+        problem = str(error)
+    if problem is not None:
+        raise HarnessError(
+            f"{path} is damaged ({problem}). Delete it and --resume: only what it says of the earlier starts "
+            "is lost."
+        )
     return facts
 
 
 def read_metrics(run_dir: Path) -> list[dict[str, Any]]:
-    """Return the lines of metrics.jsonl; a last line that was cut short is left out.
+    """Return the lines of metrics.jsonl; a last line that was cut short is left out, see `torn_line`.
 
     A line is about the steps since the one before it:
 
@@ -67,22 +91,31 @@ def read_metrics(run_dir: Path) -> list[dict[str, Any]]:
         data_wait          share of the time, 0 to 1, in which rank 0 waited for clips
         seconds            of training so far, interruptions left out
 
+    After an epoch that was judged on the validation split there is a line with step, epoch and
+
+        validation_loss, validation_top1, validation_top5    means over the videos, of the sum of their views
+        validation_videos                                    that were judged
+        validation_seconds                                   that it took
+
     Raises:
-        ValueError: If another line than the last is no JSON; the message has its number.
+        HarnessError: If a whole line is none that a training writes; the message has its number.
     """
-    path = run_dir / METRICS
-    if not path.is_file():
-        return []
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1]  # a whole line ends with a line break
-    return [_metrics_line(line, number) for number, line in enumerate(lines, start=1)]
+    found = scan_metrics(run_dir / METRICS)
+    if found.problems:
+        raise HarnessError(
+            f"{run_dir / METRICS} holds a line that is none of a training ({found.problems[0]}). Delete that "
+            "line and --resume."
+        )
+    return found.lines
 
 
-def _metrics_line(text: str, number: int) -> dict[str, Any]:
-    try:
-        line: dict[str, Any] = json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"line {number}: {error}") from error
-    return line
+def torn_line(run_dir: Path) -> str | None:
+    """Say that the last line of metrics.jsonl was cut short, by a crash or a full disk; None: it was not.
+
+    Of a run that is at work it is a line that is being written.
+    """
+    number = scan_metrics(run_dir / METRICS).torn
+    return None if number is None else f"{METRICS}, line {number}, was cut short and is left out"
 
 
 def _numbered(run_dir: Path, pattern: re.Pattern[str]) -> dict[int, Path]:

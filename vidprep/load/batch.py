@@ -6,12 +6,16 @@ says how a frame is laid out.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from vidprep.errors import BatchExpired
 from vidprep.load.decoding.pixels import Pixels
+
+if TYPE_CHECKING:
+    from vidprep.load.showing import Shown
 
 
 class Lease:
@@ -57,20 +61,26 @@ class Batch:
         label: (N,) int64.
         key: N keys.
         frame_indices: (N, T) int32, numbers of the frames in their video.
+        num_frames: (N,) int32, frames of the whole video.
+        fps: (N,) float64, rate of the stored video; 0 where a third-party tar does not tell.
         box: (N, 4) int32, top, left, height, width in pixels of the stored frame; always on the CPU.
         flip: (N,) bool: to be mirrored by the transforms; `label` is that of the mirrored clip.
         pixels: "yuv420" or "rgb".
         crop_size: Side to which the boxes are resized by the transforms.
+        epoch: That decided the clips; 0 for views of an evaluation.
     """
 
     video: torch.Tensor
     label: torch.Tensor
     key: tuple[str, ...]
     frame_indices: torch.Tensor
+    num_frames: torch.Tensor
+    fps: torch.Tensor
     box: torch.Tensor
     flip: torch.Tensor
     pixels: Pixels
     crop_size: int
+    epoch: int = 0
     _lease: Lease = field(default_factory=Lease, repr=False)
 
     def __getattribute__(self, name: str) -> Any:
@@ -105,13 +115,41 @@ class Batch:
             label=self.label[start:stop],
             key=self.key[start:stop],
             frame_indices=self.frame_indices[start:stop],
+            num_frames=self.num_frames[start:stop],
+            fps=self.fps[start:stop],
             box=self.box[start:stop],
             flip=self.flip[start:stop],
         )
 
+    def show(self, **options: Any) -> "Shown":
+        """Show the clips as the network sees them; `options` are those of `vidprep.show`."""
+        from vidprep.load.showing import show
+
+        return show(self, **options)
+
     def clone(self) -> "Batch":
         """Return a copy with memory of its own, on the same device."""
         return self.to(self.video.device)
+
+
+def own_memory(given: Any, batch: Batch) -> Any:
+    """Return what a transform made of a batch, with copies of bare pixels that lie in the loader's memory.
+
+    A tensor or an array cannot refuse to be used once its memory shows other clips, as a `Batch` does.
+    """
+    if isinstance(given, Batch):
+        return given
+    if type(given) is dict:
+        return {name: own_memory(value, batch) for name, value in given.items()}
+    if type(given) in (list, tuple):
+        return type(given)(own_memory(value, batch) for value in given)
+    memory = object.__getattribute__(batch, "video")
+    if isinstance(given, torch.Tensor):
+        shares = given.untyped_storage().data_ptr() == memory.untyped_storage().data_ptr()
+        return given.clone() if shares else given
+    if isinstance(given, np.ndarray) and not memory.is_cuda:
+        return given.copy() if np.may_share_memory(given, memory.numpy()) else given
+    return given
 
 
 def _begin_copy(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from vidprep.errors import ShardError
-from vidprep.load.reading import RangeReader, pread
+from vidprep.shards.stored_video import RangeReader, pread
 
 if TYPE_CHECKING:
     from vidprep.shards.manifest import ShardEntry

@@ -1,9 +1,9 @@
 """Training clips in an order that no number of ranks or workers changes."""
 
 import logging
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,47 +13,64 @@ from vidprep.load.batch import Batch
 from vidprep.load.decoding.pixels import Pixels, Uint8s
 from vidprep.load.loader import Loader
 from vidprep.load.options import LoaderOptions
-from vidprep.load.sampling.crops import largest_train_side
-from vidprep.load.sampling.flips import flip_partners
+from vidprep.load.output import DictOutput, Output
 from vidprep.load.sampling.order import EpochOrder, Shuffle, rank_slice
-from vidprep.load.sampling.train_clip import ClipPlan, plan_clip
+from vidprep.load.sampling.train_clip import ClipPlan, ClipPlanner, Clips, VideoFacts
 from vidprep.load.workers.scheduler import Filling, Request, fill_slots
 from vidprep.recipes.recipe import TrainClip
 from vidprep.shards.shard_set import ShardSet
 from vidprep.shards.stored_video import StoredVideo
 
-_Planned = tuple[StoredVideo, ClipPlan]
-
 _log = logging.getLogger(__name__)
+
+
+class _Planned(NamedTuple):
+    """A video, its rate, and what is to be shown of it."""
+
+    video: StoredVideo
+    fps: float
+    clips: list[ClipPlan]
 
 
 class ClipLoader(Loader):
     """Batches of random training clips, epoch after epoch.
 
     Global batch b of an epoch is samples b * B to (b + 1) * B - 1 of a permutation of (seed, epoch); this
-    rank decodes its share of it. The rest of the epoch, less than a batch, is dropped. A clip, its crop and
-    its flip are functions of (seed, epoch, key).
+    rank decodes its share of it. The rest of the epoch, less than a batch, is dropped unless `drop_last` is
+    False. A clip, its crop and its flip are functions of (seed, epoch, key).
 
     Iterating goes on from the loader's position to the end of the epoch; once the last batch of an epoch is
-    given, the next iteration shows the next epoch. Only one iteration may be under way at a time; its workers
-    end with it, however it ends.
+    given, the next iteration shows the next epoch. Only one iteration may be under way at a time. Its workers
+    serve the next one, too: they end with `close()`, with a `with` block around the loader, when the loader
+    is forgotten, or when an iteration is left half-way.
 
         clip = vidprep.TrainClip(clip_len=8, crop_size=32)
-        loader = vidprep.ClipLoader("shards/motion", "train", clip=clip, batch_size=4)
-        for epoch in range(2):
-            loader.set_epoch(epoch)
-            for batch in loader:
-                clips = vidprep.to_network_input(batch)  # (4, 3, 8, 32, 32)
+        with vidprep.ClipLoader("shards/motion", "train", clip=clip, batch_size=4) as loader:
+            for epoch in range(2):
+                loader.set_epoch(epoch)
+                for batch in loader:
+                    clips = vidprep.to_network_input(batch)  # (4, 3, 8, 32, 32)
+
+    It is an `IterableDataset`: `DataLoader(loader, batch_size=None)` gives the same batches to trainers that
+    insist on a DataLoader. Its `num_workers` stays 0, for the loader has workers of its own.
 
     Args:
         shards: A shard set, its folder or its URL.
         split: E.g. "train".
         clip: Which frames and pixels of a video make a clip.
         batch_size: Clips of a global batch, over all ranks together.
+        clips: "random", or "centre" for a validation during training: the middle clip and crop, not mirrored,
+            the same in every epoch.
+        drop_last: Leave out the rest of an epoch that fills no batch. Otherwise it is the last batch: ranks
+            may get one video more or less than others of it, and some none.
         seed: Of the order and of the clips.
         rank: Of this process among `world_size`.
         shuffle: "full"; "block", within groups of 8 shards, for disks that dislike seeking; or "none".
         pixels: "yuv420", half the bytes, converted by `vidprep.load.transforms` on the GPU; or "rgb".
+        output: "batch" for a `Batch`, "dict" for a dictionary of tensors with memory of its own, or a
+            `DictOutput` that says what the dictionary holds.
+        transform: Called with each batch, as `output` has it; what it returns is given instead. Bare pixels
+            of the loader's memory in it, also in lists, tuples and dictionaries, are copied and may be kept.
         max_decode_errors: Videos that may fail to decode before the loader gives up. They are missing from
             their batch, never replaced.
         options: How to use the machine.
@@ -75,19 +92,33 @@ class ClipLoader(Loader):
         rank: int = 0,
         world_size: int = 1,
         shuffle: Shuffle = "full",
+        clips: Clips = "random",
+        drop_last: bool = True,
         pixels: Pixels = "yuv420",
+        output: Output | DictOutput = "batch",
+        transform: Callable[[Any], Any] | None = None,
         max_decode_errors: int = 0,
         options: LoaderOptions = LoaderOptions(),  # noqa: B008  (frozen)
     ) -> None:
-        super().__init__(shards, split, rank=rank, world_size=world_size, pixels=pixels, options=options)
+        super().__init__(
+            shards,
+            split,
+            rank=rank,
+            world_size=world_size,
+            pixels=pixels,
+            output=output,
+            transform=transform,
+            options=options,
+        )
         self._clip, self._shuffle, self._seed = clip, shuffle, seed
-        self._batch_size = _check_batch(batch_size, world_size, len(self._split))
+        self._planner = ClipPlanner.of(self._shards, clip, seed=seed, clips=clips)
+        self._drop_last, self._batch_size = drop_last, batch_size
+        self._videos_per_batch = self._check_batch()
         self._max_decode_errors = max_decode_errors
-        self._partners = flip_partners(self._shards, clip.flip)
         self._config = self._work_config(
-            longest_side=max(largest_train_side(clip, *size) for size in self._split.frame_sizes),
-            num_jobs=batch_size // world_size,
-            views_per_job=1,
+            longest_side=self._planner.check(self._split),
+            num_jobs=self._videos_per_batch // world_size,
+            views_per_job=self._planner.clips_per_video,
             clip_len=clip.clip_len,
         )
         self._epoch, self._step = epoch, 0
@@ -95,9 +126,28 @@ class ClipLoader(Loader):
         if rank == 0:
             _log.info("%s", self.describe())
 
+    def _check_batch(self) -> int:
+        """Return the videos of a global batch."""
+        per_video, batch_size = self._planner.clips_per_video, self._batch_size
+        unit = self._world_size * per_video
+        if batch_size < 1 or batch_size % unit:
+            times = f" * clips_per_video = {unit}" if per_video > 1 else f" = {self._world_size}"
+            raise ValueError(
+                f"batch_size counts the clips of all ranks together and must be a multiple of world_size"
+                f"{times}, got {batch_size}."
+            )
+        num_videos = len(self._split)
+        if self._drop_last and batch_size > num_videos * per_video:
+            raise ValueError(
+                f"batch_size {batch_size} is more than the {num_videos} videos there are. "
+                "Use a smaller one, or drop_last=False."
+            )
+        return batch_size // per_video
+
     def __len__(self) -> int:
         """Return the batches of an epoch."""
-        return len(self._split) // self._batch_size
+        whole, rest = divmod(len(self._split), self._videos_per_batch)
+        return whole + (rest > 0 and not self._drop_last)
 
     @property
     def epoch(self) -> int:
@@ -111,10 +161,11 @@ class ClipLoader(Loader):
 
     def describe(self) -> str:
         """Say in a few words what is loaded and how."""
-        dropped = len(self._split) % self._batch_size
+        rest = len(self._split) % self._videos_per_batch
+        what = "are dropped" if self._drop_last else "are a smaller batch"
         return (
             f"{self._shards.root} {self._split.name}: {len(self._split)} videos in {len(self)} batches of "
-            f"{self._batch_size}, the last {dropped} of each epoch's order are dropped; "
+            f"{self._batch_size}, the last {rest} of each epoch's order {what}; "
             f"{self._world_size} ranks with {self._stats.num_workers} workers each, "
             f"{self._config.ring.size_bytes / 2**20:.0f} MiB of batches a rank"
         )
@@ -159,11 +210,13 @@ class ClipLoader(Loader):
             LoaderError: If an iteration is not finished.
         """
         for name, value in self._identity().items():
-            if name == "clip" and name not in state:  # release 0.1 did not note it
-                continue
-            if state.get(name) != value:
+            found = _as_today(name, state.get(name, _BEFORE_0_2.get(name, value if name == "clip" else None)))
+            if name == "fingerprint" and found != value:
+                told = self._shards.describe_other(str(found))
+                raise ValueError(f"The saved position is one in {told}.")
+            if found != value:
                 raise ValueError(
-                    f"The saved position is of a loader with {name} = {state.get(name)!r}, this one has "
+                    f"The saved position is of a loader with {name} = {found!r}, this one has "
                     f"{value!r}. Resume with the shards and settings that the run began with."
                 )
         epoch, step = int(state["epoch"]), int(state["step"])
@@ -179,10 +232,12 @@ class ClipLoader(Loader):
             "seed": self._seed,
             "shuffle": self._shuffle,
             "clip": self._clip.model_dump(mode="json"),
+            "clips": self._planner.clips,
+            "drop_last": self._drop_last,
         }
 
-    def __iter__(self) -> Generator[Batch, None, None]:
-        """Yield the batches from here to the end of the epoch.
+    def __iter__(self) -> Generator[Any, None, None]:
+        """Yield the batches from here to the end of the epoch, as `output` and `transform` have them.
 
         Raises:
             LoaderError: If another iteration over this loader is not finished.
@@ -198,7 +253,7 @@ class ClipLoader(Loader):
                 stats=self._stats,
             )
             for step, filling in zip(steps, fillings, strict=True):
-                batch = self._batch(engine.ring[filling.slot], plans.pop(step), filling)
+                batch = self._batch(engine.ring[filling.slot], plans.pop(step), filling, epoch)
                 self._advance(epoch, step)
                 yield from self._hand_out(batch)
 
@@ -215,40 +270,39 @@ class ClipLoader(Loader):
         """Plan the batches of this rank, and note in `plans` what was planned."""
         order = self._order(epoch)
         for step in steps:
-            rows = order.rows(step * self._batch_size, (step + 1) * self._batch_size)
+            first = step * self._videos_per_batch
+            rows = order.rows(first, first + self._videos_per_batch)
             mine = rank_slice(rows, rank=self._rank, world_size=self._world_size)
             plans[step] = [self._plan(int(row), epoch) for row in mine]
-            yield [Request(video, (plan.view,)) for video, plan in plans[step]]
+            yield [
+                Request(planned.video, tuple(clip.view for clip in planned.clips)) for planned in plans[step]
+            ]
 
     def _plan(self, row: int, epoch: int) -> _Planned:
-        video = self._split.video(row)
-        plan = plan_clip(
-            self._clip,
-            video.key,
-            num_frames=video.num_frames,
-            frame_size=(video.width, video.height),
-            label=int(self._split.labels[row]),
-            partners=self._partners,
-            seed=self._seed,
-            epoch=epoch,
-        )
-        return video, plan
+        facts = VideoFacts.of(self._split, row)
+        return _Planned(self._split.video(row), facts.fps, self._planner.plan(facts, epoch))
 
-    def _batch(self, slot: Uint8s, clips: list[_Planned], filling: Filling) -> Batch:
-        video = torch.from_numpy(slot)
+    def _batch(self, slot: Uint8s, planned: list[_Planned], filling: Filling, epoch: int) -> Batch:
+        per_video = self._planner.clips_per_video
+        video = torch.from_numpy(slot)[: len(planned) * per_video]
         if filling.failures:
-            good = [row for row in range(len(clips)) if row not in filling.failures]
+            good = [row for row in range(len(planned)) if row * per_video not in filling.failures]
             self._count_failures(filling)
-            video, clips = video[good], [clips[row] for row in good]
+            video = video[[row * per_video + number for row in good for number in range(per_video)]]
+            planned = [planned[row] for row in good]
+        clips = [(one, clip) for one in planned for clip in one.clips]
         return Batch(
             video=video,
-            label=torch.tensor([plan.label for _, plan in clips], dtype=torch.int64),
-            key=tuple(video.key for video, _ in clips),
-            frame_indices=_int32([plan.view.frames for _, plan in clips], self._clip.clip_len),
-            box=_int32([plan.view.box for _, plan in clips], 4),
-            flip=torch.tensor([plan.flip for _, plan in clips], dtype=torch.bool),
+            label=torch.tensor([clip.label for _, clip in clips], dtype=torch.int64),
+            key=tuple(one.video.key for one, _ in clips),
+            frame_indices=_int32([clip.view.frames for _, clip in clips], self._clip.clip_len),
+            num_frames=torch.tensor([one.video.num_frames for one, _ in clips], dtype=torch.int32),
+            fps=torch.tensor([one.fps for one, _ in clips], dtype=torch.float64),
+            box=_int32([clip.view.box for _, clip in clips], 4),
+            flip=torch.tensor([clip.flip for _, clip in clips], dtype=torch.bool),
             pixels=self._pixels,
             crop_size=self._clip.crop_size,
+            epoch=epoch,
         )
 
     def _count_failures(self, filling: Filling) -> None:
@@ -269,12 +323,15 @@ def _int32(rows: list[Any], width: int) -> torch.Tensor:
     return torch.from_numpy(np.array(rows, dtype=np.int32).reshape(len(rows), width))
 
 
-def _check_batch(batch_size: int, world_size: int, num_samples: int) -> int:
-    if batch_size < 1 or batch_size % world_size:
-        raise ValueError(
-            f"batch_size counts the clips of all ranks together and must be a multiple of world_size = "
-            f"{world_size}, got {batch_size}."
-        )
-    if batch_size > num_samples:
-        raise ValueError(f"batch_size {batch_size} is more than the {num_samples} videos there are.")
-    return batch_size
+# What positions do not say that were saved before there was a choice.
+_BEFORE_0_2 = {"clips": "random", "drop_last": True}
+
+
+def _as_today(name: str, saved: Any) -> Any:
+    """Return a saved setting with the keys that clips have by now."""
+    if name != "clip" or not isinstance(saved, dict):
+        return saved
+    try:
+        return TrainClip.model_validate(saved).model_dump(mode="json")
+    except ValueError:
+        return saved

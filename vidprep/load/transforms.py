@@ -3,7 +3,8 @@
 N = clips or views, T = frames, S = side of the batch's buffer, see `vidprep.load.decoding.pixels`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import torch
 from torch.nn.functional import interpolate
@@ -51,21 +52,46 @@ def to_network_input(
     """
     num_clips, num_frames = batch.video.shape[:2]
     shape = (num_clips, 3, num_frames, batch.crop_size, batch.crop_size)
-    device = batch.video.device
-    out = torch.empty(shape, dtype=dtype, device=device, memory_format=torch.channels_last_3d)
-    scale = 1 / (255 * torch.tensor(std, device=device).view(1, 3, 1, 1))
-    offset = torch.tensor(mean, device=device).view(1, 3, 1, 1) * 255
-    for i, clip in enumerate(_crops_in_rgb(batch, chroma)):
-        out[i] = ((clip - offset) * scale).transpose(0, 1)
-    return out
+    return Normaliser(dtype, mean, std)(crops_in_rgb(batch, chroma), shape, batch.video.device)
+
+
+@dataclass(frozen=True)
+class Normaliser:
+    """Makes a network's input of clips of levels.
+
+    Attributes:
+        dtype: Of the result.
+        mean: Of R, G and B, where 1 is white.
+        std: Likewise.
+    """
+
+    dtype: torch.dtype
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def __call__(
+        self, clips: Iterable[torch.Tensor], shape: tuple[int, ...], device: torch.device
+    ) -> torch.Tensor:
+        """Return clips (T, 3, H, W) float32 as (N, 3, T, H, W), in `channels_last_3d` order."""
+        out = torch.empty(shape, dtype=self.dtype, device=device, memory_format=torch.channels_last_3d)
+        scale = 1 / (255 * torch.tensor(self.std, device=device).view(1, 3, 1, 1))
+        offset = torch.tensor(self.mean, device=device).view(1, 3, 1, 1) * 255
+        for i, clip in enumerate(clips):
+            out[i] = ((clip - offset) * scale).transpose(0, 1)
+        return out
 
 
 def to_rgb(batch: Batch, *, chroma: Chroma = "linear") -> torch.Tensor:
     """Return the crops as they would be shown: (N, T, 3, crop_size, crop_size) uint8."""
-    return torch.stack([clip.round().to(torch.uint8) for clip in _crops_in_rgb(batch, chroma)])
+    num_clips, num_frames = batch.video.shape[:2]
+    shape = (num_clips, num_frames, 3, batch.crop_size, batch.crop_size)
+    out = torch.empty(shape, dtype=torch.uint8, device=batch.video.device)
+    for i, clip in enumerate(crops_in_rgb(batch, chroma)):
+        out[i] = clip.round()
+    return out
 
 
-def _crops_in_rgb(batch: Batch, chroma: Chroma) -> Iterator[torch.Tensor]:
+def crops_in_rgb(batch: Batch, chroma: Chroma) -> Iterator[torch.Tensor]:
     """Yield each clip of a batch, cut, resized and mirrored: (T, 3, crop_size, crop_size) float32 levels.
 
     Small clips are converted several at a time, which takes fewer and larger operations; large ones one by

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +12,8 @@ from vidprep.load.batch import Batch
 from vidprep.load.decoding.pixels import Pixels, Uint8s
 from vidprep.load.loader import Loader
 from vidprep.load.options import LoaderOptions
-from vidprep.load.sampling.clips import eval_frames
+from vidprep.load.output import DictOutput, Output
+from vidprep.load.sampling.clips import check_rate, eval_frames
 from vidprep.load.sampling.crops import eval_boxes
 from vidprep.load.sampling.views import View
 from vidprep.load.workers.scheduler import Filling, Request, fill_slots
@@ -23,8 +25,9 @@ class ViewLoader(Loader):
     """All views of one video after another, each video decoded once.
 
     Rank r of W gives videos r, r + W, ... of the split, less those in `skip`: nothing is padded, nothing
-    dropped, ranks may get one video more or less than others. A batch is one video; view number
-    clip * num_crops + crop.
+    dropped, ranks may get one video more or less than others. A batch is one video, or `videos_per_batch`
+    of them one after another; view number clip * num_crops + crop. Workers live as long as those of
+    `ClipLoader`.
 
         views = vidprep.EvalViews(clip_len=8, crop_size=32, num_clips=3, num_crops=3)
         for batch in vidprep.ViewLoader("shards/motion", "validation", views=views):
@@ -35,10 +38,14 @@ class ViewLoader(Loader):
         split: E.g. "validation".
         views: Which clips and crops of a video are views.
         rank: Of this process among `world_size`.
+        videos_per_batch: More than one is for a validation with few views; the last batch may be smaller.
+        only_views: Numbers of the views that are wanted; None: all of them.
         skip: Rows of the split that nobody needs again; the same on every rank.
         on_failure: Called with the key of a video that cannot be read or does not decode and with the
             reason; the loader then goes on without it. None: the loader raises.
         pixels: "yuv420", half the bytes, converted by `vidprep.load.transforms` on the GPU; or "rgb".
+        output: As in `ClipLoader`.
+        transform: As in `ClipLoader`.
         options: How to use the machine.
 
     Raises:
@@ -54,37 +61,60 @@ class ViewLoader(Loader):
         views: EvalViews,
         rank: int = 0,
         world_size: int = 1,
+        videos_per_batch: int = 1,
+        only_views: Collection[int] | None = None,
         skip: Collection[int] = (),
         on_failure: Callable[[str, str], object] | None = None,
         pixels: Pixels = "yuv420",
+        output: Output | DictOutput = "batch",
+        transform: Callable[[Any], Any] | None = None,
         options: LoaderOptions = LoaderOptions(),  # noqa: B008  (frozen)
     ) -> None:
-        super().__init__(shards, split, rank=rank, world_size=world_size, pixels=pixels, options=options)
+        super().__init__(
+            shards,
+            split,
+            rank=rank,
+            world_size=world_size,
+            pixels=pixels,
+            output=output,
+            transform=transform,
+            options=options,
+        )
+        if videos_per_batch < 1:
+            raise ValueError(f"videos_per_batch must be at least 1, got {videos_per_batch}.")
         left_out = frozenset(skip)
-        self._rows = [row for row in range(len(self._split)) if row not in left_out][rank::world_size]
+        rows = [row for row in range(len(self._split)) if row not in left_out][rank::world_size]
+        self._batches = [rows[i : i + videos_per_batch] for i in range(0, len(rows), videos_per_batch)]
         self._views, self._on_failure = views, on_failure
+        all_views = range(views.num_clips * views.num_crops)
+        self._view_numbers = list(all_views) if only_views is None else sorted(only_views)
+        if not self._view_numbers or not set(self._view_numbers) <= set(all_views):
+            raise ValueError(f"only_views must be among 0 to {all_views[-1]}, got {self._view_numbers}.")
+        self._views_per_video = len(self._view_numbers)
+        if len(self._split):
+            check_rate(views, float(self._split.fps.min()))
         for width, height in self._split.frame_sizes:
             eval_boxes(views, width, height)  # says now which crop does not fit
         self._config = self._work_config(
             longest_side=views.crop_size,
-            num_jobs=1,
-            views_per_job=views.num_clips * views.num_crops,
+            num_jobs=videos_per_batch,
+            views_per_job=self._views_per_video,
             clip_len=views.clip_len,
         )
 
     def __len__(self) -> int:
-        """Return the videos of this rank."""
-        return len(self._rows)
+        """Return the batches of this rank."""
+        return len(self._batches)
 
-    def __iter__(self) -> Generator[Batch, None, None]:
-        """Yield the videos of this rank.
+    def __iter__(self) -> Generator[Any, None, None]:
+        """Yield the videos of this rank, as `output` and `transform` have them.
 
         Raises:
             DecodeError: If one of them does not decode: an evaluation without it would be another.
             ShardError: If one of them cannot be read, or is not what the index says. Both are handed to
                 `on_failure` instead where there is one.
         """
-        if not self._rows:
+        if not self._batches:
             return
         with self._iteration() as engine:
             self._stats.lap()
@@ -95,39 +125,60 @@ class ViewLoader(Loader):
                 stats=self._stats,
                 keep_unreadable=self._on_failure is not None,
             )
-            for row, filling in zip(self._rows, fillings, strict=True):
-                if filling.failures:
-                    self._fail(filling)
+            for rows, filling in zip(self._batches, fillings, strict=True):
+                good = self._decoded(filling)
+                if not good:
                     continue
-                batch = self._batch(engine.ring[filling.slot], row, filling)
-                if row == self._rows[-1]:
+                batch = self._batch(engine.ring[filling.slot], rows, good, filling)
+                if rows is self._batches[-1]:
                     self._live_iteration = None
                 yield from self._hand_out(batch)
 
     def _requests(self) -> Iterator[list[Request]]:
-        for row in self._rows:
-            video = self._split.video(row)
-            clips = eval_frames(self._views, video.num_frames)
-            boxes = eval_boxes(self._views, video.width, video.height)
-            yield [Request(video, tuple(View(tuple(clip), box) for clip in clips for box in boxes))]
+        for rows in self._batches:
+            yield [self._request(row) for row in rows]
 
-    def _fail(self, filling: Filling) -> None:
-        ((video, _),), (message,) = filling.requests, filling.failures.values()
-        if self._on_failure is None:
-            raise DecodeError(f"{message} An evaluation must see every video.")
-        self._stats.num_decode_errors += 1
-        self._on_failure(video.key, message)
+    def _request(self, row: int) -> Request:
+        video = self._split.video(row)
+        clips = eval_frames(self._views, video.num_frames, fps=float(self._split.fps[row]))
+        boxes = eval_boxes(self._views, video.width, video.height)
+        views = [View(tuple(clip), box) for clip in clips for box in boxes]
+        return Request(video, tuple(views[number] for number in self._view_numbers))
 
-    def _batch(self, slot: Uint8s, row: int, filling: Filling) -> Batch:
-        ((video, views),) = filling.requests
-        num_views = len(views)
+    def _decoded(self, filling: Filling) -> list[int]:
+        """Return which videos of a batch are there, from 0; the others are told to `on_failure`."""
+        good = []
+        for number, (video, _) in enumerate(filling.requests):
+            message = filling.failures.get(number * self._views_per_video)
+            if message is None:
+                good.append(number)
+                continue
+            if self._on_failure is None:
+                raise DecodeError(f"{message} An evaluation must see every video.")
+            self._stats.num_decode_errors += 1
+            self._on_failure(video.key, message)
+        return good
+
+    def _batch(self, slot: Uint8s, rows: list[int], good: list[int], filling: Filling) -> Batch:
+        per_video = self._views_per_video
+        videos = torch.from_numpy(slot)[: len(rows) * per_video]
+        if len(good) < len(rows):
+            videos = videos[[number * per_video + view for number in good for view in range(per_video)]]
+        shown = [filling.requests[number] for number in good]
+        views = [view for _, views in shown for view in views]
+
+        def for_each_view(values: list[Any], dtype: torch.dtype) -> torch.Tensor:
+            return torch.tensor(values, dtype=dtype).repeat_interleave(per_video)
+
         return Batch(
-            video=torch.from_numpy(slot),
-            label=torch.full((num_views,), int(self._split.labels[row])),
-            key=(video.key,) * num_views,
+            video=videos,
+            label=for_each_view([int(self._split.labels[rows[n]]) for n in good], torch.int64),
+            key=tuple(video.key for video, _ in shown for _ in range(per_video)),
             frame_indices=torch.from_numpy(np.array([view.frames for view in views], dtype=np.int32)),
+            num_frames=for_each_view([video.num_frames for video, _ in shown], torch.int32),
+            fps=for_each_view([float(self._split.fps[rows[n]]) for n in good], torch.float64),
             box=torch.from_numpy(np.array([view.box for view in views], dtype=np.int32)),
-            flip=torch.zeros(num_views, dtype=torch.bool),
+            flip=torch.zeros(len(views), dtype=torch.bool),
             pixels=self._pixels,
             crop_size=self._views.crop_size,
         )

@@ -13,16 +13,18 @@ A pickle that asks for anything but tensors and plain containers is refused (`we
 import pickle
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
 from vidprep.errors import CheckpointError
-from vidprep.model.resnet import BLOCKS, I3DResNet
+from vidprep.model.checkpoint_bytes import check_bytes
+from vidprep.model.network import Network
+from vidprep.model.resnet import BLOCKS
 from vidprep.recipes.manifests import class_list_hash
-from vidprep.recipes.recipe import Chroma, ModelStage, Recipe
+from vidprep.recipes.recipe import Chroma, ModelStage, Recipe, Weights
 
 FORMAT = "vidprep checkpoint 1"
 Form = Literal["vidprep", "ibm", "plain", "safetensors"]
@@ -46,6 +48,8 @@ class WeightFile:
         recipe: That it was trained by; only in our own checkpoints.
         position: `epoch`, `step` within it, `total_steps`; only in those that a training wrote.
         chroma: How the colours were made that it was trained on.
+        selected_by: By what figures this moment of its training was chosen, if it was.
+        ema: The average of the weights up to there, under the same names, where one was made.
     """
 
     source: str
@@ -56,6 +60,23 @@ class WeightFile:
     recipe: Recipe | None = None
     position: Mapping[str, int] | None = None
     chroma: Chroma = "linear"
+    selected_by: str | None = None
+    ema: Tensors | None = None
+
+    def of(self, which: Weights) -> "WeightFile":
+        """Return the file with these weights as its tensors.
+
+        Raises:
+            CheckpointError: If it holds no average.
+        """
+        if which == "trained":
+            return self
+        if self.ema is None:
+            raise CheckpointError(
+                f"{self.source} holds no average of its weights: such are made by a training with "
+                "--set optimisation.ema_decay=0.9999 or so. Leave --weights ema out."
+            )
+        return replace(self, tensors=self.ema)
 
     @property
     def is_2d(self) -> bool:
@@ -69,7 +90,7 @@ class WeightFile:
 
 
 def checkpoint(
-    model: I3DResNet, recipe: Recipe, classes: tuple[str, ...], *, chroma: Chroma = "linear"
+    model: Network, recipe: Recipe, classes: tuple[str, ...], *, chroma: Chroma = "linear"
 ) -> dict[str, Any]:
     """Return our checkpoint of a network; a training adds optimiser, schedule and position to it.
 
@@ -146,6 +167,8 @@ def _ours(content: dict[str, Any], path: Path) -> WeightFile:
             recipe=recipe,
             position=content.get("position"),
             chroma=content.get("chroma", RELEASE_0_1_CHROMA),
+            selected_by=content.get("selected_by"),
+            ema=_named_tensors(content["ema"], path) if "ema" in content else None,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
@@ -154,6 +177,9 @@ def _ours(content: dict[str, Any], path: Path) -> WeightFile:
 
 
 def _read_pickle(path: Path) -> dict[str, Any]:
+    checked = check_bytes(path)
+    if checked == "changed":
+        raise CheckpointError(_damaged(path))
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -162,7 +188,16 @@ def _read_pickle(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path}: not a PyTorch file, or damaged ({error}). Fetch it again.") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path}: holds a {type(content).__name__}, not a dictionary of weights.")
+    if checked == "other end" and "format" in content:
+        raise CheckpointError(_damaged(path))
     return content
+
+
+def _damaged(path: Path) -> str:
+    return (
+        f"{path}: damaged: its bytes are not those that were written, by the checksum at its end. Copy it "
+        "again, or use the checkpoint before it."
+    )
 
 
 def _unsafe_or_damaged(path: Path, error: pickle.UnpicklingError) -> str:

@@ -10,6 +10,7 @@ from typing import Literal, cast
 import torch
 
 from vidprep.errors import CheckpointError
+from vidprep.model.network import Network, build_network
 from vidprep.model.resnet import I3DResNet, build_model
 from vidprep.model.weight_files import Tensors, WeightFile, read_weights
 from vidprep.recipes.recipe import ModelStage
@@ -81,8 +82,55 @@ def load_weights(
     return _report(file, chosen, model, inflation)
 
 
-def load_network(weights: WeightFile | Path | str, *, temporal_stride: bool = False) -> I3DResNet:
-    """Build the network that a file of 3D weights is for, in eval mode.
+def load_network(weights: WeightFile | Path | str) -> Network:
+    """Build the network that a file of 3D weights is for, whoever's it is, in eval mode.
+
+    Raises:
+        CheckpointError: If the file is unusable, or is not for the network that it names.
+        RecipeError: If the factory that it names is not there.
+    """
+    file = weights if isinstance(weights, WeightFile) else read_weights(weights)
+    if file.stage is None or file.stage.factory is None:
+        return load_i3d_resnet(file)
+    network = build_network(file.stage, len(file.classes or ()))
+    load_own(network, file)
+    return network.eval()
+
+
+def load_own(network: Network, file: WeightFile, *, new_classes: bool = False) -> tuple[str, ...]:
+    """Put weights into a network under its own names.
+
+    Args:
+        network: Of a factory.
+        file: With every weight of it.
+        new_classes: Whether weights whose first axis is the number of classes may stay as they were drawn.
+
+    Returns:
+        Names of those that stayed.
+
+    Raises:
+        CheckpointError: If a weight is missing or of another shape.
+    """
+    places: Tensors = network.state_dict()
+    chosen = {name: tensor for name, tensor in file.tensors.items() if name in places}
+    other = {name for name, tensor in chosen.items() if tensor.shape != places[name].shape}
+    drawn = {name for name in other if new_classes and _is_of_classes(places[name], chosen[name], network)}
+    chosen = {name: tensor for name, tensor in chosen.items() if name not in drawn}
+    missing = [name for name in places if name not in file.tensors]
+    if missing:
+        raise CheckpointError(f"{file.source}: weights are missing: {_some(tuple(missing))}.")
+    _check_fits(chosen, places, file.source, new_fc=False)
+    network.load_state_dict({**places, **chosen})
+    return tuple(sorted(drawn))
+
+
+def _is_of_classes(place: torch.Tensor, tensor: torch.Tensor, network: Network) -> bool:
+    same_rest = place.dim() > 0 and place.shape[1:] == tensor.shape[1:]
+    return same_rest and place.shape[0] == network.num_classes
+
+
+def load_i3d_resnet(weights: WeightFile | Path | str, *, temporal_stride: bool = False) -> I3DResNet:
+    """Build the I3D-ResNet that a file of 3D weights is for, in eval mode.
 
     Args:
         temporal_stride: Of the network, if the file does not say; no weight tells it.
@@ -91,6 +139,11 @@ def load_network(weights: WeightFile | Path | str, *, temporal_stride: bool = Fa
         CheckpointError: If the file is unusable, or holds no I3D-ResNet.
     """
     file = weights if isinstance(weights, WeightFile) else read_weights(weights)
+    if file.stage and file.stage.factory:
+        raise CheckpointError(
+            f"{file.source}: its network is made by '{file.stage.factory}'. Receptive fields need an "
+            "I3D-ResNet: which layers it has, and which map is the last, is known of no other."
+        )
     conv1, fc = file.tensors.get("conv1.weight"), file.tensors.get("fc.weight")
     if file.depth is None or file.is_2d or fc is None or conv1 is None or conv1.shape[2] not in (1, 3):
         what = "a 2D network" if file.is_2d else "no I3D-ResNet of depth 18, 34, 50 or 101"

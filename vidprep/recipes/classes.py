@@ -1,8 +1,8 @@
-"""Which classes a recipe selects, in label order, and how many videos Table A counts for them."""
+"""Which classes a recipe selects, in label order, and how many videos were published of them."""
 
 from vidprep.errors import RecipeError
+from vidprep.recipes.dataset_file import DatasetManifest, Release
 from vidprep.recipes.manifests import (
-    DatasetManifest,
     SubsetManifest,
     check_classes,
     read_dataset,
@@ -10,6 +10,48 @@ from vidprep.recipes.manifests import (
     subset_names,
 )
 from vidprep.recipes.recipe import DatasetStage
+from vidprep.recipes.toml_models import nearest
+
+
+def dataset_of(stage: DatasetStage) -> DatasetManifest:
+    """Return the dataset of a recipe, with the recipe's target and counts of its fold or release.
+
+    Raises:
+        RecipeError: If there is no such dataset, fold, release or target.
+    """
+    dataset = stage.definition or read_dataset(stage.name)
+    if stage.target:
+        try:
+            dataset = dataset.with_target(stage.target)
+        except ValueError as error:
+            raise RecipeError(str(error)) from error
+    counts = _fold_counts(stage, dataset) if dataset.folds or stage.fold else None
+    if dataset.releases or stage.release:
+        counts = _release(stage, dataset).expected
+    return dataset if counts is None else dataset.model_copy(update={"expected": counts})
+
+
+def label_sets(stage: DatasetStage) -> dict[str, tuple[str, ...]]:
+    """Return the classes of each further label of a sample, by its name."""
+    return {labels.name: labels.classes for labels in dataset_of(stage).more_labels}
+
+
+def _fold_counts(stage: DatasetStage, dataset: DatasetManifest) -> dict[str, int]:
+    fold = 1 if stage.fold is None else stage.fold
+    if not 1 <= fold <= len(dataset.folds):
+        there_are = f"folds 1 to {len(dataset.folds)}" if dataset.folds else "no folds"
+        raise RecipeError(f"dataset.fold {fold}: {dataset.title} has {there_are}.")
+    return dataset.folds[fold - 1]
+
+
+def _release(stage: DatasetStage, dataset: DatasetManifest) -> Release:
+    names = [release.name for release in dataset.releases]
+    if stage.release is not None and stage.release not in names:
+        raise RecipeError(
+            f"dataset.release '{stage.release}': {dataset.title} has "
+            f"{', '.join(names) or 'one release only'}.{nearest(stage.release, names)}"
+        )
+    return dataset.releases[names.index(stage.release) if stage.release else 0]
 
 
 def resolve_classes(stage: DatasetStage) -> tuple[str, ...]:
@@ -21,7 +63,7 @@ def resolve_classes(stage: DatasetStage) -> tuple[str, ...]:
         RecipeError: If the dataset or the subset is unknown, the subset is one of another dataset, or a
             class is unknown or named twice.
     """
-    dataset = read_dataset(stage.name)
+    dataset = dataset_of(stage)
     if stage.subset:
         return _subset(stage.subset, dataset).labels.classes
     if stage.classes:
@@ -32,10 +74,18 @@ def resolve_classes(stage: DatasetStage) -> tuple[str, ...]:
 
 def expected_counts(stage: DatasetStage) -> dict[str, int]:
     """Return Table A's number of videos per split; empty for classes that the table does not count."""
-    dataset = read_dataset(stage.name)
+    dataset = dataset_of(stage)
     if stage.subset:
         return dict(_subset(stage.subset, dataset).expected)
     return {} if stage.classes else dict(dataset.expected)
+
+
+def published_counts(stage: DatasetStage | None) -> dict[str, int]:
+    """Return Table A's number of videos per split, nothing of a dataset that this version does not know."""
+    try:
+        return expected_counts(stage) if stage else {}
+    except RecipeError:
+        return {}
 
 
 def _subset(name: str, dataset: DatasetManifest) -> SubsetManifest:

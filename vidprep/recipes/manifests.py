@@ -1,45 +1,18 @@
-"""Facts about datasets and subsets: class names in label order, expected counts, mirror-image classes."""
+"""Find and read the facts about datasets and subsets; class lists of one's own."""
 
+import functools
 import hashlib
 import re
-from functools import cached_property
 from pathlib import Path
 
 from pydantic import Field
 
 from vidprep.errors import RecipeError
+from vidprep.recipes.dataset_file import DatasetManifest, Labels
 from vidprep.recipes.resources import resource_dir, resource_names
 from vidprep.recipes.toml_models import Frozen, nearest, read_toml, validate
 
 SPLITS = ("train", "validation")
-
-
-class FlipPartners(Frozen):
-    """Two classes that a horizontal flip turns into each other."""
-
-    classes: tuple[str, str]
-
-
-class Labels(Frozen):
-    """Class names in label order: the index of a name is its label."""
-
-    classes: tuple[str, ...] = Field(min_length=1)
-
-
-class DatasetManifest(Frozen):
-    """A full dataset, as `manifests/<name>.toml` states it."""
-
-    name: str
-    title: str
-    source: str
-    expected: dict[str, int]
-    flip_partners: tuple[FlipPartners, ...] = ()
-    labels: Labels
-
-    @cached_property
-    def label_of(self) -> dict[str, int]:
-        """Map a class name to its index in the official order."""
-        return {name: index for index, name in enumerate(self.labels.classes)}
 
 
 class SubsetManifest(Frozen):
@@ -58,11 +31,17 @@ def class_list_hash(classes: list[str] | tuple[str, ...]) -> str:
     return hashlib.sha256("\n".join(classes).encode()).hexdigest()
 
 
+@functools.cache
+def _known_names() -> tuple[str, ...]:
+    return tuple(name for name in resource_names("manifests") if not _is_subset(name))
+
+
 def dataset_names() -> list[str]:
     """Return the names of the known full datasets."""
-    return [name for name in resource_names("manifests") if not _is_subset(name)]
+    return list(_known_names())
 
 
+@functools.cache
 def read_dataset(name: str) -> DatasetManifest:
     """Read the facts about a full dataset.
 
@@ -73,8 +52,50 @@ def read_dataset(name: str) -> DatasetManifest:
         raise RecipeError(
             f"Unknown dataset '{name}'.{nearest(name, dataset_names())} Known: {', '.join(dataset_names())}."
         )
-    path = resource_dir("manifests") / f"{name}.toml"
-    return validate(DatasetManifest, read_toml(path), origin=str(path))
+    return read_dataset_file(resource_dir("manifests") / f"{name}.toml")
+
+
+def read_dataset_file(path: Path) -> DatasetManifest:
+    """Read a dataset file.
+
+    Raises:
+        RecipeError: If it is missing, or a key or value of it is wrong.
+    """
+    if not path.is_file():
+        raise RecipeError(f"No dataset file at {path}. `vidprep init NAME` writes one to start from.")
+    values = read_toml(path)
+    labels = values.get("labels")
+    if isinstance(labels, dict) and isinstance(labels.get("file"), str) and labels["file"]:
+        labels["classes"] = read_labels_file(path.parent / labels["file"])
+    return validate(DatasetManifest, values, origin=str(path), text=path.read_text(encoding="utf-8"))
+
+
+def read_labels_file(path: Path) -> list[str]:
+    """Read class names in label order: one a line, or "number name".
+
+    Raises:
+        RecipeError: If it cannot be read, names nothing, or its numbers are not in order.
+    """
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(
+            f"{path}: no labels file: {error}. Write one class name a line, in UTF-8."
+        ) from error
+    if not lines:
+        raise RecipeError(f"{path}: no class names. Write one class name a line, in label order.")
+    numbered = [re.fullmatch(r"(\d+)\s+(.+)", line) for line in lines]
+    if not all(numbered):
+        return lines
+    pairs = [(int(found[1]), found[2]) for found in numbered if found]
+    first = pairs[0][0]
+    for place, (number, name) in enumerate(pairs):
+        if number != first + place:
+            raise RecipeError(
+                f"{path}: line {place + 1}: '{name}' has the number {number}, {first + place} comes next. "
+                "Put the classes into the order of their numbers."
+            )
+    return [name for _, name in pairs]
 
 
 def subset_names(dataset: str) -> list[str]:
@@ -93,7 +114,8 @@ def read_subset(name: str) -> SubsetManifest:
     if not path.is_file() or not _is_subset(name):
         known = [n for n in resource_names("manifests") if _is_subset(n)]
         raise RecipeError(f"Unknown subset '{name}'.{nearest(name, known)} Known: {', '.join(known)}.")
-    return validate(SubsetManifest, read_toml(path), origin=str(path))
+    text = path.read_text(encoding="utf-8")
+    return validate(SubsetManifest, read_toml(path), origin=str(path), text=text)
 
 
 def read_class_list(path: Path, dataset: DatasetManifest) -> SubsetManifest:
@@ -167,5 +189,6 @@ def _check_name_is_free(subset: SubsetManifest, path: Path) -> None:
         )
 
 
+@functools.cache
 def _is_subset(name: str) -> bool:
     return "dataset" in read_toml(resource_dir("manifests") / f"{name}.toml")

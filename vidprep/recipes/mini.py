@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vidprep.errors import RecipeError
-from vidprep.recipes.manifests import dataset_names, read_class_list, read_dataset, read_subset, subset_names
+from vidprep.recipes.classes import dataset_of
+from vidprep.recipes.manifests import dataset_names, read_class_list, read_subset, subset_names
 from vidprep.recipes.pipelines import override_recipe, read_pipeline
-from vidprep.recipes.recipe import DatasetStage, Recipe
+from vidprep.recipes.recipe import Recipe
 from vidprep.recipes.toml_models import validate
 
 
@@ -44,8 +45,12 @@ def mini_recipe(
     Raises:
         RecipeError: If there is no such subset, or the class list has another number of classes.
     """
-    if dataset not in dataset_names():
-        raise RecipeError(f"--src {dataset}: unknown dataset. Known: {', '.join(dataset_names())}.")
+    known = [name for name in dataset_names() if subset_names(name)]
+    if dataset not in known:
+        whole = f" Build all of it: vidprep build {dataset}." if dataset in dataset_names() else ""
+        raise RecipeError(
+            f"--src {dataset}: unknown dataset of published subsets. Known: {', '.join(known)}.{whole}"
+        )
     published = {len(read_subset(name).labels.classes): name for name in subset_names(dataset)}
     if class_list is None:
         if num_classes is not None and num_classes not in published:
@@ -68,7 +73,7 @@ def with_class_list(recipe: Recipe, class_list: Path) -> Recipe:
     Raises:
         RecipeError: As `read_class_list`.
     """
-    subset = read_class_list(class_list, read_dataset(recipe.dataset.name))
-    stage = DatasetStage(name=recipe.dataset.name, classes=subset.labels.classes)
+    subset = read_class_list(class_list, dataset_of(recipe.dataset))
+    stage = recipe.dataset.model_copy(update={"subset": None, "classes": subset.labels.classes})
     values = recipe.model_dump() | {"name": subset.name, "title": subset.title, "dataset": stage.model_dump()}
     return validate(Recipe, values, origin=str(class_list))

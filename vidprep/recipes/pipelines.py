@@ -7,6 +7,8 @@ from typing import Any
 import tomli_w
 
 from vidprep.errors import RecipeError
+from vidprep.recipes.dataset_file import DatasetManifest
+from vidprep.recipes.manifests import read_dataset_file
 from vidprep.recipes.recipe import Recipe
 from vidprep.recipes.resources import resource_dir, resource_names
 from vidprep.recipes.toml_models import nearest, read_toml, validate
@@ -21,7 +23,8 @@ def read_pipeline(name: str, overrides: list[str] | None = None) -> Recipe:
     """Read a pipeline.
 
     Args:
-        name: One of `pipeline_names()`, or the path of a TOML file.
+        name: One of `pipeline_names()`, or the path of a TOML file: a pipeline, or a dataset file, whose
+            videos are then stored with the defaults.
         overrides: `table.key=value` settings, checked like the file; a value is TOML, or else plain text.
 
     Raises:
@@ -29,9 +32,33 @@ def read_pipeline(name: str, overrides: list[str] | None = None) -> Recipe:
     """
     path = _find(name)
     values = read_toml(path)
-    for override in overrides or []:
-        _set(values, override)
-    return validate(Recipe, values, origin=_origin(path, overrides))
+    if is_dataset_file(values):
+        values = _of_dataset(read_dataset_file(path))
+    else:
+        values = _with_dataset_file(values, path.parent)
+    _set_all(values, overrides or [])
+    text = "" if overrides else path.read_text(encoding="utf-8")  # what --set sets stands in no line
+    return validate(Recipe, values, origin=_origin(path, overrides), text=text)
+
+
+def is_dataset_file(values: dict[str, Any]) -> bool:
+    """Tell whether the values of a TOML file say how lists look, and not how videos are stored."""
+    return "lists" in values and "dataset" not in values
+
+
+def _of_dataset(dataset: DatasetManifest) -> dict[str, Any]:
+    stage = {"name": dataset.name, "definition": dataset.model_dump(mode="json")}
+    return {"name": dataset.name, "title": dataset.title, "dataset": stage}
+
+
+def _with_dataset_file(values: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Put the dataset of `dataset.file`, a path beside the pipeline file, into the recipe."""
+    stage = values.get("dataset")
+    if not isinstance(stage, dict) or "file" not in stage:
+        return values
+    dataset = read_dataset_file(folder / str(stage["file"]))
+    rest = {key: value for key, value in stage.items() if key != "file"}
+    return values | {"dataset": {"name": dataset.name, **rest, "definition": dataset.model_dump(mode="json")}}
 
 
 def override_recipe(recipe: Recipe, overrides: list[str] | None, *, origin: str) -> Recipe:
@@ -44,8 +71,7 @@ def override_recipe(recipe: Recipe, overrides: list[str] | None, *, origin: str)
         RecipeError: If a key or value is wrong.
     """
     values = recipe.model_dump(mode="json", exclude_none=True)
-    for override in overrides or []:
-        _set(values, override)
+    _set_all(values, overrides or [])
     return validate(Recipe, values, origin=_origin(origin, overrides))
 
 
@@ -75,6 +101,13 @@ def _find(name: str) -> Path:
 
 def _origin(path: Path | str, overrides: list[str] | None) -> str:
     return f"{path} with --set {' --set '.join(overrides)}" if overrides else str(path)
+
+
+def _set_all(values: dict[str, Any], overrides: list[str]) -> None:
+    if "model.factory" in overridden_keys(overrides):
+        values["model"] = {}  # keys of another network are not for this one
+    for override in overrides:
+        _set(values, override)
 
 
 def _set(values: dict[str, Any], override: str) -> None:

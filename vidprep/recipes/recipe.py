@@ -5,14 +5,18 @@ Numbers come from Kobayashi & Ye, WACV 2024 (supplementary material); alternativ
 are values of a key, never another code path for the user to find.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
+from vidprep.recipes.augmentation import Augmentation
+from vidprep.recipes.dataset_file import DatasetManifest
 from vidprep.recipes.toml_models import Frozen
 
+_LATER_KEYS = {"fold", "release", "target", "definition"}
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$", max_length=40)]
 Positive = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(ge=0.01, le=1000)]
 
 
 class DatasetStage(Frozen):
@@ -22,11 +26,31 @@ class DatasetStage(Frozen):
         name: A dataset of `manifests/`.
         subset: A subset of `manifests/`, with its own label order; left out for a full dataset.
         classes: The class names themselves, instead of a published subset.
+        fold: Which of the dataset's published splits, where it has several; None: the first.
+        release: Which publication of its lists, where they differ; None: the first that its file names.
+        target: Which label is trained on, where a sample has several; None: the first.
+        definition: The dataset itself, when it is none of `manifests/`: a file's, or of one's own folders.
     """
 
     name: str
     subset: str | None = None
     classes: tuple[str, ...] = ()
+    fold: int | None = None
+    release: str | None = None
+    target: str | None = None
+    definition: DatasetManifest | None = None
+
+    @field_validator("release", mode="before")
+    @classmethod
+    def _is_text(cls, release: object) -> object:
+        """Take the number of a year for its name: `--set dataset.release=2018` is a number in TOML."""
+        return str(release) if type(release) is int else release
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_said(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what release 0.1 did not know and nobody said: manifests stay what they were."""
+        values: dict[str, Any] = write(self)
+        return {key: value for key, value in values.items() if key not in _LATER_KEYS or value is not None}
 
     @model_validator(mode="after")
     def _one_way_to_select(self) -> Self:
@@ -95,7 +119,14 @@ class TrainClip(Frozen):
         temporal: "dense" (`frame_step` apart, random start), "uniform" (one random frame of each of
             `clip_len` equal segments), or "uniform_ibm" (as IBM's action-recognition-pytorch draws them).
         frame_step: Source frames from one frame of a dense clip to the next.
-        spatial: "random_crop" of the short-side-256 frame, "short_side_jitter" 256..320, or "multi_scale".
+        fps: Frames a second of a dense clip, instead of `frame_step`, whatever the stored video's rate is.
+        duration_seconds: What a dense clip spans, instead of `frame_step`: `clip_len` frames, evenly spread.
+        clips_per_video: Random clips of a video, from one decode of it, that stand side by side in a batch.
+        same_frames: They show the same frames, each cut and mirrored in its own way (repeated augmentation).
+        spatial: "random_crop" of the short-side-256 frame, "short_side_jitter" 256..320, "multi_scale", or
+            "random_resized_crop".
+        scale: Least and greatest share of the frame's area that a "random_resized_crop" has.
+        aspect_ratio: Least and greatest width / height of it.
         crop_size: Side of the square crop in pixels.
         flip: Horizontal flip: "none", "safe" (classes that name a direction are swapped or left), or "all".
     """
@@ -103,9 +134,41 @@ class TrainClip(Frozen):
     clip_len: Positive = 32
     temporal: Literal["dense", "uniform", "uniform_ibm"] = "dense"
     frame_step: Positive = 1
-    spatial: Literal["random_crop", "short_side_jitter", "multi_scale"] = "random_crop"
+    fps: Rate | None = None
+    duration_seconds: Rate | None = None
+    clips_per_video: Positive = 1
+    same_frames: bool = False
+    spatial: Literal["random_crop", "short_side_jitter", "multi_scale", "random_resized_crop"] = "random_crop"
+    scale: tuple[float, float] = (0.08, 1.0)
+    aspect_ratio: tuple[float, float] = (0.75, 4 / 3)
     crop_size: Positive = 224
     flip: Literal["none", "safe", "all"] = "none"
+
+    @model_serializer(mode="wrap")
+    def _without_same_frames_unless_asked(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what release 0.1 did not know and nobody asked for: manifests stay what they were."""
+        values: dict[str, Any] = write(self)
+        return {key: value for key, value in values.items() if key != "same_frames" or value}
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        _check_pace(self)
+        if self.same_frames and self.clips_per_video == 1:
+            raise ValueError("'same_frames' is for several clips of a video: set 'clips_per_video', too")
+        if not 0 < self.scale[0] <= self.scale[1] <= 1:
+            raise ValueError(f"'scale' must be two shares of the area from above 0 to 1, got {self.scale}")
+        if not 0 < self.aspect_ratio[0] <= self.aspect_ratio[1]:
+            raise ValueError(f"'aspect_ratio' must be two ratios above 0, got {self.aspect_ratio}")
+        return self
+
+
+def _check_pace(clip: "TrainClip | EvalViews") -> None:
+    """Refuse two ways to say how far apart the frames of a clip are."""
+    given = [name for name in ("fps", "duration_seconds") if getattr(clip, name) is not None]
+    if given and clip.temporal != "dense":
+        raise ValueError(f'\'{given[0]}\' belongs to temporal = "dense", got "{clip.temporal}"')
+    if len(given) + (clip.frame_step != 1) > 1:
+        raise ValueError("give one of 'frame_step', 'fps' and 'duration_seconds'")
 
 
 # How colours of stored videos become RGB. "truncated" is what release 0.1 did: networks that it trained are
@@ -118,8 +181,11 @@ class EvalViews(Frozen):
 
     Attributes:
         clip_len: Frames of a clip.
-        temporal: How clips are laid over the video; as in `TrainClip`.
+        temporal: How clips are laid over the video; as in `TrainClip`, and "dense_ibm" (dense, with starts as
+            in IBM's action-recognition-pytorch: up to two frames before ours).
         frame_step: Source frames from one frame of a dense clip to the next.
+        fps: Frames a second of a dense clip, instead of `frame_step`; as in `TrainClip`.
+        duration_seconds: What a dense clip spans, instead of `frame_step`; as in `TrainClip`.
         num_clips: Clips, spread evenly over the whole video.
         num_crops: Crops along the long side; 1 is the centre.
         crop_size: Side of the square crop in pixels.
@@ -127,18 +193,28 @@ class EvalViews(Frozen):
     """
 
     clip_len: Positive = 32
-    temporal: Literal["dense", "uniform", "uniform_ibm"] = "dense"
+    temporal: Literal["dense", "dense_ibm", "uniform", "uniform_ibm"] = "dense"
     frame_step: Positive = 1
+    fps: Rate | None = None
+    duration_seconds: Rate | None = None
     num_clips: Positive = 3
     num_crops: Literal[1, 3] = 3
     crop_size: Positive = 256
     crops: Literal["even", "ibm"] = "even"
 
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        _check_pace(self)
+        return self
+
 
 class ModelStage(Frozen):
-    """The network, an I3D-ResNet.
+    """The network: an I3D-ResNet, or what a factory makes of the table's other keys.
 
     Attributes:
+        factory: "package.module:function" of one's own, called with `num_classes` and all other keys of the
+            table; the network it returns takes (B, 3, T, H, W) and gives (B, num_classes).
+        arguments: Those other keys; not to be written as a table of its own.
         depth: Of the 2D ResNet that it extends in time.
         width: Channels of its first convolution; 64 everywhere but in small demonstrations.
         temporal_taps: Frames that a kernel sees: 3, or 1 for a network blind to motion, to compare with.
@@ -149,6 +225,8 @@ class ModelStage(Frozen):
             video), or "repeat" (each tap the whole, as IBM's action-recognition-pytorch does).
     """
 
+    factory: Annotated[str | None, Field(pattern=r"^\w+(\.\w+)*:\w+$")] = None
+    arguments: dict[str, Any] = Field(default_factory=dict)
     depth: Literal[18, 34, 50, 101] = 50
     width: Positive = 64
     temporal_taps: Literal[1, 3] = 3
@@ -156,6 +234,33 @@ class ModelStage(Frozen):
     head: Literal["per_frame", "pool_first"] = "per_frame"
     dropout: float = Field(default=0.5, ge=0, lt=1)
     inflation: Literal["mean", "repeat"] = "mean"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_arguments(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        if "arguments" in values:
+            raise ValueError("'arguments' is no key: write a factory's arguments into [model] itself")
+        if not values.get("factory"):
+            return values
+        rest = {key: value for key, value in values.items() if key != "factory"}
+        if "num_classes" in rest:
+            raise ValueError("'num_classes' is not to be set: it is the number of the shards' classes")
+        return {"factory": values["factory"], "arguments": rest}
+
+    @model_serializer(mode="wrap")
+    def _as_its_table(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write what the file said; without a factory, what release 0.1 wrote."""
+        if self.factory is not None:
+            return {"factory": self.factory, **self.arguments}
+        values: dict[str, Any] = write(self)
+        return {key: value for key, value in values.items() if key not in ("factory", "arguments")}
+
+    @property
+    def title(self) -> str:
+        """What the network is called."""
+        return self.factory or f"I3D-ResNet-{self.depth}"
 
 
 class Optimisation(Frozen):
@@ -171,6 +276,8 @@ class Optimisation(Frozen):
         milestones: Epochs after which "step" multiplies the learning rate by `gamma`.
         gamma: That factor.
         epochs: Passes over the training split.
+        ema_decay: What stays at a step of an exponential moving average of the weights, e.g. 0.9999, which
+            checkpoints then hold beside them; 0: none is made.
     """
 
     batch_size: Positive = 32
@@ -182,6 +289,13 @@ class Optimisation(Frozen):
     milestones: tuple[Positive, ...] = ()
     gamma: float = Field(default=0.1, gt=0)
     epochs: Positive = 100
+    ema_decay: float = Field(default=0.0, ge=0, lt=1)
+
+    @model_serializer(mode="wrap")
+    def _without_an_average_that_is_not_made(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what release 0.1 did not know and nobody asked for: manifests stay what they were."""
+        values: dict[str, Any] = write(self)
+        return {key: value for key, value in values.items() if key != "ema_decay" or value}
 
     @model_validator(mode="after")
     def _step_has_milestones(self) -> Self:
@@ -191,6 +305,32 @@ class Optimisation(Frozen):
                 f'"{self.schedule}" with milestones = {list(self.milestones)}'
             )
         return self
+
+
+# Which weights of a training: as the last step left them, or their exponential moving average.
+Weights = Literal["trained", "ema"]
+
+
+class Validation(Frozen):
+    """Whether and how the network is judged on the validation split while it trains; decides no weight.
+
+    Attributes:
+        every: Epochs from one judgement to the next, the last epoch included; 0: never.
+        views: "centre" (the middle clip's middle crop of `eval_views`), or "all" of them.
+        max_videos: So many of the split, always the same; 0: all.
+        weights: "trained", or "ema": their average (`optimisation.ema_decay`). What is judged while training
+            is what `vidprep eval` judges unless told otherwise.
+    """
+
+    every: int = Field(default=0, ge=0)
+    views: Literal["centre", "all"] = "centre"
+    max_videos: int = Field(default=0, ge=0)
+    weights: Weights = "trained"
+
+    @model_serializer(mode="wrap")
+    def _without_the_usual_weights(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = write(self)
+        return {key: value for key, value in values.items() if key != "weights" or value != "trained"}
 
 
 class Recipe(Frozen):
@@ -207,6 +347,23 @@ class Recipe(Frozen):
     transcode: Transcode = Transcode()
     shards: Sharding = Sharding()
     train_clip: TrainClip = TrainClip()
+    augmentation: Augmentation = Augmentation()
     eval_views: EvalViews = EvalViews()
     model: ModelStage = ModelStage()
     optimisation: Optimisation = Optimisation()
+    validation: Validation = Validation()
+
+    @model_serializer(mode="wrap")
+    def _without_an_empty_augmentation(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what release 0.1 did not know and nobody asked for: manifests stay what they were."""
+        values: dict[str, Any] = write(self)
+        return {key: value for key, value in values.items() if key != "augmentation" or value}
+
+    @model_validator(mode="after")
+    def _judges_what_there_is(self) -> Self:
+        if self.validation.weights == "ema" and not self.optimisation.ema_decay:
+            raise ValueError(
+                "'validation.weights' is \"ema\", and no average is made: set 'optimisation.ema_decay', "
+                "e.g. to 0.9999"
+            )
+        return self

@@ -1,11 +1,14 @@
 """TOML text to frozen pydantic models, with errors that name the key and its nearest known neighbour."""
 
 import difflib
+import re
 import tomllib
+from collections import Counter
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
 from vidprep.errors import RecipeError
 
@@ -30,11 +33,12 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise RecipeError(f"{path}: not valid TOML: {error}.") from error
 
 
-def validate(model: type[ModelT], values: dict[str, Any], *, origin: str) -> ModelT:
+def validate(model: type[ModelT], values: dict[str, Any], *, origin: str, text: str = "") -> ModelT:
     """Build `model` from plain values.
 
     Args:
         origin: Where the values come from; every error message starts with it.
+        text: The TOML that they were read from, so that a message can name the line, too.
 
     Raises:
         RecipeError: If a key is unknown or missing or a value does not fit; all problems in one message.
@@ -43,8 +47,37 @@ def validate(model: type[ModelT], values: dict[str, Any], *, origin: str) -> Mod
         return model.model_validate(values)
     except ValidationError as error:
         known = dotted_keys(model)
-        lines = [_describe(dict(item), known, origin) for item in error.errors()]
+        items = [item for item in error.errors() if not _is_consequence(item, error.errors())]
+        lines = [_describe(dict(item), known, _place(origin, text, item["loc"])) for item in items]
         raise RecipeError("\n".join(lines)) from error
+
+
+def line_of_key(text: str, key: tuple[str | int, ...]) -> int | None:
+    """Return the line, counted from 1, that sets a key of a TOML file.
+
+    Args:
+        key: Such as ("lists", 0, "format"); a number is the place of a `[[lists]]` table.
+
+    Returns:
+        The line of the key; of the nearest table around it where that sets no such key; None for neither.
+    """
+    found: dict[int, int] = {}
+    table: tuple[str | int, ...] = ()
+    seen: Counter[str] = Counter()
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*(\[\[?)\s*([\w.\"-]+)\s*\]", line):
+            table = tuple(header[2].replace('"', "").split("."))
+            if header[1] == "[[":
+                table = (*table, seen[header[2]])
+                seen[header[2]] += 1
+            here = table
+        elif setting := re.match(r"\s*([\w.\"-]+)\s*=", line):
+            here = (*table, *setting[1].replace('"', "").split("."))
+        else:
+            continue
+        if here == key[: len(here)]:
+            found[len(here)] = number
+    return found[max(found)] if found else None
 
 
 def dotted_keys(model: type[BaseModel], prefix: str = "") -> list[str]:
@@ -64,6 +97,17 @@ def nearest(word: str, known: list[str]) -> str:
     """Return ` Did you mean 'x'?` for the known word most like `word`, or an empty string."""
     found = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f" Did you mean '{found[0]}'?" if found else ""
+
+
+def _is_consequence(item: ErrorDetails, items: list[ErrorDetails]) -> bool:
+    """Tell whether a list is too short for no other reason than that its items are wrong."""
+    inside = [other for other in items if other["loc"][: len(item["loc"])] == item["loc"]]
+    return item["type"] == "too_short" and len(inside) > 1
+
+
+def _place(origin: str, text: str, key: tuple[str | int, ...]) -> str:
+    line = line_of_key(text, key)
+    return origin if line is None else f"{origin}, line {line}"
 
 
 def _describe(item: dict[str, Any], known: list[str], origin: str) -> str:

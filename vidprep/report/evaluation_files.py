@@ -5,7 +5,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from vidprep.errors import ReportError
-from vidprep.harness.evaluation.results import PREDICTIONS, Results
+from vidprep.harness.evaluation.results import Results
+from vidprep.harness.evaluation.tables.predictions import PREDICTIONS
 from vidprep.report.find import Subject
 
 _COLUMNS = ("key", "label", "predicted", "logit_sum")
@@ -41,8 +42,8 @@ def read_predictions(subject: Subject, results: Results) -> pa.Table:
 def _check_one_evaluation(table: pa.Table, results: Results) -> None:
     """Compare with the headline: a copy may have brought together the files of two evaluations."""
     top1 = pc.mean(pc.equal(table["label"], table["predicted"])).as_py()
-    if len(table) != results.coverage.seen or abs(top1 - results.top1) > 1e-9:
+    if len(table) != results.coverage.scored or abs(top1 - results.top1) > 1e-9:
         raise ReportError(
             f"it is of another evaluation than results.json: {len(table):,} videos with top-1 {top1:.2%}, "
-            f"not {results.coverage.seen:,} with {results.top1:.2%}. Run the evaluation again."
+            f"not {results.coverage.scored:,} with {results.top1:.2%}. Run the evaluation again."
         )

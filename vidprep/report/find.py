@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from vidprep.errors import ReportError
-from vidprep.harness.evaluation.results import RESULTS
+from vidprep.harness.evaluation.results import EPOCHS, RESULTS
 from vidprep.harness.run_folder import FACTS, METRICS, RECIPE
 from vidprep.shards.layout import INDEX
 
@@ -70,7 +70,12 @@ def _look_through(root: Path) -> Iterator[tuple[Kind, Path]]:
         kinds = [kind for kind, names in SIGNS.items() if any((folder / name).is_file() for name in names)]
         yield from ((kind, folder) for kind in kinds)
         if depth < MAX_DEPTH and "shards" not in kinds:  # the folders of a shard set hold tars
-            inside = (path for path in folder.iterdir() if not path.name.startswith("."))
+            not_looked_into = {EPOCHS} if "evaluation" in kinds else set()  # one evaluation for each epoch
+            inside = (
+                path
+                for path in folder.iterdir()
+                if not path.name.startswith(".") and path.name not in not_looked_into
+            )
             waiting += [
                 (path, depth + 1) for path in sorted(inside) if path.is_dir() and not path.is_symlink()
             ]

@@ -18,8 +18,10 @@ from vidprep.errors import ReportError, ShardError
 from vidprep.report import words
 from vidprep.report.find import Kind, Subject
 from vidprep.report.sections.analyses import AnalysisView, view_analysis
+from vidprep.report.sections.answer import Answer, view_answer
 from vidprep.report.sections.evaluations import EvaluationView, compare, view_evaluation
 from vidprep.report.sections.runs import RunsView, view_runs
+from vidprep.report.sections.set_comparisons import ComparisonView, view_comparisons
 from vidprep.report.sections.shards import ShardsView, view_shards
 from vidprep.shards.layout import INDEX
 
@@ -36,13 +38,15 @@ OnClip = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Report:
-    """The views of all subjects, kind by kind; `damaged` ones with what is wrong."""
+    """The answer, then the views of all subjects, kind by kind; `damaged` ones with what is wrong."""
 
+    answer: Answer | None
     shards: list[ShardsView]
     runs: RunsView | None
     evaluations: list[EvaluationView]
     analyses: list[AnalysisView]
     damaged: list[tuple[Subject, str]]
+    comparisons: list[ComparisonView]
 
 
 def write_page(
@@ -90,7 +94,17 @@ def _look(subjects: Sequence[Subject], max_bytes: int, on_stage: OnStage, on_cli
         except (ShardError, ReportError) as error:
             damaged.append((subject, str(error)))
     runs = [subject for subject in subjects if subject.kind == "run"]
-    return Report(shards, view_runs(runs) if runs else None, evaluations, analyses, damaged)
+    seen_runs = view_runs(runs) if runs else None
+    judged = [view.subject for view in evaluations]
+    return Report(
+        answer=view_answer(judged, seen_runs) if judged or runs else None,
+        shards=shards,
+        runs=seen_runs,
+        evaluations=evaluations,
+        analyses=analyses,
+        damaged=damaged,
+        comparisons=view_comparisons([view.subject for view in shards]),
+    )
 
 
 def image_chars(subjects: Sequence[Subject], max_bytes: int) -> dict[Subject, int]:

@@ -1,6 +1,7 @@
 """What stands beside the tars for other readers: the dataset card and the `wids` indexes."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from vidprep.recipes.manifests import SPLITS
@@ -31,8 +32,54 @@ def wids_index(manifest: Manifest, split: str) -> dict[str, Any]:
     }
 
 
-def dataset_card(manifest: Manifest) -> str:
-    """Return README.md: a head that Hugging Face datasets reads, and the accounting for people."""
+# Columns of the `json` member, with the types that Hugging Face datasets finds in it.
+_FACT_TYPES = {
+    "video_id": "string",
+    "split": "string",
+    "label": "int64",
+    "label_full": "int64",
+    "class": "string",
+    "num_frames": "int64",
+    "width": "int64",
+    "height": "int64",
+    "fps": "float64",
+    "duration_seconds": "float64",
+}
+
+
+def _dataset_info(manifest: Manifest, class_names: Sequence[str]) -> list[str]:
+    """Return the lines that make `cls` a ClassLabel, so that a viewer shows names."""
+    lines = [
+        "dataset_info:",
+        "  features:",
+        "  - name: cls",
+        "    dtype:",
+        "      class_label:",
+        "        names:",
+    ]
+    lines += [f"          '{label}': {json.dumps(name)}" for label, name in enumerate(class_names)]
+    lines += ["  - name: json", "    struct:"]
+    for name, kind in _FACT_TYPES.items():
+        lines += [f"    - name: {name}", f"      dtype: {kind}"]
+    for name, kind in {"mp4": "video", "__key__": "string", "__url__": "string"}.items():
+        lines += [f"  - name: {name}", f"    dtype: {kind}"]
+    lines.append("  splits:")
+    for split in (split for split in SPLITS if manifest.totals[split].num_shards):
+        total = manifest.totals[split]
+        lines += [
+            f"  - name: {split}",
+            f"    num_bytes: {total.size_bytes}",
+            f"    num_examples: {total.used}",
+        ]
+    return lines
+
+
+def dataset_card(manifest: Manifest, class_names: Sequence[str] = ()) -> str:
+    """Return README.md: a head that Hugging Face datasets reads, and the accounting for people.
+
+    Args:
+        class_names: In label order: the head then says which columns there are and names the labels.
+    """
     recipe = manifest.recipe
     lines = [
         "---",
@@ -43,6 +90,8 @@ def dataset_card(manifest: Manifest) -> str:
     ]
     for split in (split for split in SPLITS if manifest.totals[split].num_shards):
         lines += [f"  - split: {split}", f"    path: {split}/*.tar"]
+    if class_names:
+        lines += _dataset_info(manifest, class_names)
     lines += ["---", "", f"# {recipe.title}", ""]
     if manifest.limit is not None:
         lines += [f"A sample: at most {manifest.limit:,} videos of each split.", ""]
@@ -58,6 +107,12 @@ def dataset_card(manifest: Manifest) -> str:
         f"| {t.size_bytes / 1e6:,.0f} |"
         for split, t in manifest.totals.items()
     ]
+    if manifest.history:
+        lines += ["", f"This is generation {manifest.generation}; the ones before are in `generations/`.", ""]
+        lines += [
+            f"- {one.generation}, {one.date[:10]}: {one.why}; {sum(one.num_added.values()):,} added"
+            for one in manifest.history
+        ]
     tools = ", ".join(f"{name} {version}" for name, version in manifest.tools.items())
     lines += ["", f"Made with {tools}. The recipe stands in `manifest.json`.", ""]
     return "\n".join(lines)

@@ -7,24 +7,34 @@ import tarfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
-from typing import Any
-
-import av
+from typing import Any, Literal
 
 from vidprep.errors import ShardError
-from vidprep.machine import num_cores
 from vidprep.recipes.manifests import SPLITS, class_list_hash
 from vidprep.shards.card import dataset_card, format_json, wids_index
+from vidprep.shards.croissant import croissant_problems
+from vidprep.shards.exports import class_names, sidecar_problems
+from vidprep.shards.generation_checks import check_generations
 from vidprep.shards.index import INDEX_SCHEMA, read_index
-from vidprep.shards.layout import CARD, CLASSES, INDEX, LEDGER, MEMBERS, SIDECAR_SUFFIXES, wids_name
+from vidprep.shards.layout import (
+    CARD,
+    CLASSES,
+    INDEX,
+    LEDGER,
+    MANIFEST,
+    MEMBERS,
+    PASSPORT,
+    SIDECAR_SUFFIXES,
+    wids_name,
+)
 from vidprep.shards.ledger import read_ledger
 from vidprep.shards.manifest import Manifest, ShardEntry, SplitTotals, file_sha256, read_manifest
 from vidprep.shards.tar import FACTS
-from vidprep.shards.video_file import FrameMissingError, count_frames
+from vidprep.shards.third_party.checks import check_names, check_tar, frame_problems
+from vidprep.worker_pool import map_in_processes
 
 
 @dataclass(frozen=True)
@@ -52,11 +62,13 @@ class Verified:
         num_shards: Tars that were read.
         num_samples: Samples in them, as the manifest says.
         problems: Sentences; empty if all is as the manifest says.
+        against: What the shards were compared with: "manifest", or, for third-party tars, "index".
     """
 
     num_shards: int
     num_samples: int
     problems: tuple[str, ...]
+    against: Literal["manifest", "index"] = "manifest"
 
 
 def verify(
@@ -67,6 +79,9 @@ def verify(
     on_shard: Callable[[int, int], object] = lambda done, total: None,
 ) -> Verified:
     """Check a finished shard set against its manifest: sizes, hashes, members, counts.
+
+    Third-party tars that `vidprep index` has indexed are checked against that index: are all there, and are
+    the videos the same bytes?
 
         checked = vidprep.verify("shards/motion", decode=True)
         print(checked.problems)
@@ -81,12 +96,38 @@ def verify(
         ShardError: If there is no manifest or no index to check against.
     """
     shards_dir = Path(shards_dir)
+    if is_third_party(shards_dir):
+        return _verify_third_party(shards_dir, decode, num_workers, on_shard)
     shards = read_manifest(shards_dir).shards
     problems: list[str] = []
     for done, found in enumerate(find_problems(shards_dir, decode=decode, num_workers=num_workers)):
         problems += found
         on_shard(done, len(shards))  # the first finds are those of the files beside the shards
     return Verified(len(shards), sum(shard.num_samples for shard in shards), tuple(problems))
+
+
+def is_third_party(shards_dir: Path) -> bool:
+    """Tell whether a folder holds indexed tars of others: an index, but neither manifest nor ledger."""
+    has = {name: (shards_dir / name).is_file() for name in (INDEX, MANIFEST, LEDGER)}
+    return has[INDEX] and not has[MANIFEST] and not has[LEDGER]
+
+
+def _verify_third_party(
+    shards_dir: Path, decode: bool, num_workers: int | None, on_shard: Callable[[int, int], object]
+) -> Verified:
+    rows_of = _rows_by_shard(shards_dir)
+    problems = check_names(shards_dir, set(rows_of))
+    tasks = [(shards_dir / name, rows) for name, rows in rows_of.items()]
+    check = partial(_check_third_party, decode=decode)
+    parts = map(check, tasks) if num_workers == 0 else map_in_processes(check, tasks, num_workers)
+    for done, found in enumerate(parts, start=1):
+        problems += found
+        on_shard(done, len(tasks))
+    return Verified(len(tasks), sum(map(len, rows_of.values())), tuple(problems), "index")
+
+
+def _check_third_party(task: tuple[Path, list[dict[str, Any]]], decode: bool) -> list[str]:
+    return check_tar(*task, decode=decode)
 
 
 def find_problems(
@@ -102,7 +143,17 @@ def find_problems(
     """
     manifest = read_manifest(shards_dir)
     rows_of = _rows_by_shard(shards_dir)
-    yield [*check_sidecars(shards_dir, manifest), *_check_names(shards_dir, manifest, rows_of)]
+    others = [
+        problem
+        for entry in manifest.shards
+        for problem in sidecar_problems(shards_dir, entry.name, rows_of.get(entry.name, []))
+    ]
+    yield [
+        *check_sidecars(shards_dir, manifest),
+        *others,
+        *_check_names(shards_dir, manifest, rows_of),
+        *check_generations(shards_dir, manifest),
+    ]
     tasks = [
         ShardCheck(shards_dir / entry.name, entry, rows_of.get(entry.name, []), decode)
         for entry in manifest.shards
@@ -110,15 +161,14 @@ def find_problems(
     if num_workers == 0:
         yield from map(verify_shard, tasks)
         return
-    with ProcessPoolExecutor(num_workers or num_cores(), mp_context=get_context("spawn")) as pool:
-        yield from pool.map(verify_shard, tasks)
+    yield from map_in_processes(verify_shard, tasks, num_workers)
 
 
 def check_sidecars(shards_dir: Path, manifest: Manifest) -> list[str]:
-    """Check class list, index, ledger, the files for other readers, and the accounting."""
+    """Check class list, index, ledger, passport, the files for other readers, and the accounting."""
     hashes = {INDEX: manifest.index_sha256, LEDGER: manifest.ledger_sha256}
-    texts = {CARD: dataset_card(manifest)}
-    texts |= {wids_name(split): format_json(wids_index(manifest, split)) for split in SPLITS}
+    hashes |= {PASSPORT: manifest.passport_sha256} if manifest.passport_sha256 else {}
+    texts = {wids_name(split): format_json(wids_index(manifest, split)) for split in SPLITS}
     hashes |= {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
     problems = []
     for name, sha256 in hashes.items():
@@ -126,12 +176,24 @@ def check_sidecars(shards_dir: Path, manifest: Manifest) -> list[str]:
             problems.append(f"{name} is missing. Run the same build again.")
         elif file_sha256(shards_dir / name) != sha256:
             problems.append(f"{name}: not the bytes that follow from the manifest. Run the same build again.")
+    problems += _check_card(shards_dir, manifest)
+    problems += croissant_problems(shards_dir, manifest)
     if _read_classes(shards_dir) != manifest.classes_sha256:
         problems.append(f"{CLASSES}: not the class list that the manifest names. Run the same build again.")
     try:
         return problems + _check_accounting(shards_dir, manifest)
     except ShardError as error:
         return [*problems, str(error)]
+
+
+def _check_card(shards_dir: Path, manifest: Manifest) -> list[str]:
+    """Accept the card that a build writes, and the one of `vidprep export --for huggingface`."""
+    if not (shards_dir / CARD).is_file():
+        return [f"{CARD} is missing. Run the same build again."]
+    card = (shards_dir / CARD).read_bytes()
+    if card in (dataset_card(manifest).encode(), dataset_card(manifest, class_names(shards_dir)).encode()):
+        return []
+    return [f"{CARD}: not the bytes that follow from the manifest. Run the same build again."]
 
 
 def _read_classes(shards_dir: Path) -> str:
@@ -164,7 +226,7 @@ def verify_shard(task: ShardCheck) -> list[str]:
 
 def _rows_by_shard(shards_dir: Path) -> dict[str, list[dict[str, Any]]]:
     rows: dict[str, list[dict[str, Any]]] = {}
-    for row in read_index(shards_dir).select(INDEX_SCHEMA.names).to_pylist():
+    for row in read_index(shards_dir).to_pylist():
         rows.setdefault(row["shard"], []).append(row)
     return rows
 
@@ -240,7 +302,7 @@ def _check_sample(row: dict[str, Any], data: bytes, decode: bool) -> Iterator[st
     if zlib.crc32(members["mp4"]) != row["mp4_crc32"]:
         yield "the video's checksum differs from the index"
     elif decode:
-        yield from _check_frames(row, members["mp4"])
+        yield from frame_problems(row["num_frames"], members["mp4"])
     yield from _check_facts(row, members["json"])
 
 
@@ -249,19 +311,11 @@ def _check_facts(row: dict[str, Any], text: bytes) -> Iterator[str]:
         facts = json.loads(text)
     except ValueError:
         facts = None
-    if not isinstance(facts, dict) or facts.keys() != FACTS:
-        yield f"the facts member does not hold {', '.join(sorted(FACTS))}"
+    # Further labels of a sample stand in both, under the same names.
+    wanted = FACTS | (row.keys() - set(INDEX_SCHEMA.names))
+    if not isinstance(facts, dict) or facts.keys() != wanted:
+        yield f"the facts member does not hold {', '.join(sorted(wanted))}"
         return
     for name in sorted(facts.keys() & row.keys()):
         if row[name] != facts[name]:
             yield f"{name} is {facts[name]!r} in the facts member, {row[name]!r} in the index"
-
-
-def _check_frames(row: dict[str, Any], video: bytes) -> Iterator[str]:
-    try:
-        num_frames = count_frames(video).num_frames
-    except (av.FFmpegError, FrameMissingError) as error:
-        yield f"the video does not decode: {error}"
-        return
-    if num_frames != row["num_frames"]:
-        yield f"{num_frames} frames decode, the index says {row['num_frames']}"

@@ -2,6 +2,7 @@
 
     energon       .nv-meta/ and TAR.idx, in place: what `energon prepare` would write by reading every tar
     dali          TAR.idx as text, one for each tar, for `fn.readers.webdataset(index_paths=...)`
+    huggingface   README.md, in place: a dataset card that names the columns and the labels
     files         KEY.mp4 as files, and lists of "path label" lines (VideoMAE, InternVideo, V-JEPA 2)
     csv           lists of "path label" lines whose paths are byte ranges of tars, for readers based on FFmpeg
 
@@ -20,8 +21,9 @@ from typing import Any
 
 from vidprep.errors import ShardError
 from vidprep.files import replace_durably, write_whole
+from vidprep.shards.card import dataset_card
 from vidprep.shards.index import INDEX_SCHEMA, read_index
-from vidprep.shards.layout import MEMBERS
+from vidprep.shards.layout import CARD, CLASSES, MEMBERS
 from vidprep.shards.manifest import read_manifest
 
 Row = dict[str, Any]
@@ -61,6 +63,43 @@ def export_energon(shards_dir: Path) -> list[Path]:
     return written
 
 
+def export_huggingface(shards_dir: Path) -> list[Path]:
+    """Write a dataset card with `dataset_info`, so that Hugging Face datasets knows the names of the labels.
+
+    Returns:
+        The card.
+
+    Raises:
+        ShardError: If the set is not finished, or does not say its classes.
+    """
+    manifest = read_manifest(shards_dir)
+    names = class_names(shards_dir)
+    if not names:
+        raise ShardError(f"{shards_dir / CLASSES} is missing or damaged: nobody knows the labels' names.")
+    path = shards_dir / CARD
+    write_whole(path, dataset_card(manifest, names).encode())
+    return [path]
+
+
+def class_names(shards_dir: Path) -> list[str]:
+    """Return the names of the labels in order, or nothing if classes.json does not tell."""
+    try:
+        return [str(one["class"]) for one in json.loads((shards_dir / CLASSES).read_bytes())]
+    except (OSError, ValueError, TypeError, KeyError):
+        return []
+
+
+def sidecar_problems(shards_dir: Path, shard: str, rows: list[Row]) -> list[str]:
+    """Check the index of another reader that lies beside a tar, if there is one: Energon's or wds2idx's."""
+    path = shards_dir / f"{shard}.idx"
+    if not path.is_file() or not rows or path.read_bytes() in (_offsets(rows), _dali_index(rows)):
+        return []
+    return [
+        f"{shard}.idx is the index of another tar, for Energon or DALI. Delete it, or write it anew: "
+        f"vidprep export {shards_dir} --for energon."
+    ]
+
+
 def export_dali(shards_dir: Path, out_dir: Path) -> list[Path]:
     """Write an index for each tar, the bytes that NVIDIA's wds2idx makes of it: `OUT/<split>/<name>.idx`.
 
@@ -74,8 +113,7 @@ def export_dali(shards_dir: Path, out_dir: Path) -> list[Path]:
     for name, rows in _rows_by_shard(shards_dir):
         path = (out_dir / name).with_suffix(".idx")
         path.parent.mkdir(parents=True, exist_ok=True)
-        lines = [f"v1.2 {len(rows)}", *(_dali_line(row) for row in rows)]
-        write_whole(path, ("\n".join(lines) + "\n").encode())
+        write_whole(path, _dali_index(rows))
         written.append(path)
     return written
 
@@ -154,9 +192,13 @@ def _sample_span(row: Row) -> tuple[int, int]:
 
 
 def _write_offsets(path: Path, rows: list[Row]) -> Path:
-    offsets = [_sample_span(row)[0] for row in rows] + [_sample_span(rows[-1])[1]]
-    write_whole(path, struct.pack(f"<{len(offsets)}q", *offsets))
+    write_whole(path, _offsets(rows))
     return path
+
+
+def _offsets(rows: list[Row]) -> bytes:
+    offsets = [_sample_span(row)[0] for row in rows] + [_sample_span(rows[-1])[1]]
+    return struct.pack(f"<{len(offsets)}q", *offsets)
 
 
 def _energon_splits(shards: list[tuple[str, list[Row]]]) -> str:
@@ -206,6 +248,11 @@ def _energon_parts(tar_number: int, rows: list[Row]) -> Iterator[tuple[object, .
     for at, row in enumerate(rows):
         for member in MEMBERS:
             yield tar_number, at, member, row[f"{member}_offset"], row[f"{member}_size"]
+
+
+def _dali_index(rows: list[Row]) -> bytes:
+    lines = [f"v1.2 {len(rows)}", *(_dali_line(row) for row in rows)]
+    return ("\n".join(lines) + "\n").encode()
 
 
 def _dali_line(row: Row) -> str:

@@ -1,5 +1,6 @@
 """index.parquet: one row per sample, so that a reader needs no scan of the tars."""
 
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,6 +9,7 @@ import pyarrow.parquet as pq
 
 from vidprep.errors import ShardError
 from vidprep.shards.layout import INDEX, MEMBERS, is_shard_name
+from vidprep.shards.manifest import find_file
 
 # offset and size are bytes from the start of the tar to a member's data, and of that data.
 INDEX_SCHEMA = pa.schema(
@@ -37,16 +39,41 @@ _RANGES = {
     "height": (1, 2**16),
     **{f"{member}_{what}": (0, 2**40 - 1) for member in MEMBERS for what in ("offset", "size")},
 }
+# Further labels of a sample, behind the columns that every index has.
+_FURTHER = re.compile(r"(class|label)_[a-z0-9_]+")
 _REMEDY = "Copy the whole shard set again, or build it again."
 
 
 def write_index(rows: list[dict[str, object]], path: Path) -> None:
     """Write index rows, in the given order; equal rows make equal bytes."""
-    pq.write_table(pa.Table.from_pylist(rows, schema=INDEX_SCHEMA), path, compression="zstd")
+    further = [name for name in (rows[0] if rows else {}) if name not in INDEX_SCHEMA.names]
+    schema = pa.schema([*INDEX_SCHEMA, *(_further_field(name) for name in further)])
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), path, compression="zstd")
 
 
-def read_index(shards_dir: Path) -> pa.Table:
+def further_columns(schema: pa.Schema) -> list[str]:
+    """Return the names of an index's columns of further labels: `class_noun`, `label_noun`."""
+    return [name for name in schema.names if name not in INDEX_SCHEMA.names]
+
+
+def _further_field(name: str) -> pa.Field:
+    return pa.field(name, pa.int32() if name.startswith("label_") else pa.string())
+
+
+def _is_index_schema(schema: pa.Schema) -> bool:
+    further = list(schema)[len(INDEX_SCHEMA) :]
+    known = pa.schema(list(schema)[: len(INDEX_SCHEMA)]).equals(INDEX_SCHEMA)
+    return known and all(
+        _FURTHER.fullmatch(each.name) and each.equals(_further_field(each.name)) for each in further
+    )
+
+
+def read_index(shards_dir: Path, generation: int | None = None) -> pa.Table:
     """Read the index of a shard set.
+
+    Args:
+        shards_dir: The set.
+        generation: As it was then; None: as it is.
 
     Returns:
         A table of `INDEX_SCHEMA`, ordered by split, shard and position.
@@ -54,7 +81,7 @@ def read_index(shards_dir: Path) -> pa.Table:
     Raises:
         ShardError: If the file is missing or has other columns.
     """
-    path = shards_dir / INDEX
+    path = find_file(shards_dir, INDEX, generation)
     if not path.is_file():
         raise ShardError(f"{path} is missing: this is no finished shard set. Run the same build again.")
     return parse_index(path.read_bytes(), origin=str(path))
@@ -75,7 +102,7 @@ def parse_index(data: bytes, *, origin: str) -> pa.Table:
         table = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).read(use_threads=False)
     except (pa.ArrowInvalid, OSError) as error:
         raise ShardError(f"{origin} cannot be read: {error}. Run the same build again.") from error
-    if not table.schema.equals(INDEX_SCHEMA):
+    if not _is_index_schema(table.schema):
         lacking = [name for name in INDEX_SCHEMA.names if name not in table.schema.names]
         raise ShardError(f"{origin}: not the columns of this version; lacking or of another type: {lacking}.")
     check_index(table, origin=origin)

@@ -1,13 +1,16 @@
 """Names inside a shard set: keys, members, files. `docs/shards.md` draws the tree."""
 
+import hashlib
 import re
+import string
 
 MANIFEST = "manifest.json"
 CLASSES = "classes.json"
 INDEX = "index.parquet"
 LEDGER = "ledger.parquet"
+PASSPORT = "passport.parquet"
 CARD = "README.md"
-BUILD_DIR = ".build"
+GENERATIONS = "generations"
 # Indexes of other readers that may lie beside a tar, named after it (Energon, wds2idx).
 SIDECAR_SUFFIXES = (".idx",)
 
@@ -16,6 +19,7 @@ MEMBERS = ("cls", "json", "mp4")
 
 _KEY_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _MAX_KEY_BYTES = 90
+_UNESCAPED = frozenset(string.ascii_letters + string.digits + "_")
 
 
 def sample_key(split: str, video_id: str) -> str:
@@ -42,6 +46,38 @@ def is_valid_key(key: str) -> bool:
     return len(key) <= _MAX_KEY_BYTES and _KEY_PATTERN.fullmatch(key) is not None
 
 
+def escaped_key(split: str, video_id: str) -> str:
+    """Return the key of a sample whose id may hold anything; an id that is a key as it stands keeps that one.
+
+    Behind `<split>_e-` every byte that is no ASCII letter, digit or `_` is written as `-` and two hexadecimal
+    digits, and `unescaped_id` reads it back. A key that would exceed 90 bytes begins with `<split>_h-` and
+    ends with a hash of the id; the id itself stands in the sample's JSON and in the index.
+
+        train, Café!/1.mp4 -> train_e-Caf-C3-A9-21-2F1-2Emp4
+    """
+    plain = f"{split}-{video_id}"
+    if is_valid_key(plain):
+        return plain
+    data = video_id.encode()
+    body = "".join(chr(byte) if chr(byte) in _UNESCAPED else f"-{byte:02X}" for byte in data)
+    key = f"{split}_e-{body}"
+    if is_valid_key(key):
+        return key
+    digest = hashlib.sha256(data).hexdigest()[:20]
+    front = f"{split}_h-{body}"[: _MAX_KEY_BYTES - len(digest) - 1]
+    return f"{front}-{digest}"
+
+
+def unescaped_id(key: str) -> str | None:
+    """Return the id that `escaped_key` made a key of, or None where the key holds a hash of it."""
+    front, _, body = key.partition("-")
+    if front.endswith("_h"):
+        return None
+    if not front.endswith("_e"):
+        return body
+    return re.sub(rb"-([0-9A-F]{2})", lambda found: bytes([int(found[1], 16)]), body.encode()).decode()
+
+
 def shard_name(name: str, split: str, number: int) -> str:
     """Return a shard's path inside the set, e.g. `train/mini_k400-train-000042.tar`."""
     return f"{split}/{name}-{split}-{number:06d}.tar"
@@ -55,6 +91,11 @@ def is_shard_name(name: str) -> bool:
     parts = name.split("/")
     plain = not any(part in ("", ".", "..") for part in parts)
     return plain and name.endswith(".tar") and not set(name) & set(":\\\0")
+
+
+def generation_file(generation: int, name: str) -> str:
+    """Return where an extended set keeps a generation's file, e.g. `generations/0002/index.parquet`."""
+    return f"{GENERATIONS}/{generation:04d}/{name}"
 
 
 def wids_name(split: str) -> str:

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 
 from vidprep.errors import ShardError
 from vidprep.shards.layout import LEDGER
+from vidprep.shards.manifest import find_file
 
 LEDGER_SCHEMA = pa.schema(
     [
@@ -21,8 +22,12 @@ LEDGER_SCHEMA = pa.schema(
         ("source", pa.string()),  # path below its source folder; empty when missing
         ("source_bytes", pa.int64()),
         ("shard", pa.string()),  # empty unless used
+        ("source_sha256", pa.string()),  # of the raw file; empty unless a build has read it
+        ("suspect", pa.string()),  # a word of SUSPICIONS; empty for nearly all
     ]
 )
+# Sets made before 0.2.0 lack these.
+_LATER_COLUMNS = ("source_sha256", "suspect")
 
 STATUSES = ("used", "missing", "rejected")
 
@@ -34,9 +39,11 @@ REASONS = {
     "wrong_folder": "the file lies in the folder of another class",
     "invalid_id": "the id makes no valid key",
     "zero_bytes": "the file is empty",
+    "wrong_checksum": "the file is not the one that the list of checksums names",
     "unreadable": "no container that can be opened",
     "no_video_stream": "there is no video in the file",
     "undecodable": "not a single frame decodes",
+    "beyond_end": "the segment ends after its source does",
     "partial": "only a part of the video decodes",
     "too_few_frames": "fewer frames than min_frames",
     "encode_failed": "the encoder refuses the frames",
@@ -46,14 +53,29 @@ REASONS = {
     "out_of_memory": "FFmpeg needed more than memory_mb",
 }
 
+# What a used video looks like that may be damaged all the same; no reason to reject it.
+SUSPICIONS = {
+    "green_fill": "a part of the picture is the green that zeroed memory gives",
+    "grey_fill": "a part of the picture turns a flat middle grey from one frame to the next",
+    "block_noise": "straight edges appear all at once along the blocks that the source's codec works in",
+    "frozen": "the picture stands still to the end, for half of the video or more",
+    "lost_packets": "FFmpeg says that packets got lost, or an AVI has fewer than its index or header says",
+    "cut_off": "an AVI or a transport stream ends in the midst of what it holds",
+    "odd_rotation": "the header turns the picture by something else than quarter turns",
+}
+
 
 def write_ledger(table: pa.Table, path: Path) -> None:
     """Write a ledger of `LEDGER_SCHEMA`."""
     pq.write_table(table.cast(LEDGER_SCHEMA), path, compression="zstd")
 
 
-def read_ledger(shards_dir: Path) -> pa.Table:
+def read_ledger(shards_dir: Path, generation: int | None = None) -> pa.Table:
     """Read the ledger of a finished shard set.
+
+    Args:
+        shards_dir: The set.
+        generation: As it was then; None: as it is.
 
     Returns:
         A table of `LEDGER_SCHEMA`.
@@ -61,15 +83,31 @@ def read_ledger(shards_dir: Path) -> pa.Table:
     Raises:
         ShardError: If there is none.
     """
-    path = shards_dir / LEDGER
+    path = find_file(shards_dir, LEDGER, generation)
     if not path.is_file():
         raise ShardError(
             f"No ledger in {shards_dir}: it is written when a build ends. See `vidprep status {shards_dir}`."
         )
+    return parse_ledger(path.read_bytes(), origin=str(path))
+
+
+def parse_ledger(data: bytes, *, origin: str) -> pa.Table:
+    """Read a ledger from the bytes of its file.
+
+    Args:
+        data: Of the file.
+        origin: Where the bytes come from; an error message starts with it.
+
+    Raises:
+        ShardError: If they are no ledger, or one with other columns.
+    """
     try:
-        table = pq.read_table(path)
+        table = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).read(use_threads=False)
     except (pa.ArrowInvalid, OSError) as error:
-        raise ShardError(f"{path} cannot be read: {error}. Run the same build again.") from error
+        raise ShardError(f"{origin} cannot be read: {error}. Run the same build again.") from error
+    for name in _LATER_COLUMNS:
+        if name not in table.schema.names:
+            table = table.append_column(name, pa.array([""] * table.num_rows, pa.string()))
     if not table.schema.equals(LEDGER_SCHEMA):
-        raise ShardError(f"{path}: not the columns of this version. Run the same build again.")
+        raise ShardError(f"{origin}: not the columns of this version. Run the same build again.")
     return table

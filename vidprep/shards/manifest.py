@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from typing import Literal
 
 from pydantic import ValidationError
 
@@ -9,7 +10,7 @@ from vidprep.errors import ShardError
 from vidprep.recipes.manifests import SPLITS
 from vidprep.recipes.recipe import Recipe
 from vidprep.recipes.toml_models import Frozen
-from vidprep.shards.layout import MANIFEST, is_shard_name
+from vidprep.shards.layout import GENERATIONS, MANIFEST, generation_file, is_shard_name
 
 
 class ShardEntry(Frozen):
@@ -42,10 +43,37 @@ class SplitTotals(Frozen):
     size_bytes: int
 
 
+class Extension(Frozen):
+    """How a set came to a generation after the first.
+
+    Attributes:
+        generation: Which one; 2 or more.
+        date: When it was begun, UTC; the one date in a shard set.
+        why: In words.
+        retried: Reasons whose rejected videos were tried anew.
+        vidprep: The version that did it.
+        num_added: Videos that are used since, by split.
+        num_rejected: Videos that were tried, or found, and rejected, by split.
+        shards: Names of the tars that were added.
+        fingerprint_before: sha256 of the manifest of the generation before.
+    """
+
+    generation: int
+    date: str
+    why: str
+    retried: tuple[str, ...]
+    vidprep: str
+    num_added: dict[str, int]
+    num_rejected: dict[str, int]
+    shards: tuple[str, ...]
+    fingerprint_before: str
+
+
 class Manifest(Frozen):
     """What a shard set is, what it was made from, and with what.
 
     Attributes:
+        format_version: 2; sets of 1 have no passport and are read as well.
         recipe: Resolved, as it was when the set was built.
         limit: Videos of each split at most, if the set is a sample; else None.
         classes_sha256: Hash of the class names in label order.
@@ -55,9 +83,12 @@ class Manifest(Frozen):
         totals: Per split.
         index_sha256: Hash of index.parquet.
         ledger_sha256: Hash of ledger.parquet.
+        passport_sha256: Hash of passport.parquet; None in sets of format 1, which have no passport.
+        generation: 1, and one more for each extension.
+        history: The extensions, oldest first.
     """
 
-    format_version: int = 1
+    format_version: Literal[1, 2] = 2
     recipe: Recipe
     limit: int | None = None
     classes_sha256: str
@@ -67,14 +98,59 @@ class Manifest(Frozen):
     totals: dict[str, SplitTotals]
     index_sha256: str
     ledger_sha256: str
+    passport_sha256: str | None = None
+    generation: int = 1
+    history: tuple[Extension, ...] = ()
 
 
-def read_manifest(shards_dir: Path) -> Manifest:
+def format_manifest(manifest: Manifest) -> bytes:
+    """Return the bytes of manifest.json; a set that was never extended has no word of generations in it."""
+    leave_out = None if manifest.history else {"generation", "history"}
+    return manifest.model_dump_json(indent=1, exclude=leave_out).encode()
+
+
+def read_manifest(shards_dir: Path, generation: int | None = None) -> Manifest:
     """Read the manifest of a finished shard set.
 
+    Args:
+        shards_dir: The set.
+        generation: As it was then; None: as it is.
+
     Raises:
-        ShardError: If the folder is missing, the build has not finished, or the file is damaged.
+        ShardError: If the folder is missing, the build has not finished, the file is damaged, or there is no
+            such generation.
     """
+    newest = _read_newest(shards_dir)
+    if generation in (None, newest.generation):
+        return newest
+    path = shards_dir / generation_file(generation, MANIFEST)
+    if generation > newest.generation or not path.is_file():
+        raise no_such_generation(str(shards_dir), newest, generation)
+    return parse_manifest(path.read_bytes(), origin=str(path))
+
+
+def no_such_generation(root: str, newest: Manifest, generation: int) -> ShardError:
+    """Return the error for a generation that is not there."""
+    known = "only 1: it was never extended" if newest.generation == 1 else f"1 to {newest.generation}"
+    return ShardError(f"{root} has no generation {generation}; it has {known}.")
+
+
+def find_file(shards_dir: Path, name: str, generation: int | None = None) -> Path:
+    """Return the index or ledger that belongs to a generation; None: to the manifest as it is.
+
+    While an extension is put in place, the files beside the manifest may be newer than it.
+
+    Raises:
+        ShardError: As `read_manifest`.
+    """
+    if generation is None and not (shards_dir / GENERATIONS).is_dir():
+        return shards_dir / name
+    number = read_manifest(shards_dir, generation).generation
+    kept = shards_dir / generation_file(number, name)
+    return kept if kept.is_file() else shards_dir / name
+
+
+def _read_newest(shards_dir: Path) -> Manifest:
     path = shards_dir / MANIFEST
     if not shards_dir.is_dir():
         raise ShardError(f"No folder {shards_dir}. Build a shard set first: vidprep build --help.")
@@ -109,6 +185,16 @@ def parse_manifest(data: bytes, *, origin: str) -> Manifest:
             )
     if missing := set(SPLITS) - manifest.totals.keys():
         raise ShardError(f"{origin} is damaged: no totals of {', '.join(sorted(missing))}.")
+    for split, total in manifest.totals.items():
+        if total.used + total.missing + total.rejected != total.annotated:
+            raise ShardError(
+                f"{origin} is damaged: {total.used:,} used + {total.missing:,} missing + {total.rejected:,} "
+                f"rejected of {split} are not the {total.annotated:,} annotated. Copy the set again."
+            )
+    if [one.generation for one in manifest.history] != list(range(2, manifest.generation + 1)):
+        raise ShardError(
+            f"{origin} is damaged: its history does not lead to generation {manifest.generation}."
+        )
     return manifest
 
 

@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 
 from vidprep.errors import ShardError
 from vidprep.shards.index import parse_index
-from vidprep.shards.layout import CLASSES, INDEX, MANIFEST
-from vidprep.shards.manifest import Manifest, ShardEntry, parse_manifest
+from vidprep.shards.layout import CLASSES, INDEX, LEDGER, MANIFEST, PASSPORT, generation_file
+from vidprep.shards.manifest import Manifest, ShardEntry, no_such_generation, parse_manifest
 from vidprep.shards.stored_video import StoredVideo
 
 _AGAIN = "Copy the whole shard set again, or run the same build again."
@@ -25,7 +25,7 @@ _AGAIN = "Copy the whole shard set again, or run the same build again."
 
 @dataclass(frozen=True)
 class ShardSet:
-    """A finished shard set, or tars of strangers that `vidprep index` has looked through.
+    """A finished shard set, or third-party tars that `vidprep index` has looked through.
 
     Attributes:
         root: A folder, or a URL such as `s3://bucket/mini_k400`; without a slash at the end.
@@ -40,30 +40,51 @@ class ShardSet:
     index: pa.Table
 
     @classmethod
-    def open(cls, root: str | Path) -> Self:
+    def open(cls, root: str | Path, *, generation: int | None = None) -> Self:
         """Open a shard set.
 
+        Args:
+            root: Its folder or URL.
+            generation: As it was then, before later extensions; None: as it is.
+
         Raises:
-            ShardError: If there is none, if it is not finished, or if its index belongs to another build.
+            ShardError: If there is none, if it is not finished, if its index belongs to another build, or if
+                it has no such generation.
         """
         root = str(root).rstrip("/")
-        data = _read_optional(root, MANIFEST)
-        index = _read_optional(root, INDEX)
-        if index is None:
-            raise ShardError(
-                f"No shard set at {root}: {INDEX} is missing. Build one with `vidprep build`; "
-                f"tars made by others are read after `vidprep index {root}`."
-            )
-        manifest = parse_manifest(data, origin=f"{root}/{MANIFEST}") if data is not None else None
-        if manifest and hashlib.sha256(index).hexdigest() != manifest.index_sha256:
-            raise ShardError(
-                f"{root}/{INDEX} is not the one of {MANIFEST}: it is stale or damaged. "
-                "Copy the whole shard set again, or run the same build again."
-            )
-        table = parse_index(index, origin=f"{root}/{INDEX}")
-        if manifest:
-            _check_fits(table, manifest, origin=f"{root}/{INDEX}")
-        return cls(root, manifest, hashlib.sha256(index if data is None else data).hexdigest(), table)
+        found = _read_manifest(root, generation)
+        if found is None:
+            index = _read_optional(root, INDEX)
+            if index is None:
+                raise _no_set(root)
+            table = parse_index(index, origin=f"{root}/{INDEX}")
+            return cls(root, None, hashlib.sha256(index).hexdigest(), table)
+        manifest, fingerprint = found
+        table = parse_index(_read_index(root, manifest), origin=f"{root}/{INDEX}")
+        _check_fits(table, manifest, origin=f"{root}/{INDEX}")
+        return cls(root, manifest, fingerprint, table)
+
+    @property
+    def generation(self) -> int:
+        """1, and one more for each time that the set was extended."""
+        return self.manifest.generation if self.manifest else 1
+
+    def generation_of(self, fingerprint: str) -> int | None:
+        """Return which generation of this set, up to the open one, has a fingerprint; None: no one."""
+        if fingerprint == self.fingerprint:
+            return self.generation
+        history = self.manifest.history if self.manifest else ()
+        return next((one.generation - 1 for one in history if one.fingerprint_before == fingerprint), None)
+
+    def describe_other(self, fingerprint: str) -> str:
+        """Say, for a message, which other shards a fingerprint is of, and how to read them."""
+        before = self.generation_of(fingerprint)
+        if before is None:
+            return f"other shards than {self.root} holds now"
+        return (
+            f"generation {before} of {self.root}, and this is generation {self.generation}, with more videos "
+            f"in another order: read the set as it was with --generation {before} (generation={before})"
+        )
 
     @property
     def is_local(self) -> bool:
@@ -72,7 +93,7 @@ class ShardSet:
 
     @cached_property
     def classes(self) -> dict[str, int]:
-        """Label of each class; in tars of strangers, of each that has a sample."""
+        """Label of each class; in third-party tars, of each that has a sample."""
         if (data := _read_optional(self.root, CLASSES)) is not None:
             return _parse_classes(data, origin=f"{self.root}/{CLASSES}")
         pairs = self.index.select(["class", "label"]).group_by(["class", "label"]).aggregate([])
@@ -88,6 +109,29 @@ class ShardSet:
         if name not in known:
             raise ShardError(f"{self.root} has no split '{name}'. It has: {', '.join(known)}.")
         return Split(name, self.index.filter(pc.equal(self.index["split"], name)).combine_chunks())
+
+    def read_file(self, name: str) -> bytes | None:
+        """Return the bytes of a file that lies beside the manifest, or None if it is not there.
+
+        Raises:
+            ShardError: If it is there and cannot be read.
+        """
+        return _read_optional(self.root, name)
+
+    def read_named(self, name: str) -> bytes | None:
+        """Return the ledger or the passport that the manifest names, or None where there is none.
+
+        While an extension is put in place, the file beside the manifest may be newer than it.
+
+        Raises:
+            ShardError: If it is another one.
+        """
+        manifest = self.manifest
+        hashes = {LEDGER: manifest.ledger_sha256, PASSPORT: manifest.passport_sha256} if manifest else {}
+        sha256 = hashes.get(name)
+        if manifest is None or sha256 is None:
+            return None
+        return _read_named(self.root, name, sha256, manifest.generation)
 
     def check_shards(self, split: str) -> None:
         """Compare the sizes of a split's local tars with the manifest; a look at each, no reading.
@@ -125,7 +169,13 @@ def _parse_classes(data: bytes, *, origin: str) -> dict[str, int]:
 
 
 def _check_fits(table: pa.Table, manifest: Manifest, *, origin: str) -> None:
-    """Refuse an index whose samples lie beyond the tars that the manifest lists."""
+    """Refuse an index of other samples than the manifest counts, or that lie beyond the tars it lists."""
+    for split, total in manifest.totals.items():
+        num_rows = pc.sum(pc.equal(table["split"], split)).as_py() or 0
+        if num_rows != total.used:
+            raise ShardError(
+                f"{origin} has {num_rows:,} samples of {split}, the manifest says {total.used:,}. {_AGAIN}"
+            )
     sizes = {entry.name: entry.size_bytes for entry in manifest.shards}
     ends = pa.table({"shard": table["shard"], "end": pc.add(table["mp4_offset"], table["mp4_size"])})
     for row in ends.group_by("shard").aggregate([("end", "max")]).to_pylist():
@@ -154,6 +204,12 @@ class Split:
     def labels(self) -> npt.NDArray[np.int64]:
         """Label of each row."""
         return self._ints("label")
+
+    @cached_property
+    def fps(self) -> npt.NDArray[np.float64]:
+        """Frame rate of each row's stored video; 0 where it is not known."""
+        rates: npt.NDArray[np.float64] = self.index["fps"].to_numpy()
+        return rates
 
     @cached_property
     def shard_sizes(self) -> list[int]:
@@ -190,6 +246,52 @@ class Split:
         return column
 
 
+def _read_manifest(root: str, generation: int | None) -> tuple[Manifest, str] | None:
+    """Return a manifest with its sha256, or None where there is none."""
+    data = _read_optional(root, MANIFEST)
+    if data is None:
+        if generation not in (None, 1):
+            raise ShardError(f"{root} has no generation {generation}: it has no {MANIFEST}.")
+        return None
+    manifest = parse_manifest(data, origin=f"{root}/{MANIFEST}")
+    if generation not in (None, manifest.generation):
+        name = generation_file(generation, MANIFEST)
+        data = _read_optional(root, name) if generation < manifest.generation else None
+        if data is None:
+            raise no_such_generation(root, manifest, generation)
+        manifest = parse_manifest(data, origin=f"{root}/{name}")
+    return manifest, hashlib.sha256(data).hexdigest()
+
+
+def _read_index(root: str, manifest: Manifest) -> bytes:
+    index = _read_named(root, INDEX, manifest.index_sha256, manifest.generation)
+    if index is None:
+        raise _no_set(root)
+    return index
+
+
+def _read_named(root: str, name: str, sha256: str, generation: int) -> bytes | None:
+    """Return the file that a manifest names: the one beside it, or the one kept with its generation.
+
+    Returns:
+        None if there is none beside it.
+    """
+    beside = _read_optional(root, name)
+    if beside is None or hashlib.sha256(beside).hexdigest() == sha256:
+        return beside
+    kept = _read_optional(root, generation_file(generation, name))
+    if kept is not None and hashlib.sha256(kept).hexdigest() == sha256:
+        return kept
+    raise ShardError(f"{root}/{name} is not the one of {MANIFEST}: it is stale or damaged. {_AGAIN}")
+
+
+def _no_set(root: str) -> ShardError:
+    return ShardError(
+        f"No shard set at {root}: {INDEX} is missing. Build one with `vidprep build`; "
+        f"tars made by others are read after `vidprep index {root}`."
+    )
+
+
 def _read_optional(root: str, name: str) -> bytes | None:
     """Return a file of the set, or None if it is not there."""
     try:
@@ -198,7 +300,10 @@ def _read_optional(root: str, name: str) -> bytes | None:
         filesystem, path = fsspec.core.url_to_fs(posixpath.join(root, name))
         content: bytes = filesystem.cat_file(path)
         return content
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        # fsspec keeps the error in a frame of its own traceback: a circle, which would keep all callers'
+        # objects (a loader and its workers) until the next garbage collection.
+        error.__traceback__ = None
         return None
     except Exception as error:  # each store has an error tree of its own
         raise ShardError(f"{root}/{name} cannot be read: {error}.") from error

@@ -12,10 +12,12 @@ import numpy as np
 
 from vidprep.errors import SourceError
 from vidprep.ffmpeg import find_ffmpeg
+from vidprep.machine import num_cores
 from vidprep.synth.annotations import write_k400_annotations, write_ssv2_annotations
 from vidprep.synth.encode import VideoFormat, write_mp4, write_tone, write_webm
-from vidprep.synth.motions import MOTIONS
-from vidprep.synth.plan import DEFECTS, Parameters, PlannedVideo, plan_videos, seeded
+from vidprep.synth.motions import motions_of
+from vidprep.synth.official import OFFICIAL_FILES, write_official_lists, write_official_video
+from vidprep.synth.plan import DEFECTS, OTHER_CLASSES, Parameters, PlannedVideo, plan_videos, seeded
 from vidprep.synth.scene import Frames, draw_video
 
 # Says by which parameters the folder was made; `complete` turns true when everything else is there.
@@ -23,7 +25,7 @@ RECORD = "synth.json"
 TRUTH = "truth.json"
 _GENERATION = 1  # counts changes of what the same parameters draw
 
-_SSV2_FORMAT = VideoFormat(427, 240, Fraction(12))
+_SSV2_SHORT_SIDE, _SSV2_ASPECT, _SSV2_FPS = 240, Fraction(16, 9), Fraction(12)
 _SSV2_FRAMES = (24, 72)
 _K400_SECONDS = (4.0, 10.0)
 _K400_FPS = (Fraction(25), Fraction(30000, 1001), Fraction(24), Fraction(15), Fraction(28))
@@ -64,6 +66,7 @@ def write_ssv2(
     validation_per_class: int = 2,
     seed: int = 0,
     broken: float = 0.0,
+    short_side: int | None = None,
     num_workers: int | None = None,
     on_progress: Progress | None = None,
 ) -> Written:
@@ -71,8 +74,9 @@ def write_ssv2(
 
     Args:
         out_dir: Empty or missing, or of an earlier call with the same arguments, which is then completed.
-        num_classes: The first so many of `drawable_classes("ssv2")`.
+        num_classes: How many classes; the first ones of `drawable_classes("ssv2")`.
         broken: Share of the videos that get a defect; they are listed in `truth.json`.
+        short_side: Of the frames, in pixels; None: 240, as published. Smaller ones are made sooner.
         num_workers: Videos made at the same time; by default one per core. The files do not depend on it.
         on_progress: Called with the number of videos done and the number of all.
 
@@ -81,7 +85,9 @@ def write_ssv2(
         SourceError: If `out_dir` holds something else.
         ToolError: If FFmpeg fails.
     """
-    parameters = Parameters("ssv2", num_classes, videos_per_class, validation_per_class, seed, broken)
+    parameters = Parameters(
+        "ssv2", num_classes, videos_per_class, validation_per_class, seed, broken, short_side
+    )
     return _write(out_dir, parameters, num_workers, on_progress)
 
 
@@ -98,9 +104,29 @@ def write_k400(
 ) -> Written:
     """Write a small Kinetics-400: `<train|val>/<label>/<id>_<start>_<end>.mp4` and the official CSV files.
 
-    Arguments and errors are those of `write_ssv2`.
+    Arguments and errors are those of `write_ssv2`, but for `short_side`: these videos are of many sizes.
     """
     parameters = Parameters("k400", num_classes, videos_per_class, validation_per_class, seed, broken)
+    return _write(out_dir, parameters, num_workers, on_progress)
+
+
+def write_official(
+    name: str,
+    out_dir: Path,
+    *,
+    num_classes: int = OTHER_CLASSES,
+    videos_per_class: int = 8,
+    validation_per_class: int = 2,
+    seed: int = 0,
+    num_workers: int | None = None,
+    on_progress: Progress | None = None,
+) -> Written:
+    """Write a small set in the layout of another dataset: its lists' names and columns, folders and files.
+
+    Args:
+        name: One of `plan.OFFICIAL`; the rest and the errors are those of `write_ssv2`.
+    """
+    parameters = Parameters(name, num_classes, videos_per_class, validation_per_class, seed)
     return _write(out_dir, parameters, num_workers, on_progress)
 
 
@@ -117,8 +143,10 @@ def _write(
     _write_record(out_dir, parameters, complete=False)
     if parameters.dataset == "ssv2":
         write_ssv2_annotations(videos, out_dir / "annotations", parameters)
-    else:
+    elif parameters.dataset == "k400":
         write_k400_annotations(videos, out_dir / "annotations")
+    else:
+        write_official_lists(videos, out_dir / "annotations", parameters.dataset)
     _write_videos(videos, out_dir, parameters, ffmpeg, num_workers, on_progress)
     (out_dir / TRUTH).write_text(
         json.dumps([_truth(v, parameters) for v in broken], indent=1), encoding="utf-8"
@@ -183,15 +211,31 @@ def _write_videos(
     on_progress: Progress | None,
 ) -> None:
     """Write all videos; threads do, since FFmpeg does most of the work."""
-    with ThreadPoolExecutor(num_workers or os.cpu_count() or 1) as pool:
-        futures = [pool.submit(write_video, video, out_dir, parameters, ffmpeg=ffmpeg) for video in videos]
+    with ThreadPoolExecutor(num_workers or num_cores()) as pool:
+        by_path: dict[str, list[PlannedVideo]] = {}
+        for video in videos:
+            by_path.setdefault(video.path, []).append(video)
+        futures = [
+            pool.submit(_write_file, parts, out_dir, parameters, ffmpeg=ffmpeg) for parts in by_path.values()
+        ]
         try:
             for done, future in enumerate(as_completed(futures), start=1):
                 future.result()
                 if on_progress:
-                    on_progress(done, len(videos))
+                    on_progress(done, len(futures))
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _write_file(parts: list[PlannedVideo], out_dir: Path, parameters: Parameters, *, ffmpeg: str) -> None:
+    if parameters.dataset not in OFFICIAL_FILES:
+        write_video(parts[0], out_dir, parameters, ffmpeg=ffmpeg)
+        return
+    path = out_dir / parts[0].path
+    if not path.exists():
+        partial = path.with_name(f".{path.name}.partial")
+        write_official_video(parts, partial, parameters, ffmpeg)
+        partial.replace(path)
 
 
 def write_video(video: PlannedVideo, out_dir: Path, parameters: Parameters, *, ffmpeg: str) -> None:
@@ -216,7 +260,7 @@ def write_video(video: PlannedVideo, out_dir: Path, parameters: Parameters, *, f
 
 def _encode(video: PlannedVideo, path: Path, parameters: Parameters, ffmpeg: str) -> None:
     rng = seeded(parameters, video.video_id)
-    fmt, num_frames = (_draw_ssv2_format if parameters.dataset == "ssv2" else _draw_k400_format)(rng)
+    fmt, num_frames = _draw_format(parameters, rng)
     tone_hz = int(rng.integers(200, 900))
     if video.defect == "audio_only":
         container = "webm" if parameters.dataset == "ssv2" else "mp4"
@@ -233,14 +277,14 @@ def _draw(
     video: PlannedVideo, dataset: str, fmt: VideoFormat, num_frames: int, rng: np.random.Generator
 ) -> Frames:
     seconds = np.arange(1 if video.defect == "one_frame" else num_frames) / float(fmt.fps)
-    return draw_video(MOTIONS[dataset][video.class_name], seconds, fmt.drawn_size, rng)
+    return draw_video(motions_of(dataset)[video.class_name], seconds, fmt.drawn_size, rng)
 
 
-def _draw_ssv2_format(rng: np.random.Generator) -> tuple[VideoFormat, int]:
-    return _SSV2_FORMAT, int(rng.integers(*_SSV2_FRAMES, endpoint=True))
-
-
-def _draw_k400_format(rng: np.random.Generator) -> tuple[VideoFormat, int]:
+def _draw_format(parameters: Parameters, rng: np.random.Generator) -> tuple[VideoFormat, int]:
+    if parameters.dataset == "ssv2":
+        side = parameters.short_side or _SSV2_SHORT_SIDE
+        num_frames = int(rng.integers(*_SSV2_FRAMES, endpoint=True))
+        return VideoFormat(round(side * _SSV2_ASPECT), side, _SSV2_FPS), num_frames
     width, height, sample_aspect = _K400_SIZES[rng.integers(len(_K400_SIZES))]
     fps = _K400_FPS[rng.integers(len(_K400_FPS))]
     return VideoFormat(width, height, fps, sample_aspect), round(rng.uniform(*_K400_SECONDS) * fps)

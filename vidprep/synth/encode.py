@@ -85,6 +85,28 @@ def write_mp4(
     _run([*command, "-f", "mp4"], path, frames)
 
 
+def write_avi(frames: Frames, path: Path, fmt: VideoFormat, *, ffmpeg: str) -> None:
+    """Write MPEG-4 in AVI without audio, as UCF101 and HMDB51 are published.
+
+    Raises:
+        ToolError: If FFmpeg fails.
+    """
+    codec = ["-c:v", "mpeg4", "-q:v", "5", "-g", "12", "-vtag", "XVID"]
+    command = [ffmpeg, *_video_input(frames, fmt), *_video_filter(fmt), *codec, *_BITEXACT]
+    _run([*command, "-f", "avi"], path, frames)
+
+
+def write_jpegs(frames: Frames, folder: Path, fmt: VideoFormat, *, ffmpeg: str) -> None:
+    """Write `00001.jpg`, `00002.jpg`, ... into a folder, as Jester is published.
+
+    Raises:
+        ToolError: If FFmpeg fails.
+    """
+    codec = ["-c:v", "mjpeg", "-q:v", "3", "-pix_fmt", "yuvj420p"]
+    command = [ffmpeg, *_video_input(frames, fmt), *_video_filter(fmt), *codec, *_BITEXACT]
+    _run([*command, "-f", "image2"], folder / "%05d.jpg", frames)
+
+
 def write_tone(path: Path, seconds: Fraction, *, tone_hz: int, container: str, ffmpeg: str) -> None:
     """Write a file with audio and no video.
 

@@ -6,10 +6,13 @@ time alone does, and so does `_gap`). Hence ONE frame has the same distribution 
 tells them apart.
 """
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from vidprep.recipes.manifests import dataset_names, read_dataset
 
 FloatArray = NDArray[np.float64]
 State = dict[str, FloatArray]
@@ -37,11 +40,26 @@ def drawable_classes(dataset: str) -> tuple[str, ...]:
     """Return the class names that can be drawn, the clearest motions first.
 
     Raises:
-        ValueError: If `dataset` is neither "ssv2" nor "k400".
+        ValueError: If there is no such dataset.
     """
-    if dataset not in MOTIONS:
-        raise ValueError(f"dataset must be one of {', '.join(MOTIONS)}, got '{dataset}'.")
-    return tuple(MOTIONS[dataset])
+    return tuple(motions_of(dataset))
+
+
+@functools.cache
+def motions_of(dataset: str) -> dict[str, Motion]:
+    """Return the motion of each class that can be drawn.
+
+    Classes of SSv2 and Kinetics-400 move as they are called. Those of the other datasets, the first ones in
+    label order, borrow the motions of Kinetics-400's: they test how files and lists look.
+
+    Raises:
+        ValueError: If there is no such dataset.
+    """
+    if dataset in MOTIONS:
+        return MOTIONS[dataset]
+    if dataset not in dataset_names():
+        raise ValueError(f"dataset must be one of {', '.join(dataset_names())}, got '{dataset}'.")
+    return dict(zip(read_dataset(dataset).labels.classes, K400_MOTIONS.values(), strict=False))
 
 
 def _moved(state: State, **by: FloatArray) -> State:

@@ -2,6 +2,7 @@
 
 import math
 import string
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy as np
 from vidprep.synth.motions import drawable_classes
 
 DEFAULT_CLASSES = {"ssv2": 12, "k400": 10}
+OTHER_CLASSES = 4  # of the other datasets
+OFFICIAL = ("ucf101", "hmdb51", "diving48", "jester", "epic100", "k600", "k700")
 
 # What is wrong with a video -> what must become of it: "used", "missing", or the reason of its rejection.
 DEFECTS = {
@@ -29,6 +32,13 @@ DEFECTS = {
     },
 }
 
+_FOLDERS = {
+    "ucf101": "UCF-101/{name}/{id}.avi",
+    "hmdb51": "{name}/{id}.avi",
+    "diving48": "rgb/{id}.mp4",
+    "jester": "20bn-jester-v1/{id}",
+    "epic100": "{participant}/videos/{video}.MP4",
+}
 _K400_FOLDERS = {"train": "train", "validation": "val"}
 _ID_LETTERS = np.array([*string.ascii_letters, *string.digits, "-", "_"])
 _LARGEST_SSV2_ID = 220847
@@ -39,12 +49,13 @@ class Parameters:
     """All that decides a synthetic dataset.
 
     Attributes:
-        dataset: "ssv2" or "k400".
-        num_classes: The first so many of `drawable_classes(dataset)`.
+        dataset: "ssv2", "k400", or one of `OFFICIAL`.
+        num_classes: How many classes; the first ones of `drawable_classes(dataset)`.
         videos_per_class: In the training split.
         validation_per_class: In the validation split.
         seed: Another seed makes other videos with other ids.
         broken: Share of the videos that get a defect, rounded up.
+        short_side: Of SSv2 frames in pixels; None: 240, as published. K400's differ from video to video.
     """
 
     dataset: str
@@ -53,6 +64,7 @@ class Parameters:
     validation_per_class: int
     seed: int = 0
     broken: float = 0.0
+    short_side: int | None = None
 
     def __post_init__(self) -> None:
         drawable = len(drawable_classes(self.dataset))
@@ -68,6 +80,15 @@ class Parameters:
             )
         if not 0.0 <= self.broken <= 1.0:
             raise ValueError(f"broken must be a share from 0 to 1, got {self.broken}.")
+        if self.broken and self.dataset not in DEFECTS:
+            raise ValueError(f"broken is for {' and '.join(DEFECTS)}; {self.dataset} is made whole.")
+        if self.short_side is not None and self.dataset != "ssv2":
+            raise ValueError(
+                f"short_side is for ssv2: videos of {self.dataset} are of many sizes, as published; got "
+                f"{self.short_side}."
+            )
+        if self.short_side is not None and not 32 <= self.short_side <= 1080:
+            raise ValueError(f"short_side must be 32 to 1080 pixels, got {self.short_side}.")
 
 
 @dataclass(frozen=True)
@@ -97,7 +118,7 @@ def plan_videos(parameters: Parameters) -> list[PlannedVideo]:
     rows = [(split, name) for split, size in sizes.items() for name in sorted(classes) for _ in range(size)]
     if parameters.dataset == "ssv2":
         rows = [rows[i] for i in rng.permutation(len(rows))]  # the official lists are in no order
-    ids = _ssv2_ids(len(rows), rng) if parameters.dataset == "ssv2" else _k400_ids(len(rows), rng)
+    ids = _ids(parameters.dataset, rows, rng)
     defects = _plan_defects(parameters, len(rows), rng)
     return [
         PlannedVideo(video_id, split, name, _path(parameters.dataset, video_id, split, name), defect)
@@ -111,6 +132,45 @@ def seeded(parameters: Parameters, purpose: str) -> np.random.Generator:
     It depends on seed and dataset besides, so that no video depends on how many others there are.
     """
     return np.random.default_rng([parameters.seed, *f"{parameters.dataset}/{purpose}".encode()])
+
+
+def _ids(dataset: str, rows: list[tuple[str, str]], rng: np.random.Generator) -> list[str]:
+    if dataset == "ssv2":
+        return _ssv2_ids(len(rows), rng)
+    if dataset in _NAMED:
+        seen: Counter[tuple[str, str]] = Counter()
+        ids = []
+        for split, name in rows:
+            group = (split, "") if dataset == "epic100" else (split, name)
+            ids.append(_NAMED[dataset](split, name, seen[group]))
+            seen[group] += 1
+        return ids
+    ids = _k400_ids(len(rows), rng)
+    if dataset == "diving48":
+        return [f"{each[:11]}_{number:05d}" for number, each in enumerate(ids)]
+    return [str(number + 1) for number in range(len(rows))] if dataset == "jester" else ids
+
+
+def _ucf101_id(split: str, name: str, number: int) -> str:
+    """Name a clip of group 1 to 7, which test, or of those behind."""
+    group = (8 if split == "train" else 1) + number // 4
+    return f"v_{name}_g{group:02d}_c{number % 4 + 1:02d}"
+
+
+def _hmdb51_id(split: str, name: str, number: int) -> str:
+    """Name a clip with brackets, `#`, `!` and `&`, as many of HMDB51's have."""
+    film = "(Film)_No#1!" if split == "train" else "Show_&_Tell_[2]"
+    return f"{film}_{name}_u_nm_np1_fr_med_{number}"
+
+
+def _epic100_id(split: str, name: str, number: int) -> str:
+    """Name a segment after its untrimmed video, of which each holds four."""
+    participant = "P01" if split == "train" else "P02"
+    return f"{participant}_{number // _EPIC_SEGMENTS + 1:02d}_{number % _EPIC_SEGMENTS}"
+
+
+_EPIC_SEGMENTS = 4
+_NAMED = {"ucf101": _ucf101_id, "hmdb51": _hmdb51_id, "epic100": _epic100_id}
 
 
 def _ssv2_ids(count: int, rng: np.random.Generator) -> list[str]:
@@ -129,7 +189,7 @@ def _k400_ids(count: int, rng: np.random.Generator) -> list[str]:
 
 def _plan_defects(parameters: Parameters, count: int, rng: np.random.Generator) -> list[str]:
     """Give each kind its turn, on videos drawn at random."""
-    kinds, defects = list(DEFECTS[parameters.dataset]), [""] * count
+    kinds, defects = list(DEFECTS.get(parameters.dataset, ())), [""] * count
     for turn, number in enumerate(rng.permutation(count)[: math.ceil(parameters.broken * count)]):
         defects[number] = kinds[turn % len(kinds)]
     return defects
@@ -138,4 +198,12 @@ def _plan_defects(parameters: Parameters, count: int, rng: np.random.Generator) 
 def _path(dataset: str, video_id: str, split: str, class_name: str) -> str:
     if dataset == "ssv2":
         return f"videos/{video_id}.webm"
-    return f"{_K400_FOLDERS[split]}/{class_name}/{video_id}.mp4"
+    folder = _FOLDERS.get(dataset)
+    if folder is None:
+        return f"{_K400_FOLDERS[split]}/{class_name}/{video_id}.mp4"
+    return folder.format(
+        id=video_id,
+        name=class_name,
+        participant=video_id.partition("_")[0],
+        video=video_id.rpartition("_")[0],
+    )

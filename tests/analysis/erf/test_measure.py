@@ -106,6 +106,26 @@ def test_repeats_are_equal_to_the_bit(tiny):
     np.testing.assert_array_equal(first, second)
 
 
+def test_float32_is_float32(tiny):
+    """Neither convolutions nor products are rounded to TF32, and cuDNN stays as it is."""
+    seen = []
+
+    class Looks(FeatureMap):
+        def forward(self, clips):
+            cudnn = torch.backends.cudnn
+            seen.append((torch.backends.cuda.matmul.allow_tf32, cudnn.allow_tf32, cudnn.enabled))
+            return super().forward(clips)
+
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = True
+    try:
+        measure_erf(Looks(tiny), (8, 32, 32), (4, 0, 0), num_draws=1)
+        assert seen[-1] == (False, False, torch.backends.cudnn.enabled)
+        assert torch.backends.cuda.matmul.allow_tf32
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
+
+
 def test_draws_are_a_function_of_seed_and_number():
     torch.manual_seed(5)
     first = draw_noise((2, 3, 4), seed=1, draw=2, dtype=torch.float32)

@@ -153,6 +153,7 @@ def test_command_refuses_a_2d_network_and_writes_nothing(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_what_an_earlier_command_told_of_other_networks_is_gone(checkpoints, tmp_path):
     out = tmp_path / "out"
     made = run_of_taps(tmp_path / "made", {0: [1, 1, 1], 1: [1, 2, 1]})

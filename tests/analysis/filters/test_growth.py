@@ -88,6 +88,7 @@ def test_figure_draws_the_squares_of_all_layers_and_each_stage(grown):
     assert [axes.get_xlabel() for axes in figure.axes] == [""] * 4 + ["epoch"] * 2
 
 
+@pytest.mark.slow
 def test_pairs(tmp_path):
     made = run_of_taps(tmp_path / "made", {0: [0, 1, 0], 1: [1, 1, 1]})
     run("--run", made, "--out", tmp_path / "out", "--matrix", "pair")
@@ -104,6 +105,7 @@ def test_a_run_before_its_first_epoch_has_nothing_to_compare(tmp_path):
     assert (tmp_path / "out" / "growth.png").exists()
 
 
+@pytest.mark.slow
 def test_a_network_of_zeros_is_counted_at_every_epoch(tmp_path):
     made = run_of_taps(tmp_path / "made", {0: [0, 0, 0], 1: [0, 0, 0]})
     assert run("--run", made, "--out", tmp_path / "out").exit_code == 0

@@ -265,6 +265,19 @@ def test_out_of_memory_costs_the_video_alone(tmp_path):
     assert rejected(source, tmp_path, Transcode(short_side=96, memory_mb=330)).reason == "out_of_memory"
 
 
+def test_want_of_memory_is_told_from_damage_whatever_ffmpeg_calls_it(tmp_path):
+    source = numbered_video(tmp_path / "a.mp4", 5)
+    words = "echo '[error] Invalid data found when processing input' >&2; exit 1"
+    short = fake_ffmpeg(tmp_path / "short", f'[ "$(ulimit -v)" -gt {4097 << 10} ] || {{ {words}; }}')
+    assert rejected(source, tmp_path, ffmpeg=short).reason == "out_of_memory"
+    never = fake_ffmpeg(tmp_path / "never", words)
+    assert rejected(source, tmp_path, ffmpeg=never).reason == "unreadable"
+    words = "echo '[mov,mp4] [error] Broken file, trak/mdat not at top-level' >&2; "
+    words += "echo '[in#0] [error] Error opening input: Cannot allocate memory' >&2; exit 1"
+    broken = fake_ffmpeg(tmp_path / "broken", words)  # a header that asks for exabytes
+    assert rejected(source, tmp_path, ffmpeg=broken).reason == "unreadable"
+
+
 def fake_ffmpeg(path, body):
     path.write_text(f'#!/bin/sh\n{body}\nexec "{find_ffmpeg()}" "$@"\n')
     path.chmod(path.stat().st_mode | stat.S_IEXEC)

@@ -37,8 +37,8 @@ def run_dir(shards, tmp_path):
     return run_dir
 
 
-def strangers(shards) -> None:
-    """Take away what tars of strangers do not have."""
+def remove_what_third_party_tars_lack(shards) -> None:
+    """Take away what third-party tars do not have."""
     (shards / "manifest.json").unlink()
 
 
@@ -70,7 +70,7 @@ def test_a_run_evaluates_to_its_last_epoch(run_dir, shards, tmp_path):
 
 
 def test_ibms_form_gives_the_same_scores(evaluated, network, shards, tmp_path, caplog):
-    ours = [f"eval_views.{name}={value}" for name, value in VIEWS.model_dump().items()]
+    ours = [f"eval_views.{name}={value}" for name, value in VIEWS.model_dump(exclude_none=True).items()]
     weights = as_ibm(network, tmp_path / "ibm.pth.tar")
     results = run_evaluation(weights, shards, tmp_path / "out", overrides=ours)
     assert results.views == VIEWS
@@ -96,7 +96,7 @@ def test_views_of_a_file_without_recipe_are_those_of_the_shards(network, shards,
 
 @pytest.mark.parametrize(
     ("dataset", "temporal", "frame_step", "num_clips"),
-    [("ssv2", "uniform_ibm", 1, 2), ("k400", "dense", 2, 10)],
+    [("ssv2", "uniform_ibm", 1, 2), ("k400", "dense_ibm", 2, 10)],
 )
 def test_protocol_of_each_dataset(network, own_shards, dataset, temporal, frame_step, num_clips):
     manifest = own_shards / "manifest.json"
@@ -174,9 +174,9 @@ def test_class_list_is_in_label_order(own_shards):
     assert class_list(ShardSet.open(own_shards)) == ("z", "y", "x")
 
 
-def test_tars_of_strangers(evaluated, network, own_shards, tmp_path):
+def test_third_party_tars(evaluated, network, own_shards, tmp_path):
     """Their labels are numbers without names: enough to be scored by a network with its own recipe."""
-    strangers(own_shards)
+    remove_what_third_party_tars_lack(own_shards)
     results = run_evaluation(network, own_shards, tmp_path / "out")
     assert results.top1 == read_results(evaluated).top1
     assert results.classes == read_results(evaluated).classes
@@ -188,8 +188,8 @@ def test_tars_of_strangers(evaluated, network, own_shards, tmp_path):
         run_evaluation(network, own_shards, tmp_path / "other", protocol="ibm")
 
 
-def test_labels_of_strangers_that_the_network_does_not_have(own_shards, tmp_path):
-    strangers(own_shards)
+def test_labels_of_third_party_tars_that_the_network_does_not_have(own_shards, tmp_path):
+    remove_what_third_party_tars_lack(own_shards)
     torch.save(i3d_resnet(18, 3, width=4).state_dict(), tmp_path / "three.pt")
     with pytest.raises(CheckpointError, match=r"three.pt has 3 classes, .*small has labels up to 5"):
         network_classes(read_weights(tmp_path / "three.pt"), ShardSet.open(own_shards))

@@ -1,6 +1,7 @@
 """`vidprep eval` as a person meets it."""
 
 import resource
+import shutil
 import subprocess
 
 import pyarrow.parquet as pq
@@ -13,7 +14,7 @@ from tests.helpers.small_evaluation import command, environment
 from vidprep.cli.display import EvalProgress
 from vidprep.cli.main import app
 from vidprep.errors import CheckpointError, HarnessError
-from vidprep.harness.evaluation.results import read_results
+from vidprep.harness.evaluation.results import read_results, write_results
 from vidprep.model import i3d_resnet
 
 
@@ -36,7 +37,7 @@ def test_prints_a_table(shards, network, tmp_path, monkeypatch):
     assert f"{results.softmax_sum.top1:.2%}" in rows["sum of softmax"]
     assert f"{results.mean_per_class:.2%}" in rows["mean per class"]
     assert all(word in rows["chance"] for word in ("16.67%", "6 classes", "83.33%"))
-    assert "of 7" in rows["videos"]
+    assert rows["videos scored"].split() == ["videos", "scored", "7", "of", "7", "stored"]
     assert (results.views.num_crops, results.views.num_clips) == (1, 2)
     assert "7 / 7 videos" in done.stderr
 
@@ -62,6 +63,19 @@ def test_an_earlier_evaluation_is_printed_beside_it(shards, network, tmp_path, m
     assert f"{read_results(tmp_path / 'few').top1:.2%}" in row
     with pytest.raises(HarnessError, match="No results at"):
         run(shards, network, tmp_path / "more", "--versus", tmp_path / "none")
+
+
+def test_earlier_evaluations_of_one_name_and_incomplete_ones(shards, network, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "250")
+    run(shards, network, tmp_path / "a" / "x")
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    results = read_results(tmp_path / "b" / "x")
+    seen = results.coverage.model_copy(update={"scored": 1, "unscored": results.coverage.stored - 1})
+    write_results(results.model_copy(update={"coverage": seen}), tmp_path / "b" / "x")
+    both = ["--versus", tmp_path / "a" / "x", "--versus", tmp_path / "b" / "x"]
+    output = run(shards, network, tmp_path / "new", *both).output
+    assert f"versus {tmp_path}/a/x  " in output
+    assert f"versus {tmp_path}/b/x (only 1 of {seen.stored} videos!)" in output
 
 
 def test_unknown_protocol_is_a_usage_error(shards, network, tmp_path):

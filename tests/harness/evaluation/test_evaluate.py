@@ -82,9 +82,9 @@ def test_results_follow_from_the_predictions(evaluated, shards, network):
 
 def test_results_say_what_they_are_of(evaluated, shards, network):
     results = json.loads((evaluated / "results.json").read_text())
-    assert results["format"] == "vidprep evaluation 1"
-    assert results["complete"] is True
-    assert results["coverage"] == {"expected": 7, "seen": 7, "missing": 0, "duplicates": 0, "failed": []}
+    assert results["format"] == "vidprep evaluation 2"
+    assert results["all_stored_scored"] is True
+    assert results["coverage"] == {"stored": 7, "scored": 7, "unscored": 0, "duplicates": 0, "failed": []}
     assert (results["checkpoint"]["epoch"], results["checkpoint"]["total_steps"]) == (3, 30)
     assert len(results["checkpoint"]["sha256"]) == 64
     assert results["shards"]["split"] == "validation"
@@ -133,7 +133,7 @@ def test_more_ranks_than_videos(samples, network, tmp_path):
     )
     assert [process.returncode for process in done] == [0, 0, 0], done
     coverage = read_results(tmp_path / "out").coverage
-    assert (coverage.expected, coverage.seen, coverage.duplicates) == (2, 2, 0)
+    assert (coverage.stored, coverage.scored, coverage.duplicates) == (2, 2, 0)
     assert predictions(tmp_path / "out")["key"].tolist() == KEYS[:2]
 
 
@@ -145,7 +145,7 @@ def test_the_train_split_with_its_own_views(shards, network, tmp_path):
         split="train",
         overrides=["eval_views.num_clips=1", "eval_views.num_crops=1"],
     )
-    assert (results.coverage.expected, results.views.num_clips) == (NUM_CLASSES, 1)
+    assert (results.coverage.stored, results.views.num_clips) == (NUM_CLASSES, 1)
     assert len(predictions(tmp_path)["scores"].iloc[0]) == NUM_CLASSES
     # Training videos are all the same one, under every label: one is right, and each class counts alike.
     assert results.top1 == results.mean_per_class == pytest.approx(1 / NUM_CLASSES)

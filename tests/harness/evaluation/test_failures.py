@@ -42,8 +42,8 @@ def cut_shards(samples, tmp_path):
 def test_wrong_bytes_cost_their_video_only(own_shards, network, evaluated, tmp_path):
     damage(own_shards, "validation-v2")
     results = run_evaluation(network, own_shards, tmp_path / "out")
-    assert results.complete is False
-    assert (results.coverage.expected, results.coverage.seen, results.coverage.missing) == (7, 6, 1)
+    assert results.all_stored_scored is False
+    assert (results.coverage.stored, results.coverage.scored, results.coverage.unscored) == (7, 6, 1)
     (failed,) = results.coverage.failed
     assert failed.key == "validation-v2"
     assert "validation-v2 has crc32" in failed.error
@@ -58,7 +58,7 @@ def test_a_video_that_ends_halfway(cut_shards, network, tmp_path):
     results = run_evaluation(network, cut_shards, tmp_path / "out", options=LoaderOptions(num_workers=1))
     assert [failed.key for failed in results.coverage.failed] == ["validation-v1", "validation-v4"]
     assert all("does not decode" in failed.error for failed in results.coverage.failed)
-    assert results.coverage.seen == 5
+    assert results.coverage.scored == 5
 
 
 def test_command_names_the_videos_and_exits_1(cut_shards, network, tmp_path):
@@ -66,11 +66,11 @@ def test_command_names_the_videos_and_exits_1(cut_shards, network, tmp_path):
     done = subprocess.run(command(*arguments), env=environment(), capture_output=True, text=True)
     assert done.returncode == 1
     assert (
-        "Error: Not every one of the 7 videos was scored once: 2 missing. These are no figures" in done.stderr
+        "Error: Not every one of the 7 stored videos was scored once: 2 were not. These are no" in done.stderr
     )
     assert "\n  validation-v4: validation/" in done.stderr
     assert "sum of logits" in done.stdout
-    assert json.loads((tmp_path / "out" / "results.json").read_text())["complete"] is False
+    assert json.loads((tmp_path / "out" / "results.json").read_text())["all_stored_scored"] is False
 
 
 @pytest.mark.slow
@@ -96,7 +96,7 @@ def test_mended_shards_are_gone_on_with(own_shards, network, evaluated, tmp_path
         network, own_shards, tmp_path / "out", on_video=lambda done, total: totals.add((done, total))
     )
     assert totals == {(1, 1)}
-    assert results.complete and not results.coverage.failed
+    assert results.all_stored_scored and not results.coverage.failed
     assert_same_scores(evaluated, tmp_path / "out")
 
 

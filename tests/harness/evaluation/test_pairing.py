@@ -57,3 +57,12 @@ def test_classes_with_the_greatest_difference_come_first():
 def test_other_numbers_of_videos_are_refused():
     with pytest.raises(ValueError, match="same videos, got 3 and 2"):
         paired_difference(np.ones(3, bool), np.ones(2, bool))
+
+
+@pytest.mark.parametrize(("only_first", "only_second"), [(0, 0), (3, 9), (9, 3), (40, 40), (130, 90)])
+def test_mcnemar_is_that_of_statsmodels(only_first, only_second):
+    tables = pytest.importorskip(
+        "statsmodels.stats.contingency_tables", reason="statsmodels is not installed"
+    )
+    expected = tables.mcnemar([[100, only_first], [only_second, 50]], exact=True).pvalue
+    assert mcnemar(only_first, only_second) == pytest.approx(min(1.0, expected))

@@ -6,10 +6,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from tests.helpers.paths import RELEASE_0_1
 from vidprep.errors import HarnessError
 from vidprep.harness.evaluation.partial_results import PartWriter
-from vidprep.harness.evaluation.results import coverage, read_results, write_predictions, write_results
+from vidprep.harness.evaluation.results import coverage, read_results, write_results
 from vidprep.harness.evaluation.scores import score_video
+from vidprep.harness.evaluation.tables.predictions import write_predictions
 
 
 def test_results_read_back(evaluated, tmp_path):
@@ -26,7 +28,7 @@ def test_no_results_or_damaged_ones(evaluated, tmp_path):
         read_results(tmp_path)
     path = shutil.copy(evaluated / "results.json", tmp_path)
     text = (tmp_path / "results.json").read_text()
-    (tmp_path / "results.json").write_text(text.replace("vidprep evaluation 1", "vidprep evaluation 9"))
+    (tmp_path / "results.json").write_text(text.replace("vidprep evaluation 2", "vidprep evaluation 9"))
     with pytest.raises(HarnessError, match=rf"{path} holds no results of this version: format: "):
         read_results(tmp_path)
     (tmp_path / "results.json").write_text(text[:100])
@@ -36,11 +38,18 @@ def test_no_results_or_damaged_ones(evaluated, tmp_path):
 
 def test_coverage_adds_up():
     seen = coverage(np.array([0, 2, 2, 3]), 6, {"validation-v1": "broken"})
-    assert (seen.expected, seen.seen, seen.missing, seen.duplicates) == (6, 3, 3, 1)
-    assert not seen.is_complete
-    assert coverage(np.arange(6), 6, {}).is_complete
-    assert not coverage(np.arange(5), 6, {}).is_complete
-    assert not coverage(np.array([0, 0, 1]), 2, {}).is_complete
+    assert (seen.stored, seen.scored, seen.unscored, seen.duplicates) == (6, 3, 3, 1)
+    assert not seen.all_stored_scored
+    assert coverage(np.arange(6), 6, {}).all_stored_scored
+    assert not coverage(np.arange(5), 6, {}).all_stored_scored
+    assert not coverage(np.array([0, 0, 1]), 2, {}).all_stored_scored
+
+
+def test_an_evaluation_of_release_0_1_is_read_under_the_names_of_today():
+    results = read_results(RELEASE_0_1 / "eval")
+    assert results.all_stored_scored
+    assert (results.coverage.stored, results.coverage.scored, results.coverage.unscored) == (6, 6, 0)
+    assert (results.format, results.annotation, results.common) == ("vidprep evaluation 1", None, None)
 
 
 def test_predictions_of_many_parts_come_in_the_order_of_the_split(tmp_path):

@@ -129,7 +129,7 @@ def test_a_complete_evaluation_is_not_done_again(evaluated, shards, network, tmp
     results = run_evaluation(network, shards, out_dir, on_video=stop_after(1, StopError()))
     assert results == read_results(evaluated)
     assert (out_dir / "predictions.parquet").stat().st_mtime_ns == before
-    assert "holds this evaluation, complete: nothing is done again" in caplog.text
+    assert "holds this evaluation, every stored video scored: nothing is done again" in caplog.text
 
 
 @pytest.mark.parametrize("state", ["begun", "complete"])
@@ -172,5 +172,5 @@ def test_a_row_that_is_there_twice_is_counted_and_named(shards, network, tmp_pat
     (part,) = (tmp_path / "parts").glob("rows-*.parquet")
     shutil.copy(part, part.with_name("rows-00000099.parquet"))
     results = run_evaluation(network, shards, tmp_path)
-    assert (results.coverage.seen, results.coverage.duplicates, results.complete) == (7, 2, False)
+    assert (results.coverage.scored, results.coverage.duplicates, results.all_stored_scored) == (7, 2, False)
     assert ONE.is_first and (tmp_path / "parts").exists()

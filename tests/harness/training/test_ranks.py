@@ -2,6 +2,7 @@
 
 import shutil
 
+import pytest
 import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
@@ -22,6 +23,7 @@ def start_ranks(shards, *words_by_rank):
     return [process.returncode for process in processes], said
 
 
+@pytest.mark.slow
 def test_a_run_that_only_some_processes_see_is_not_resumed(tiny_shards, tmp_path):
     words = ["train", "--shards", tiny_shards, "--log-every", 1, "--workers", 1, *options()]
     run(*words, "--out", tmp_path / "0", "--keep-every", 1)
@@ -35,6 +37,7 @@ def test_a_run_that_only_some_processes_see_is_not_resumed(tiny_shards, tmp_path
         assert f"process {rank} sees a run of {steps} steps in {tmp_path / str(rank)}. Use an" in said[rank]
 
 
+@pytest.mark.slow
 def test_a_process_that_ends_is_named_as_the_reason_by_the_others(tiny_shards, tmp_path):
     out = ["--out", tmp_path / "run"]
     codes, said = start_ranks(tiny_shards, out, [*out, "--init", tmp_path / "none.pt"])

@@ -26,6 +26,7 @@ def test_steps_of_table_a(pipeline, per_epoch, total):
     recipe = read_pipeline(pipeline)
     num_videos = expected_counts(recipe.dataset)["train"]
     assert steps_per_epoch(num_videos, recipe.optimisation.batch_size) == per_epoch
+    assert steps_per_epoch(num_videos, 2 * recipe.optimisation.batch_size, 2) == per_epoch
     assert per_epoch * recipe.optimisation.epochs == total
 
 

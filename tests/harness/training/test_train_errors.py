@@ -12,11 +12,11 @@ from tests.helpers.tiny import options, run
 from vidprep.errors import CheckpointError, HarnessError
 from vidprep.harness.ranks import joined_ranks
 from vidprep.harness.run_folder import epoch_checkpoints, read_metrics, step_checkpoints
-from vidprep.harness.stop_signals import StopSignals
 from vidprep.harness.training.checkpoints import Keep, Position, prune_checkpoints, save_checkpoint
 from vidprep.harness.training.loop import check_run_folder, train_to_the_end
+from vidprep.harness.training.planning.plan import split_batch
 from vidprep.harness.training.recipe_choice import training_recipe
-from vidprep.harness.training.setup import set_up_training, split_batch
+from vidprep.harness.training.setup import set_up_training
 from vidprep.harness.training.state import TrainRequest
 from vidprep.harness.training.step import BatchSplit, train_step
 from vidprep.load import LoaderOptions
@@ -24,6 +24,7 @@ from vidprep.model import i3d_resnet
 from vidprep.model.weight_files import checkpoint
 from vidprep.recipes.pipelines import override_recipe
 from vidprep.shards.shard_set import ShardSet
+from vidprep.stop_signals import StopSignals
 
 INLINE = LoaderOptions(num_workers=0)
 

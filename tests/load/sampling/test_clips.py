@@ -2,6 +2,7 @@
 
 from itertools import chain
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,6 +69,20 @@ def test_ibm_views():
     assert second[:3] == [5, 15, 25]
     assert third[:3] == [6, 16, 26]
     assert eval_frames(EvalViews(temporal="uniform_ibm", num_clips=2), 320)[0][0] == 5
+
+
+@pytest.mark.parametrize(("step", "num_clips"), [(2, 10), (1, 3), (2, 1)])
+def test_dense_ibm_starts_where_that_code_does(step, num_clips):
+    """Its starts for each length: linspace from 0 to max(1, 1 + n - 64) - 1, cut to whole numbers; looped."""
+    views = EvalViews(temporal="dense_ibm", frame_step=step, num_clips=num_clips)
+    ours = EvalViews(frame_step=step, num_clips=num_clips)
+    for n in range(1, 401):
+        starts = np.linspace(0, max(1, 1 + n - step * 32) - 1, num=num_clips, dtype=int)
+        expected = [[int(start + step * i) % n for i in range(32)] for start in starts]
+        assert eval_frames(views, n) == expected, n
+        if n > 32 * step:
+            later = [b[0] - a[0] for a, b in zip(expected, eval_frames(ours, n), strict=True)]
+            assert all(0 <= difference <= 2 for difference in later), n
 
 
 def test_ibm_views_of_a_short_video_are_drawn_from_a_seed():

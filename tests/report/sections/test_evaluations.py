@@ -11,6 +11,7 @@ import pytest
 from tests.helpers.report_material import NAMES, SCRIPT, write_evaluation
 from vidprep.errors import ReportError
 from vidprep.report.find import find_subjects
+from vidprep.report.page import write_page
 from vidprep.report.sections.confusion import confusion_chart, confusion_matrix, most_confused
 from vidprep.report.sections.evaluations import view_evaluation
 from vidprep.shards.shard_set import ShardSet
@@ -34,9 +35,28 @@ def test_headline(folder):
     assert seen.interval == "95 % interval 33.33 % to 83.33 %"
     assert ("chance, 3 classes", "33.33 %") in seen.headline
     assert ("top-1 of centre view", "40.00 %") in seen.headline
-    assert ("expected", "9") in seen.coverage
-    assert seen.is_complete
+    assert ("stored", "9") in seen.coverage
+    assert seen.all_stored_scored
     assert seen.notes == []
+
+
+def test_what_the_figures_are_of(work, folder, tmp_path):
+    assert view(folder).accounting == [("scored", "9 of 9 stored")]  # as evaluations of release 0.1
+    annotation = {"annotated": 12, "used": 9, "rejected": 1, "missing": 2, "expected": 20}
+    annotation |= {"top1_bounds": [0.5, 0.75], "top5_bounds": [0.75, 1.0]}
+    path = write_evaluation(tmp_path / "more", work / "shards", wrong=WRONG, annotation=annotation)
+    assert view(path).accounting == [
+        ("annotated", "12"),
+        ("used", "9"),
+        ("rejected", "1"),
+        ("missing", "2"),
+        ("scored", "9 of 9 stored"),
+        ("Table A counts", "20"),
+        ("top-1 over all annotated", "50.00 % to 75.00 %"),
+        ("top-5 over all annotated", "75.00 % to 100.00 %"),
+    ]
+    page = write_page(find_subjects([path]))
+    assert "50.00 % to 75.00 %" in page and "top-5 over all annotated" in page
 
 
 def test_accuracy_of_each_class_best_first(folder):
@@ -145,13 +165,13 @@ def test_labels_of_the_confusion_matrix_are_named(folder):
     assert view(folder).labels == [(str(label), name) for label, name in enumerate(NAMES)]
 
 
-def test_an_incomplete_evaluation_names_what_failed(work, tmp_path):
+def test_an_evaluation_that_lacks_videos_names_what_failed(work, tmp_path):
     failed = [{"key": f"validation-v{number}", "error": SCRIPT} for number in range(50)]
-    coverage = {"expected": 60, "seen": 9, "missing": 51, "duplicates": 0, "failed": failed}
-    folder = write_evaluation(tmp_path / "eval", work / "shards", complete=False, coverage=coverage)
+    coverage = {"stored": 60, "scored": 9, "unscored": 51, "duplicates": 0, "failed": failed}
+    folder = write_evaluation(tmp_path / "eval", work / "shards", all_stored_scored=False, coverage=coverage)
     seen = view(folder)
-    assert not seen.is_complete
-    assert seen.basis == "validation, 9 videos, 3 × 3 views, not complete"
+    assert not seen.all_stored_scored
+    assert seen.basis == "validation, 9 videos, 3 × 3 views, of 60 stored"
     assert seen.failed[0] == ("validation-v0", SCRIPT)
     assert seen.pairs == []
 

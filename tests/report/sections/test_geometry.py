@@ -29,7 +29,7 @@ def test_training_draws_are_those_of_the_loader(work, shards):
         loader.set_epoch(epoch)
         (batch,) = list(loader)
         for key, frames, box in zip(batch.key, batch.frame_indices.tolist(), batch.box.tolist(), strict=True):
-            drawn_frames, drawn_box = train_draws(clip, videos[key], epoch)
+            drawn_frames, drawn_box = train_draws(clip, videos[key], 30.0, epoch)
             assert (frames, box) == (drawn_frames, list(drawn_box))
 
 

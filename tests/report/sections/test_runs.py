@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from filelock import FileLock
 
 from tests.helpers.report_material import SCRIPT, write_run
 from vidprep.report.find import find_subjects
@@ -31,6 +32,17 @@ def test_curves_run_over_epochs_and_runs_are_overlaid(tmp_path):
     assert seen.table[1][1:6] == ["2", "200", "2", "25.0 %", "0.01"]
 
 
+def test_validation_has_curves_and_a_column_and_hides_no_line_of_training(tmp_path):
+    run = write_run(tmp_path / "a", num_lines=3)
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 30, "epoch": 0.3, "validation_top1": 0.5, "validation_loss": 1.25}\n')
+    seen = view(run)
+    titles = [curve.title for curve in seen.curves]
+    assert "Top-1 on the validation split" in titles and "Loss on the validation split" in titles
+    assert seen.table[1][2:4] == ["30", view(write_run(tmp_path / "b", num_lines=3)).table[1][3]]
+    assert seen.table[1][-1] == "50.0 %"
+
+
 def test_facts_of_any_shape_are_flattened(tmp_path):
     (run,) = view(
         write_run(tmp_path / "a", facts={"x": {"y": [1, 2]}, "starts": [{"gpu": None}, {"gpu": True}]})
@@ -44,7 +56,7 @@ def test_a_run_without_metrics_says_so(tmp_path):
     seen = view(run)
     assert seen.curves == []
     assert seen.runs[0].notes[0].startswith("No metrics yet")
-    assert seen.table[1] == ["a", *["–"] * 8]
+    assert seen.table[1] == ["a", *["–"] * 9]
 
 
 def test_a_line_that_is_being_written_is_left_out(tmp_path):
@@ -52,6 +64,28 @@ def test_a_line_that_is_being_written_is_left_out(tmp_path):
     with (run / "metrics.jsonl").open("a") as file:
         file.write('{"step": 4')
     assert view(run).table[1][2] == "30"
+
+
+def test_a_line_that_was_cut_short_is_a_note_unless_the_run_is_at_work(tmp_path):
+    run = write_run(tmp_path / "a", num_lines=3)
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 4')
+    with FileLock(run / "lock"):
+        assert not any("cut short" in note for note in view(run).runs[0].notes)
+    assert "metrics.jsonl, line 4, was cut short and is left out." in view(run).runs[0].notes
+
+
+def test_run_json_that_no_training_wrote_is_shown_with_a_note(tmp_path):
+    (seen,) = view(write_run(tmp_path / "a", facts={"seed": 1})).runs
+    assert seen.facts == [("seed", "1")]
+    assert "run.json is not as a training writes it: no 'shards'." in seen.notes
+
+
+def test_many_damaged_lines_are_counted(tmp_path):
+    run = write_run(tmp_path / "a", num_lines=2)
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write("{\n" * 5)
+    assert "2 more lines of metrics.jsonl cannot be read." in view(run).runs[0].notes
 
 
 def test_damaged_files_are_notes(tmp_path):

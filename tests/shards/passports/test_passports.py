@@ -2,59 +2,27 @@
 
 import shutil
 
-import av
 import numpy as np
 import pandas as pd
 import pytest
 
 from tests.helpers.paths import RELEASE_0_1
-from tests.helpers.raw_k400 import Raw, run_build
+from tests.helpers.raw_k400 import run_build
+from tests.helpers.two_laboratories import download
 from vidprep.errors import ShardError
 from vidprep.shards.passports.comparison import compare_passports
 from vidprep.shards.passports.content_hash import SAME_CONTENT_BITS, content_hash, differing_bits
 from vidprep.shards.passports.making import hash_contents, open_passport, passport_of
 from vidprep.shards.passports.passport import make_passport, read_passport, write_passport
+from vidprep.shards.shard_set import ShardSet
 
 NUM_VIDEOS = 8
 
 
-def scene(path, seed, *, size=(160, 120), crf=23, num_frames=20):
-    """A moving pattern of smooth blobs, other ones for every seed; the same ones at any size."""
-    random = np.random.default_rng(seed)
-    centres, speeds = random.uniform(0, 1, (6, 2)), random.uniform(-0.02, 0.02, (6, 2))
-    colours = random.uniform(40, 215, (6, 3))
-    width, height = size
-    y, x = np.mgrid[:height, :width] / np.array([height, width])[:, None, None]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25, options={"crf": str(crf)})
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        for number in range(num_frames):
-            image = np.zeros((height, width, 3))
-            for centre, speed, colour in zip(centres, speeds, colours, strict=True):
-                cy, cx = (centre + number * speed) % 1
-                image += np.exp(-40 * ((y - cy) ** 2 + (x - cx) ** 2))[..., None] * colour
-            container.mux(
-                stream.encode(av.VideoFrame.from_ndarray(image.clip(0, 255).astype(np.uint8), "rgb24"))
-            )
-        container.mux(stream.encode())
-
-
-def laboratory(folder, downloads, *, missing=(), other_encoding=(), swapped=()):
-    """A K400-like raw folder and the set that is built from it; what both download is the same file."""
-    raw = Raw(folder / "raw")
-    wrong = dict(zip(swapped, reversed(swapped), strict=True))
-    for number in range(NUM_VIDEOS):
-        split = "train" if number < 6 else "val"
-        path = raw.add(f"video{number}", split=split, write=False)
-        if number not in missing:
-            size, crf = ((320, 240), 30) if number in other_encoding else ((160, 120), 23)
-            seed = wrong.get(number, number)
-            download = downloads / f"{seed}_{crf}.mp4"
-            if not download.exists():
-                scene(download, seed, size=size, crf=crf)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(download, path)
+def laboratory(folder, downloads, **differences):
+    """What is built from the downloads of a laboratory."""
+    splits = ["train"] * 6 + ["val"] * 2
+    raw = download(folder / "raw", downloads, splits, **differences)
     out = folder / "set"
     done = run_build(raw, out, "--sync")
     assert done.returncode == 0, done.stderr
@@ -79,7 +47,7 @@ def theirs(downloads, tmp_path_factory):
 
 
 def full_passport(shards_dir):
-    return passport_of(shards_dir, contents=hash_contents(shards_dir))
+    return passport_of(ShardSet.open(shards_dir), contents=hash_contents(ShardSet.open(shards_dir)))
 
 
 def videos(comparison, relation):

@@ -14,7 +14,7 @@ from vidprep.analysis.erf.files import Kept, read_arrays, write_arrays
 from vidprep.analysis.erf.measure import FeatureMap, Neuron, measure_erf
 from vidprep.errors import CheckpointError
 from vidprep.model.receptive_field import Field, receptive_fields
-from vidprep.model.weights import load_network
+from vidprep.model.weights import load_i3d_resnet
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def common_field(checkpoints: Sequence[Path], temporal_stride: bool) -> Field:
     """
     common: Field | None = None
     for path in checkpoints:
-        field = list(receptive_fields(load_network(path, temporal_stride=temporal_stride)).values())[-1]
+        field = list(receptive_fields(load_i3d_resnet(path, temporal_stride=temporal_stride)).values())[-1]
         common = common or field
         if field != common:
             sizes = ["x".join(str(axis.size) for axis in each) for each in (field, common)]
@@ -103,7 +103,7 @@ def measure_field(
         return found["erf"]
     kept = Kept(target.draws_path, draws)
     field = measure_erf(
-        FeatureMap(load_network(target.checkpoint, temporal_stride=settings.temporal_stride)),
+        FeatureMap(load_i3d_resnet(target.checkpoint, temporal_stride=settings.temporal_stride)),
         settings.clip_shape,
         settings.neuron,
         num_draws=settings.num_draws,

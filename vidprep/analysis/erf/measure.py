@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from vidprep.analysis.erf.files import Kept
+from vidprep.harness.device import computing_in
 
 Neuron = tuple[int, int, int]
 Progress = Callable[[int, int], None]
@@ -60,7 +61,7 @@ def gradient(model: nn.Module, x: torch.Tensor, neuron: Neuron) -> torch.Tensor:
     """Return d (sum of the neuron's channels) / d x, of x's shape."""
     t, h, w = neuron
     x = x.detach().requires_grad_()
-    with torch.enable_grad(), torch.backends.cudnn.flags(allow_tf32=False):
+    with torch.enable_grad(), computing_in("fp32"):
         (grad,) = torch.autograd.grad(model(x)[0, :, t, h, w].sum(), x)
     return grad
 

@@ -14,8 +14,9 @@ from vidprep.analysis.erf.summary import summarise_erf
 from vidprep.analysis.files import remove_earlier, write_figure, write_json
 from vidprep.analysis.growth_figures import erf_growth_figure
 from vidprep.errors import CheckpointError
+from vidprep.files import distinct_names
 from vidprep.model.receptive_field import Field
-from vidprep.model.weights import load_network
+from vidprep.model.weights import load_i3d_resnet
 
 OnDraw = Callable[[int, int, str], object]
 
@@ -86,13 +87,10 @@ def analyse_erf(
 
 
 def _file_targets(paths: list[Path], out_dir: Path) -> list[Target]:
-    paths = list(dict.fromkeys(paths))
-    file_names = [path.name for path in paths]
-    targets = []
-    for number, path in enumerate(paths, start=1):
-        name = path.name if file_names.count(path.name) == 1 else str(path)
-        targets.append(Target(name, path, out_dir / ("erf.npz" if number == 1 else f"erf-{number}.npz")))
-    return targets
+    return [
+        Target(name, path, out_dir / ("erf.npz" if number == 1 else f"erf-{number}.npz"))
+        for number, (name, path) in enumerate(distinct_names(paths).items(), start=1)
+    ]
 
 
 def _epoch_targets(run: Path, every: int, out_dir: Path) -> list[Target]:
@@ -107,7 +105,7 @@ def _epoch_targets(run: Path, every: int, out_dir: Path) -> list[Target]:
 
 
 def _place(checkpoint: Path, clip_shape: Neuron, neuron: Neuron | None, temporal_stride: bool) -> Neuron:
-    shape = map_shape(FeatureMap(load_network(checkpoint, temporal_stride=temporal_stride)), clip_shape)
+    shape = map_shape(FeatureMap(load_i3d_resnet(checkpoint, temporal_stride=temporal_stride)), clip_shape)
     where = neuron or middle_neuron(shape)
     check_neuron(where, shape)
     return where
@@ -157,7 +155,7 @@ def _facts(target: Target, field: np.ndarray, settings: Settings, theory: Field)
 
 
 def _remove_earlier(run: Path | None, out_dir: Path) -> None:
-    """Delete what an earlier command told; fields stay, each takes minutes and knows what it is of."""
+    """Delete an earlier command's files, but no field: it took minutes, and its file names its network."""
     remove_earlier(out_dir, ["erf.json", "frames-*.png"])
     if not run and not (out_dir / "growth.parquet").exists():  # which only `vidprep filters` writes
         remove_earlier(out_dir, ["growth.json", "growth.png"])

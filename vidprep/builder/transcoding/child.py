@@ -5,18 +5,32 @@ import functools
 import math
 import os
 import resource
+import signal
 import subprocess
 import tempfile
 import threading
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO
+from pathlib import Path
+from typing import IO, Any
 
-# Enough to see how a log begins and how it ends; a hostile video can make FFmpeg write without end.
+# Enough to see how a log begins and how it ends; a hostile video can make FFmpeg write without end. Of what
+# lies between, the first line of each kind is kept: lines that differ in nothing but numbers are of one kind.
 _LOG_HEAD_BYTES = 128 * 1024
 _LOG_TAIL_BYTES = 64 * 1024
+_MAX_KINDS = 1000
+_MAX_LINE_BYTES = 1000
 # No stored video and no log is as large, unless somebody means harm.
 _MAX_FILE_BYTES = 4 * 2**30
 _KEPT_VARIABLES = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES")
+_FIRST_LOOK_SECONDS, _MAX_LOOK_SECONDS = 0.02, 1.0
+# Becomes the command when it reads a line, so that the limits hold from the command's first moment.
+_GATE = 'read -r _ && exec "$@" </dev/null'
+_GATE_NAME = "vidprep-gate"  # how the shell's own complaints begin
+_NO_MEMORY = "Cannot allocate memory"
+# Reads a line and ends, or, if there never comes one because its parent was killed, kills a process group.
+_REAPER = 'read -r _ || kill -s KILL -- "-$0"'
 
 
 @dataclass(frozen=True)
@@ -25,53 +39,152 @@ class Ended:
 
     Attributes:
         returncode: As `subprocess` gives it: negative for a signal.
-        log: What it wrote to its standard error; the middle of a very long log is left out.
+        log: What it wrote to its standard error; of the middle of a very long log one line of each kind.
         timed_out: Whether it was killed for taking too long.
+        peak_mb: The largest address space that was seen, in MiB; 0 if nobody could look.
     """
 
     returncode: int
     log: str
     timed_out: bool = False
+    peak_mb: int = 0
 
 
 def run_child(command: list[str], *, timeout_seconds: float, memory_mb: int) -> Ended:
     """Run a command to its end, within limits.
 
     The child has a session of its own: Ctrl-C in a terminal does not reach it, so a build that stops
-    can finish the video in hand instead of rejecting it.
+    can finish the video in hand instead of rejecting it. If this process is killed, so is the child.
 
     Args:
-        timeout_seconds: Wall-clock limit; the child is killed when it is over.
+        timeout_seconds: The child is killed after that many seconds; time in which this process is
+            suspended, too, as by a batch system or a frozen container, does not count.
         memory_mb: Limit of its address space in MiB (Linux only).
+
+    Raises:
+        OSError: If the command cannot be started.
     """
     with tempfile.TemporaryFile() as log:
-        child = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=log,
-            env=_environment(),
-            start_new_session=True,
-        )
-        # A timer, not wait(timeout): that one polls, and costs a short video a quarter of its time.
-        too_late = threading.Event()
-        timer = threading.Timer(timeout_seconds, _kill, [child, too_late])
-        timer.start()
+        child = _start_behind_gate(command, log)
+        watch = _Watch(child.pid, timeout_seconds)
         try:
             _limit(child.pid, memory_mb=memory_mb, cpu_seconds=4 * math.ceil(timeout_seconds))
+            with _reaper(child.pid), watch:
+                _open_gate(child)
+                _wait_without_reaping(child)
             returncode = child.wait()
-            return Ended(returncode, _read_ends(log), timed_out=too_late.is_set())
         except BaseException:
             child.kill()
             child.wait()
             raise
-        finally:
-            timer.cancel()
+        said = _read_ends(log)
+    if said.startswith(f"{_GATE_NAME}: ") and _NO_MEMORY not in said:
+        raise OSError(said.removeprefix(f"{_GATE_NAME}: ").strip())
+    # One that ended well was in time, whatever the clock says of a machine that had been asleep.
+    return Ended(returncode, said, watch.killed and returncode != 0, watch.peak_mb)
 
 
-def _kill(child: subprocess.Popen[bytes], too_late: threading.Event) -> None:
-    too_late.set()
-    child.kill()  # SIGKILL: it also ends a stopped process
+def _start_behind_gate(command: list[str], log: IO[bytes]) -> "subprocess.Popen[bytes]":
+    """Start a shell that waits to become the command; in an image without a shell, the command itself."""
+    streams: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": log}
+    common: dict[str, Any] = {"env": _environment(), "start_new_session": True, **streams}
+    try:
+        return subprocess.Popen(
+            ["/bin/sh", "-c", _GATE, _GATE_NAME, *command], stdin=subprocess.PIPE, **common
+        )
+    except FileNotFoundError:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, **common)
+
+
+def _open_gate(child: "subprocess.Popen[bytes]") -> None:
+    if child.stdin:
+        with contextlib.suppress(BrokenPipeError):  # killed from outside before it began
+            child.stdin.write(b"\n")
+            child.stdin.close()
+
+
+class _Watch:
+    """A thread that kills a process after some seconds, and looks at its size meanwhile.
+
+    Args:
+        pid: A process that nobody reaps while the watch is on: its number cannot become another's.
+        timeout_seconds: Counted by looks. A look that comes late, because this process was suspended, counts
+            as one that did not.
+    """
+
+    # A thread, not wait(timeout): that one polls, and costs a short video a quarter of its time.
+    def __init__(self, pid: int, timeout_seconds: float) -> None:
+        self.killed = False
+        self.peak_mb = 0
+        self._pid = pid
+        self._left = timeout_seconds
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look_on, name="vidprep-watch", daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _look_on(self) -> None:
+        step = _FIRST_LOOK_SECONDS
+        while not self._waited(min(step, self._left)):
+            self.peak_mb = max(self.peak_mb, _peak_mb(self._pid))
+            if self._left <= 0:
+                self.killed = True
+                os.kill(self._pid, signal.SIGKILL)  # it also ends a stopped process
+                return
+            step = min(2 * step, _MAX_LOOK_SECONDS)
+
+    def _waited(self, seconds: float) -> bool:
+        start = time.monotonic()
+        ended = self._ended.wait(seconds)
+        self._left -= min(time.monotonic() - start, 2 * seconds)
+        return ended
+
+
+@contextlib.contextmanager
+def _reaper(pid: int) -> Iterator[None]:
+    """Keep a shell that kills the child's process group if this process is killed before the block ends.
+
+    The death signal of Linux would come when the thread ends that started the child, not the process; and
+    a child that is stopped does not notice anything by itself.
+    """
+    try:
+        reaper = subprocess.Popen(
+            ["/bin/sh", "-c", _REAPER, str(pid)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except FileNotFoundError:  # an image without a shell: RLIMIT_CPU ends a child that is not stopped
+        yield
+        return
+    try:
+        yield
+    finally:
+        with contextlib.suppress(BrokenPipeError):
+            reaper.communicate(b"\n")
+
+
+def _wait_without_reaping(child: "subprocess.Popen[bytes]") -> None:
+    if hasattr(os, "waitid"):
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    else:  # macOS before Python 3.13
+        child.wait()
+
+
+def _peak_mb(pid: int) -> int:
+    """Return the largest address space that a process has had, in MiB; 0 if the system does not tell."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_bytes()
+    except OSError:
+        return 0
+    _, found, rest = status.partition(b"VmPeak:")
+    return int(rest.split()[0]) >> 10 if found else 0
 
 
 @functools.cache
@@ -88,7 +201,7 @@ def _limit(pid: int, *, memory_mb: int, cpu_seconds: int) -> None:
         return
     limits = {
         resource.RLIMIT_AS: memory_mb * 2**20,
-        resource.RLIMIT_CPU: cpu_seconds,  # ends a child whose parent was killed, and its timer with it
+        resource.RLIMIT_CPU: cpu_seconds,
         resource.RLIMIT_FSIZE: _MAX_FILE_BYTES,
         resource.RLIMIT_CORE: 0,
     }
@@ -103,8 +216,21 @@ def _read_ends(log: IO[bytes]) -> str:
     size = log.seek(0, os.SEEK_END)
     log.seek(0)
     data = log.read(_LOG_HEAD_BYTES)
-    if size > _LOG_HEAD_BYTES:
-        tail_start = max(_LOG_HEAD_BYTES, size - _LOG_TAIL_BYTES)
+    tail_start = max(_LOG_HEAD_BYTES, size - _LOG_TAIL_BYTES)
+    if tail_start > _LOG_HEAD_BYTES:
+        log.seek(data.rfind(b"\n") + 1 or _LOG_HEAD_BYTES)  # the line that is cut here is read once more
+        data += b"\n" + b"".join(_kinds_of_lines(log, tail_start))
         log.seek(tail_start)
-        data += b"\n" * (tail_start > _LOG_HEAD_BYTES) + log.read()
-    return data.decode("utf-8", errors="replace")
+    return (data + log.read()).decode("utf-8", errors="replace")
+
+
+def _kinds_of_lines(log: IO[bytes], stop: int) -> Iterator[bytes]:
+    """Yield the first line of each kind that begins before `stop`."""
+    seen: set[bytes] = set()
+    begins = log.tell() != _LOG_HEAD_BYTES  # else in the middle of a line
+    while log.tell() < stop and (line := log.readline(_MAX_LINE_BYTES)):
+        kind, ends = line.translate(None, b"0123456789"), line.endswith(b"\n")
+        if begins and kind not in seen and len(seen) < _MAX_KINDS:
+            seen.add(kind)
+            yield line if ends else line + b"\n"
+        begins = ends

@@ -7,7 +7,9 @@ from typing import Any
 
 import ffmpeg
 
+from vidprep.builder.transcoding.segments import Cut
 from vidprep.recipes.recipe import Transcode
+from vidprep.shards.passports.content_hash import GRID_HEIGHT, GRID_WIDTH
 
 # Containers that raw videos come in. Playlists and scripts (hls, concat, ...) name other files: no videos.
 _CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,gif,m4v,h264,hevc,ivf"
@@ -24,9 +26,22 @@ _CLEAN: dict[str, Any] = {
 }
 
 
-def encode_command(ffmpeg_path: str, source: Path, target: Path, settings: Transcode) -> list[str]:
-    """Return the command that decodes a video and stores it as the recipe says, frame by frame."""
-    return _with_files(_encode_template(ffmpeg_path, settings), source, target)
+def encode_command(
+    ffmpeg_path: str,
+    source: Path,
+    target: Path,
+    settings: Transcode,
+    *,
+    cut: Cut | None = None,
+    frame_rate: float = 0.0,
+) -> list[str]:
+    """Return the command that decodes a video and stores it as the recipe says, frame by frame.
+
+    Args:
+        cut: The part of the source to store; None: all of it.
+        frame_rate: Of images, one behind the other; 0.0: the source is a video.
+    """
+    return _with_files(_encode_template(ffmpeg_path, settings, cut, frame_rate), source, target)
 
 
 def remux_command(ffmpeg_path: str, source: Path, target: Path) -> list[str]:
@@ -34,9 +49,28 @@ def remux_command(ffmpeg_path: str, source: Path, target: Path) -> list[str]:
     return _with_files(_remux_template(ffmpeg_path), source, target)
 
 
-def decode_command(ffmpeg_path: str, source: Path) -> list[str]:
-    """Return the command that decodes a video and throws the frames away."""
-    return _with_files(_decode_template(ffmpeg_path), source, target=Path())
+def decode_command(
+    ffmpeg_path: str, source: Path, decoder: str | None = None, *, cut: Cut | None = None
+) -> list[str]:
+    """Return the command that decodes a video and throws the frames away.
+
+    Args:
+        decoder: One of FFmpeg's, instead of the one that it would choose.
+        cut: The part of the source to decode; None: all of it.
+    """
+    return _with_files(_decode_template(ffmpeg_path, decoder, cut), source, target=Path())
+
+
+def grids_command(
+    ffmpeg_path: str, source: Path, target: Path, *, cut: Cut | None = None, frame_rate: float = 0.0
+) -> list[str]:
+    """Return the command that decodes a video and writes (8, 9) grey levels of every frame, a byte each.
+
+    Args:
+        cut: The part of the source to look at; None: all of it.
+        frame_rate: Of images, one behind the other; 0.0: the source is a video.
+    """
+    return _with_files(_grids_template(ffmpeg_path, cut, frame_rate), source, target)
 
 
 # ffmpeg-python takes milliseconds to write a command that is the same for every video, but for two names.
@@ -48,9 +82,12 @@ def _with_files(template: tuple[str, ...], source: Path, target: Path) -> list[s
     return [files.get(word, word) for word in template]
 
 
-@functools.cache
-def _encode_template(ffmpeg_path: str, settings: Transcode) -> tuple[str, ...]:
-    video = _upright_square_pixels(_input()["V:0"], settings)
+@functools.lru_cache(maxsize=32)  # each part of a source has a command of its own
+def _encode_template(
+    ffmpeg_path: str, settings: Transcode, cut: Cut | None, frame_rate: float
+) -> tuple[str, ...]:
+    source = _input(cut, frame_rate)["V:0"]
+    video = _upright_square_pixels(_cut(source, cut) if cut else source, settings)
     options = _CLEAN | {
         "fps_mode": "passthrough",  # every decoded frame once, none added, none dropped
         "flags:v": "+bitexact",
@@ -58,7 +95,7 @@ def _encode_template(ffmpeg_path: str, settings: Transcode) -> tuple[str, ...]:
         "bsf:v": r"setts=pts=PTS:dts=DTS:duration=if(N\,DTS-PREV_INDTS\,DURATION)",
         **_ENCODER_OPTIONS[settings.encoder](settings),
     }
-    return _compile(ffmpeg.output(video, _TARGET, **options), ffmpeg_path)
+    return _compile(_on_its_clock(ffmpeg.output(video, _TARGET, **options), cut), ffmpeg_path)
 
 
 @functools.cache
@@ -67,17 +104,50 @@ def _remux_template(ffmpeg_path: str) -> tuple[str, ...]:
     return _compile(output, ffmpeg_path)
 
 
-@functools.cache
-def _decode_template(ffmpeg_path: str) -> tuple[str, ...]:
+@functools.lru_cache(maxsize=32)
+def _decode_template(ffmpeg_path: str, decoder: str | None, cut: Cut | None) -> tuple[str, ...]:
     options = {"an": None, "fps_mode": "passthrough", "format": "null"}
-    return _compile(ffmpeg.output(_input()["V:0"], "-", **options), ffmpeg_path)
+    video = _input(cut, decoder=decoder)["V:0"]
+    output = ffmpeg.output(_cut(video, cut) if cut else video, "-", **options)
+    return _compile(_on_its_clock(output, cut), ffmpeg_path)
 
 
-def _input() -> Any:
+@functools.lru_cache(maxsize=32)
+def _grids_template(ffmpeg_path: str, cut: Cut | None, frame_rate: float) -> tuple[str, ...]:
+    source = _input(cut, frame_rate)["V:0"]
+    frames = _cut(source, cut) if cut else source
+    cells = frames.filter("scale", w=GRID_WIDTH, h=GRID_HEIGHT, flags="area+accurate_rnd+bitexact")
+    options = {"an": None, "fps_mode": "passthrough", "format": "rawvideo"}
+    output = ffmpeg.output(cells.filter("format", "gray"), _TARGET, **options)
+    return _compile(_on_its_clock(output, cut), ffmpeg_path)
+
+
+def _on_its_clock(output: Any, cut: Cut | None) -> Any:
+    """Keep the times of a source that is cut: its own, counted from its first frame."""
+    return output.global_args("-copyts", "-start_at_zero") if cut else output
+
+
+def _cut(video: Any, cut: Cut) -> Any:
+    # `trim` ends the reading; as an option of the input FFmpeg would count from where its seek landed.
+    if cut.stop_seconds is not None:
+        video = video.filter("trim", end=f"{cut.stop_seconds:.6f}")
+    if cut.stop_frame is not None:
+        video = video.filter("trim", end_frame=cut.stop_frame)
+    return video.filter("select", cut.expression)
+
+
+def _input(cut: Cut | None = None, frame_rate: float = 0.0, decoder: str | None = None) -> Any:
+    options: dict[str, Any] = {"format": "mjpeg", "framerate": frame_rate} if frame_rate else {}
+    if cut and cut.seek_seconds is not None:
+        # The filter chooses the frames; FFmpeg's own trimming rounds to its clock.
+        options |= {"ss": f"{cut.seek_seconds:.6f}", "noaccurate_seek": None}
+    if decoder:
+        options["c:v"] = decoder
     return ffmpeg.input(
         _SOURCE,
+        **options,
         protocol_whitelist="file",
-        format_whitelist=_CONTAINERS,
+        format_whitelist="mjpeg" if frame_rate else _CONTAINERS,
         threads=1,
         reinit_filter=0,  # a change of resolution must not restart the frame counter
         max_error_rate=1,  # we judge errors ourselves

@@ -24,9 +24,17 @@ _WRITTEN = re.compile(
 )
 _STOPPED = re.compile(r"^\[info\] Exiting normally, received signal (\d+)", re.MULTILINE)
 _DURATION = re.compile(r"^\[info\]   Duration: (\d+):(\d+):([\d.]+)", re.MULTILINE)
+_FIRST_FRAME = re.compile(r"^\[Eval\] \[info\] (-?\d+\.\d+)", re.MULTILINE)
 _RATE = re.compile(r"([\d.]+)(k?) fps")
+_SIZE = re.compile(r", (\d+)x(\d+)[ ,]")
+_TURN = re.compile(
+    r"^\[info\]  +(?:displaymatrix|Display Matrix): rotation of (-?[\d.]+) degrees", re.MULTILINE
+)
 _SIZE_AND_RATE = re.compile(r", (\d+)x(\d+)[ ,].*?([\d.]+)(k?) fps")
-_ERROR = re.compile(r"^((?:\[[^\]]*\] )*)\[(?:error|fatal)\] (.*)$", re.MULTILINE)
+_ERROR = re.compile(
+    r"^((?:\[[^\]]*\] )*)\[(?:(?:error|fatal)\] (.*)|warning\] (corrupt decoded frame))$", re.MULTILINE
+)
+_WARNING = re.compile(r"^(?:\[[^\]]*\] )*\[warning\] (.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,8 @@ class FFmpegLog:
         source_stream: FFmpeg's own description of the source video, e.g. "Video: h264 (High), ...".
         num_frames_announced: By the header of an MP4, about; 0 if it does not tell. Other containers announce
             no number of frames.
+        num_frames_by_duration: By the header's duration and rate, in any container; 0 if it does not tell.
+        source_size: Width and height of the source, upright, in its own pixels; (0, 0) if unknown.
         has_counts: Whether FFmpeg came to its end, where it counts packets and frames.
         stopped_by_signal: The signal that made FFmpeg end early, or 0.
         num_packets: Video packets read.
@@ -48,14 +58,20 @@ class FFmpegLog:
         width: Of the output in pixels, 0 if there was none.
         height: Of the output in pixels, 0 if there was none.
         fps: Of the output, rounded to two decimals.
-        complaints: Errors of the demuxer and the video decoder: the video is not whole.
-        errors: All error lines, whoever wrote them.
+        complaints: Errors of the demuxer and the video decoder, and the decoder's warnings of frames that it
+            had to make up: the video is not whole.
+        errors: All such lines, whoever wrote them.
+        warnings: Lines of the next lower level, whoever wrote them.
+        duration_seconds: Of the source by its header; 0.0 if it does not tell.
+        first_frame_seconds: Time of the first frame decoded, where the command asks for it; else None.
     """
 
     container: str
     streams: tuple[str, ...]
     source_stream: str
     num_frames_announced: int
+    num_frames_by_duration: int
+    source_size: tuple[int, int]
     has_counts: bool
     stopped_by_signal: int
     num_packets: int
@@ -67,6 +83,15 @@ class FFmpegLog:
     fps: float
     complaints: tuple[str, ...]
     errors: tuple[str, ...]
+    warnings: tuple[str, ...]
+    duration_seconds: float = 0.0
+    first_frame_seconds: float | None = None
+
+    @property
+    def source_codec(self) -> str:
+        """FFmpeg's name of the source video's codec, e.g. "h264"; "" if there is none."""
+        words = _DECODER_WORDS.match(self.source_stream)
+        return words[1] if words else ""
 
 
 def parse_log(log: str) -> FFmpegLog:
@@ -76,14 +101,18 @@ def parse_log(log: str) -> FFmpegLog:
     before, after = (log[: output.start()], log[output.start() :]) if output else (log, "")
     source_stream = _first(_VIDEO_STREAM, before)
     container = _first(_INPUT, log)
+    by_duration = _frames_by_duration(before, source_stream)
     read = _READ.search(log)
+    first = _FIRST_FRAME.search(log)
     size = _SIZE_AND_RATE.search(_first(_VIDEO_STREAM, after))
-    errors = [(match[1], match[2].strip()) for match in _ERROR.finditer(log)]
+    errors = [(match[1], (match[2] or match[3]).strip()) for match in _ERROR.finditer(log)]
     return FFmpegLog(
         container=container,
         streams=tuple(_ANY_STREAM.findall(before)),
         source_stream=source_stream,
-        num_frames_announced=_frames_announced(before, source_stream) if "mp4" in container else 0,
+        num_frames_announced=by_duration if "mp4" in container else 0,
+        num_frames_by_duration=by_duration,
+        source_size=_source_size(before, source_stream),
         has_counts=read is not None,
         stopped_by_signal=int(_first(_STOPPED, log) or 0),
         num_packets=int(read[1]) if read else 0,
@@ -95,15 +124,30 @@ def parse_log(log: str) -> FFmpegLog:
         fps=_frames_per_second(size[3], size[4]) if size else 0.0,
         complaints=_unique(text for origin, text in errors if _is_about_the_video(origin, source_stream)),
         errors=_unique(text for _, text in errors),
+        warnings=_unique(_WARNING.findall(log)),
+        duration_seconds=_duration(before),
+        first_frame_seconds=float(first[1]) if first else None,
     )
 
 
-def _frames_announced(header: str, source_stream: str) -> int:
-    duration, rate = _DURATION.search(header), _RATE.search(source_stream)
-    if not (duration and rate):
-        return 0
-    hours, minutes, seconds = (float(part) for part in duration.groups())
-    return round((3600 * hours + 60 * minutes + seconds) * _frames_per_second(rate[1], rate[2]))
+def _frames_by_duration(header: str, source_stream: str) -> int:
+    rate = _RATE.search(source_stream)
+    return round(_duration(header) * _frames_per_second(rate[1], rate[2])) if rate else 0
+
+
+def _duration(header: str) -> float:
+    found = _DURATION.search(header)
+    hours, minutes, seconds = (float(part) for part in found.groups()) if found else (0.0, 0.0, 0.0)
+    return 3600 * hours + 60 * minutes + seconds
+
+
+def _source_size(header: str, source_stream: str) -> tuple[int, int]:
+    size, turn = _SIZE.search(source_stream), _TURN.search(header)
+    if not size:
+        return (0, 0)
+    width, height = int(size[1]), int(size[2])
+    lies = turn is not None and round(float(turn[1])) % 180 == 90
+    return (height, width) if lies else (width, height)
 
 
 def _frames_per_second(number: str, thousands: str) -> float:
@@ -113,7 +157,7 @@ def _frames_per_second(number: str, thousands: str) -> float:
 def _is_about_the_video(origin: str, source_stream: str) -> bool:
     """Tell whether an error line comes from the demuxer or the video decoder, by its `[who]` prefixes.
 
-    Damaged audio is nobody's business here: the stored video has none.
+    Damaged audio does not matter: the stored video has none.
     """
     words = _DECODER_WORDS.match(source_stream)
     names = {"in#0", "vist#0", *(word for word in (words.groups() if words else ()) if word)}

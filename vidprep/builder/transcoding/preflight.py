@@ -1,12 +1,11 @@
 """Before the first video: does this machine's FFmpeg do what the recipe asks for?"""
 
 import functools
-import os
 import platform
 import subprocess
-import tempfile
 from pathlib import Path
 
+from vidprep.builder.transcoding.scratch import scratch_folder
 from vidprep.builder.transcoding.transcode import check_stored, transcode
 from vidprep.errors import ToolError, VideoRejected
 from vidprep.ffmpeg import check_encoder, ffmpeg_version, find_ffmpeg
@@ -35,7 +34,7 @@ def checked_ffmpeg(ffmpeg: str | None, version: str, settings: Transcode) -> str
         )
     if settings.mode == "encode":
         check_encoder(path, settings.encoder)
-    with tempfile.TemporaryDirectory(prefix=f"vidprep-{os.getpid()}-") as scratch:
+    with scratch_folder() as scratch:
         video = _make_video(path, Path(scratch) / "trial.mkv")
         try:
             stored = transcode(video, Path(scratch), settings.model_copy(update={"min_frames": 1}), path)

@@ -1,26 +1,37 @@
 """One raw video to one stored video, or the reason why not.
 
-Only the FFmpeg child opens a source; this process sees nothing of it but FFmpeg's log and, in "encode" mode,
-the file that FFmpeg wrote.
+Only the FFmpeg child decodes a source. This process sees FFmpeg's log, the bytes that count or bound what an
+AVI or a transport stream holds and, in "encode" mode, the file that FFmpeg wrote.
 """
 
-import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import av
+import numpy as np
 
-from vidprep.builder.transcoding.child import Ended, run_child
-from vidprep.builder.transcoding.command import decode_command, encode_command, remux_command
-from vidprep.builder.transcoding.ffmpeg_log import FFmpegLog, parse_log
-from vidprep.errors import BuildError, BuildStopped, SourceError, VideoRejected
+from vidprep.builder.transcoding.command import decode_command, encode_command, grids_command, remux_command
+from vidprep.builder.transcoding.ffmpeg_log import FFmpegLog
+from vidprep.builder.transcoding.ffmpeg_run import run_ffmpeg
+from vidprep.builder.transcoding.frame_counts import lacks_frames
+from vidprep.builder.transcoding.log_suspicion import log_suspicion
+from vidprep.builder.transcoding.pictures import PictureWatcher
+from vidprep.builder.transcoding.segments import Cut, check_inside, is_trustworthy, plan_cut
+from vidprep.builder.transcoding.watching import count_watched
+from vidprep.errors import VideoRejected
+from vidprep.ffmpeg import has_decoder
 from vidprep.recipes.recipe import Transcode
+from vidprep.shards.passports.content_hash import (
+    GRID_HEIGHT,
+    GRID_WIDTH,
+    ContentWatcher,
+    content_hash,
+    sampled_frames,
+)
+from vidprep.shards.segment import Segment
 
-_SIGINT, _SIGKILL, _SIGTERM = 2, 9, 15
-_NO_ROOM = ("No space left on device", "Disk quota exceeded")
-_BAD_STORAGE = ("Input/output error", "Stale file handle", "Transport endpoint is not connected")
-_NO_STREAM = ("matches no streams",)
-_NO_MEMORY = ("Cannot allocate memory", "Out of memory", "malloc of size", "get_buffer() failed")
+_STRICT_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,9 @@ class TranscodedVideo:
         height: In pixels.
         fps: Nominal: frame i is shown at i / fps seconds; 0.0 if the source does not tell.
         detail: For the ledger: FFmpeg's description of the source, and what is missing of a partial video.
+        source_size: Width and height of the source's pictures, upright, in their own pixels.
+        suspect: A word of `SUSPICIONS` if it looks damaged, else "".
+        content: Fingerprint of what it shows, for the passport; None where this process decodes nothing.
     """
 
     path: Path
@@ -42,13 +56,39 @@ class TranscodedVideo:
     height: int
     fps: float
     detail: str
+    source_size: tuple[int, int] = (0, 0)
+    suspect: str = ""
+    content: bytes | None = None
 
 
-def transcode(source: Path, scratch_dir: Path, settings: Transcode, ffmpeg_path: str) -> TranscodedVideo:
+@dataclass(frozen=True)
+class RawVideo:
+    """What a raw video holds, as far as a passport tells.
+
+    Attributes:
+        num_frames: Frames that decode.
+        content: Fingerprint of what it shows.
+    """
+
+    num_frames: int
+    content: bytes
+
+
+def transcode(
+    source: Path,
+    scratch_dir: Path,
+    settings: Transcode,
+    ffmpeg_path: str,
+    *,
+    segment: Segment | None = None,
+    frame_rate: float = 0.0,
+) -> TranscodedVideo:
     """Store a video as the recipe says; `check_stored` has the last word on it.
 
     Args:
         scratch_dir: An empty folder of the caller's; the stored video is written into it.
+        segment: The part to store; None: all of it. Needs mode "encode", as images do.
+        frame_rate: Of a source that is JPEGs, one behind the other; 0.0: it is a video.
 
     Raises:
         VideoRejected: If the video cannot be used; `reason` and `detail` say why.
@@ -56,33 +96,84 @@ def transcode(source: Path, scratch_dir: Path, settings: Transcode, ffmpeg_path:
         SourceError: If the storage of the source fails.
         BuildStopped: If somebody else told FFmpeg to stop.
     """
-    store = {"encode": _encode, "copy": _copy}[settings.mode]
-    video = store(source, scratch_dir / "video.mp4", settings, ffmpeg_path)
-    if video.num_frames < settings.min_frames:
-        raise VideoRejected(
-            "too_few_frames", f"{video.num_frames} frames, min_frames = {settings.min_frames}; {video.detail}"
-        )
+    target = scratch_dir / "video.mp4"
+    if segment:
+        video = _encode_segment(source, target, settings, ffmpeg_path, segment)
+    elif settings.mode == "copy":
+        video = _copy(source, target, settings, ffmpeg_path)
+    else:
+        video = _encode(source, target, settings, ffmpeg_path, frame_rate)
+    _check_length(video.num_frames, settings, video.detail)
     return video
+
+
+def look_at_raw(
+    source: Path,
+    scratch_dir: Path,
+    settings: Transcode,
+    ffmpeg_path: str,
+    *,
+    segment: Segment | None = None,
+    frame_rate: float = 0.0,
+) -> RawVideo:
+    """Decode a raw video in a child, whether a build could use it, and take its fingerprint; store nothing.
+
+    Args:
+        scratch_dir: An empty folder of the caller's.
+        segment: The part to look at; None: all of it.
+        frame_rate: Of a source that is JPEGs, one behind the other; 0.0: it is a video.
+
+    Raises:
+        VideoRejected: If a build could not use it, as far as decoding tells.
+        BuildError, BuildStopped, SourceError: As `transcode`.
+    """
+    grids_path = scratch_dir / "grids"
+
+    def look(cut: Cut | None) -> list[str]:
+        return grids_command(ffmpeg_path, source, grids_path, cut=cut, frame_rate=frame_rate)
+
+    if segment:
+        log, detail = _read_segment(look, source, settings, ffmpeg_path, segment)
+        num_frames = log.num_frames_encoded
+    else:
+        log = run_ffmpeg(look(None), settings)
+        detail = _check_whole(_with_second_opinion(log, source, settings, ffmpeg_path), settings)
+        num_frames = log.num_frames_decoded
+    _check_length(num_frames, settings, detail)
+    grids = np.fromfile(grids_path, np.uint8).reshape(-1, GRID_HEIGHT, GRID_WIDTH)
+    if len(grids) != num_frames:
+        raise VideoRejected(
+            "frame_count", f"{num_frames} frames decoded, {len(grids)} came out of the filter; {detail}"
+        )
+    return RawVideo(num_frames, content_hash([grids[number] for number in sampled_frames(num_frames)]))
+
+
+def _check_length(num_frames: int, settings: Transcode, detail: str) -> None:
+    if num_frames < settings.min_frames:
+        raise VideoRejected(
+            "too_few_frames", f"{num_frames} frames, min_frames = {settings.min_frames}; {detail}"
+        )
 
 
 def check_stored(video: TranscodedVideo, settings: Transcode) -> TranscodedVideo:
     """Decode a video that FFmpeg has just written, from end to end, and compare the number of its frames.
 
-    In "copy" mode the child has done so already: this process does not open bytes of strangers.
+    In "copy" mode the child has done so already: this process never opens bytes from outside.
 
     Returns:
-        The video, with the exact frame rate.
+        The video, with the exact frame rate and the fingerprint of what it shows.
 
     Raises:
         VideoRejected: If it does not decode to the frames that were encoded.
     """
     if settings.mode == "copy":
         return video
+    pictures, content = PictureWatcher(video.source_size), ContentWatcher(video.num_frames)
     try:
         with av.open(str(video.path), format="mp4") as container:
             stream = container.streams.video[0]
             stream.thread_type = "NONE"  # one core a worker
-            num_frames = sum(1 for _ in container.decode(stream))
+            num_frames = count_watched(container.decode(stream), [pictures, content])
             rate, width, height = stream.average_rate, stream.width, stream.height
     except (av.FFmpegError, IndexError) as error:  # IndexError: no video stream
         raise VideoRejected(
@@ -92,28 +183,81 @@ def check_stored(video: TranscodedVideo, settings: Transcode) -> TranscodedVideo
         raise VideoRejected(
             "frame_count", f"{video.num_frames} frames encoded, {num_frames} decode again; {video.detail}"
         )
-    return replace(video, width=width, height=height, fps=float(rate) if rate else 0.0)
+    word, frame = pictures.suspicion()
+    return replace(
+        video,
+        width=width,
+        height=height,
+        fps=float(rate) if rate else 0.0,
+        detail=f"{video.detail}; suspect: {word} from frame {frame}" if word else video.detail,
+        suspect=word or video.suspect,
+        content=content.content(),
+    )
 
 
-def _encode(source: Path, target: Path, settings: Transcode, ffmpeg_path: str) -> TranscodedVideo:
-    log = _run(encode_command(ffmpeg_path, source, target, settings), settings)
-    detail = _check_whole(log, settings)
+def _encode_segment(
+    source: Path, target: Path, settings: Transcode, ffmpeg_path: str, segment: Segment
+) -> TranscodedVideo:
+    def encode(cut: Cut) -> list[str]:
+        return encode_command(ffmpeg_path, source, target, settings, cut=cut)
+
+    log, detail = _read_segment(encode, source, settings, ffmpeg_path, segment)
+    return _transcoded(target, log, detail, None)
+
+
+def _read_segment(
+    command: Callable[[Cut], list[str]],
+    source: Path,
+    settings: Transcode,
+    ffmpeg_path: str,
+    segment: Segment,
+) -> tuple[FFmpegLog, str]:
+    """Run a command on a part of a source, from shortly before it, or from the beginning where that fails.
+
+    Returns:
+        FFmpeg's log, and the ledger's detail.
+    """
+    for seek in (True, False):
+        cut = plan_cut(segment, seek=seek)
+        log = run_ffmpeg(command(cut), settings)
+        if is_trustworthy(log, cut, segment):
+            break
+    check_inside(log, segment)
+    log = _with_second_opinion(log, source, settings, ffmpeg_path, cut)
+    return log, f"segment {segment}; {_check_whole(log, settings, is_part=True)}"
+
+
+def _encode(
+    source: Path, target: Path, settings: Transcode, ffmpeg_path: str, frame_rate: float
+) -> TranscodedVideo:
+    log = run_ffmpeg(encode_command(ffmpeg_path, source, target, settings, frame_rate=frame_rate), settings)
+    detail = _check_whole(_with_second_opinion(log, source, settings, ffmpeg_path), settings)
     if log.num_frames_decoded != log.num_frames_encoded:
         raise VideoRejected(
             "frame_count",
             f"{log.num_frames_decoded} frames decoded, {log.num_frames_encoded} encoded; {detail}",
         )
-    return TranscodedVideo(target, log.num_frames_encoded, log.width, log.height, log.fps, detail)
+    return _transcoded(target, log, detail, source)
+
+
+def _transcoded(target: Path, log: FFmpegLog, detail: str, whole_source: Path | None) -> TranscodedVideo:
+    return TranscodedVideo(
+        *(target, log.num_frames_encoded, log.width, log.height, log.fps, detail, log.source_size),
+        suspect=log_suspicion(log, whole_source),
+    )
 
 
 def _copy(source: Path, target: Path, settings: Transcode, ffmpeg_path: str) -> TranscodedVideo:
-    log = _run(decode_command(ffmpeg_path, source), settings)
-    detail = _check_whole(log, settings)
-    video = TranscodedVideo(target, log.num_frames_decoded, log.width, log.height, log.fps, detail)
+    log = run_ffmpeg(decode_command(ffmpeg_path, source), settings)
+    detail = _check_whole(_with_second_opinion(log, source, settings, ffmpeg_path), settings)
+    video = TranscodedVideo(
+        *(target, log.num_frames_decoded, log.width, log.height, log.fps, detail),
+        suspect=log_suspicion(log, source),
+    )
     if "mp4" in log.container.split(","):
         return replace(video, path=source)
-    _run(remux_command(ffmpeg_path, source, target), settings)
-    stored = _run(decode_command(ffmpeg_path, target), settings)
+    run_ffmpeg(remux_command(ffmpeg_path, source, target), settings)
+    stored = run_ffmpeg(decode_command(ffmpeg_path, target), settings)
     if stored.num_frames_decoded != video.num_frames:
         raise VideoRejected(
             "frame_count",
@@ -122,82 +266,32 @@ def _copy(source: Path, target: Path, settings: Transcode, ffmpeg_path: str) -> 
     return video
 
 
-def _run(command: list[str], settings: Transcode) -> FFmpegLog:
-    """Run FFmpeg on a video and return its log, or raise what its end means."""
-    ended = _run_again_if_killed(command, settings)
-    log = parse_log(ended.log)
-    if _says(log, _NO_ROOM):
-        raise BuildError(
-            f"No room left for temporary files in {tempfile.gettempdir()}. Finished shards are kept: free "
-            "some space there, or set TMPDIR to another folder, and run the same build again."
-        )
-    if _says(log, _BAD_STORAGE):
-        raise SourceError(
-            f"{_source_of(command)}: {'; '.join(log.errors[:2])}. The storage fails, not the video: mend "
-            "it and run the same build again. Finished shards are kept."
-        )
-    if log.stopped_by_signal or -ended.returncode in (_SIGINT, _SIGTERM):
-        raise BuildStopped("FFmpeg was told to stop from outside. Run the same build again to resume it.")
-    if ended.timed_out:
-        raise VideoRejected(
-            "timed_out", f"FFmpeg needed more than timeout_seconds = {settings.timeout_seconds:g}"
-        )
-    if ended.returncode or _says(log, _NO_MEMORY):
-        raise VideoRejected(_reason(ended, log), _last_words(ended, log))
-    if not log.has_counts:
-        raise BuildError(
-            f"{_source_of(command)}: FFmpeg ended well but did not count its frames; its log cannot be read. "
-            f"Its last words: {ended.log[-200:]!r}."
-        )
-    return log
+def _with_second_opinion(
+    log: FFmpegLog, source: Path, settings: Transcode, ffmpeg_path: str, cut: Cut | None = None
+) -> FFmpegLog:
+    """Add what the codec's reference decoder complains about, where FFmpeg's own notices next to nothing.
+
+    FFmpeg's VP8 and VP9 decoders do not care whether a packet ends before its pictures do; libvpx does.
+    """
+    decoder = _STRICT_DECODERS.get(log.source_codec)
+    is_plain = "yuv420p(" in log.source_stream or "yuv420p," in log.source_stream
+    if (
+        decoder is None
+        or log.complaints
+        or log.num_decode_errors
+        or not is_plain
+        or not has_decoder(ffmpeg_path, decoder)
+    ):
+        return log
+    strict = run_ffmpeg(decode_command(ffmpeg_path, source, decoder, cut=cut), settings)
+    return replace(log, complaints=strict.complaints, num_decode_errors=strict.num_decode_errors)
 
 
-def _says(log: FFmpegLog, words: tuple[str, ...]) -> bool:
-    return any(word in line for line in log.errors for word in words)
-
-
-def _source_of(command: list[str]) -> str:
-    return command[command.index("-i") + 1].removeprefix("file:")
-
-
-def _run_again_if_killed(command: list[str], settings: Transcode) -> Ended:
-    """Run FFmpeg, twice when it is killed from outside, as the kernel does when memory is short."""
-    ended = Ended(-_SIGKILL, "")
-    for _ in range(2):
-        ended = run_child(command, timeout_seconds=settings.timeout_seconds, memory_mb=settings.memory_mb)
-        if ended.timed_out or -ended.returncode != _SIGKILL:
-            break
-    return ended
-
-
-def _reason(ended: Ended, log: FFmpegLog) -> str:
-    """Return why FFmpeg failed, in a word of `REASONS`."""
-    if _says(log, _NO_MEMORY) or -ended.returncode == _SIGKILL:
-        return "out_of_memory"
-    if ended.returncode < 0:
-        return "crashed"
-    if not log.container:
-        return "unreadable"
-    if _says(log, _NO_STREAM):
-        return "no_video_stream"
-    return "encode_failed" if log.num_frames_decoded else "undecodable"
-
-
-def _last_words(ended: Ended, log: FFmpegLog) -> str:
-    if _says(log, _NO_STREAM):
-        return f"streams found: {', '.join(log.streams) or 'none'}"
-    how = f"killed by signal {-ended.returncode}" if ended.returncode < 0 else f"exit {ended.returncode}"
-    said = "; ".join(log.errors[:2]) or "without a word"
-    return f"FFmpeg {how}: {said}"[:500]
-
-
-def _check_whole(log: FFmpegLog, settings: Transcode) -> str:
+def _check_whole(log: FFmpegLog, settings: Transcode, *, is_part: bool = False) -> str:
     """Return the ledger's detail of a video that decodes, in whole or as `partial` allows."""
     if log.num_frames_decoded == 0:
         raise VideoRejected("undecodable", f"no frame decodes; {log.source_stream}")
-    # Half, because sound may last longer than pictures, and then the header's duration is the sound's.
-    shortfall = 2 * log.num_frames_decoded < log.num_frames_announced
-    if not (log.complaints or log.num_decode_errors or shortfall):
+    if not (log.complaints or log.num_decode_errors or (not is_part and lacks_frames(log))):
         return log.source_stream
     announced = f" ({log.num_frames_announced} announced)" if log.num_frames_announced else ""
     seen = f"{log.num_frames_decoded} frames decode of {log.num_packets} packets read{announced}"

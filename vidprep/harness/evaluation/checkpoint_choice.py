@@ -7,6 +7,7 @@ from pathlib import Path
 from vidprep.errors import CheckpointError
 from vidprep.harness.run_folder import CHECKPOINTS, epoch_checkpoints
 from vidprep.model.weight_files import WeightFile, read_weights
+from vidprep.recipes.recipe import Weights
 from vidprep.shards.manifest import file_sha256
 
 _log = logging.getLogger(__name__)
@@ -48,6 +49,11 @@ def choose_checkpoint(path: Path) -> ChosenCheckpoint:
     if path.is_dir():
         _warn_unfinished(path, chosen)
     return chosen
+
+
+def choose_weights(file: WeightFile, wanted: Weights | None) -> Weights:
+    """Return which weights of a file are meant: unless told otherwise, what its recipe judges."""
+    return wanted or (file.recipe.validation.weights if file.recipe else "trained")
 
 
 def _last_epoch(run_dir: Path) -> Path:

@@ -6,9 +6,11 @@ import torch
 
 from vidprep.errors import HarnessError
 from vidprep.harness.device import Precision, autocast_dtype, computing_in, is_out_of_memory
+from vidprep.harness.evaluation.probes import probed
+from vidprep.harness.evaluation.results import Probe
 from vidprep.load.batch import Batch
 from vidprep.load.transforms import to_network_input
-from vidprep.model import I3DResNet
+from vidprep.model.network import Network
 from vidprep.recipes.recipe import Chroma, EvalViews
 
 # A view of 32 x 256 x 256 takes about half a GB of ResNet-50's maps in float32, half of that in bfloat16.
@@ -22,7 +24,13 @@ def default_micro_batch(device: torch.device, views: EvalViews) -> int:
 
 
 def view_logits(
-    network: I3DResNet, batch: Batch, *, micro_batch: int, precision: Precision, chroma: Chroma
+    network: Network,
+    batch: Batch,
+    *,
+    micro_batch: int,
+    precision: Precision,
+    chroma: Chroma,
+    probe: Probe | None = None,
 ) -> torch.Tensor:
     """Return the logits of every view, (V, C) float32 on the CPU.
 
@@ -34,6 +42,7 @@ def view_logits(
         micro_batch: Views at a time, at most.
         precision: Of the convolutions.
         chroma: How the colours are made that the network was trained on.
+        probe: How the clips are shown to it.
 
     Raises:
         HarnessError: If the device has no memory for so many.
@@ -43,7 +52,7 @@ def view_logits(
     size = math.ceil(num_views / math.ceil(num_views / micro_batch))
     try:
         parts = [
-            _logits(network, batch.rows(start, start + size), precision, chroma).cpu()
+            _logits(network, batch.rows(start, start + size), precision, chroma, probe).cpu()
             for start in range(0, num_views, size)
         ]
     except RuntimeError as error:
@@ -57,9 +66,12 @@ def view_logits(
 
 
 @torch.inference_mode()
-def _logits(network: I3DResNet, views: Batch, precision: Precision, chroma: Chroma) -> torch.Tensor:
+def _logits(
+    network: Network, views: Batch, precision: Precision, chroma: Chroma, probe: Probe | None
+) -> torch.Tensor:
     dtype = autocast_dtype(precision)
     clips = to_network_input(views, dtype=dtype or torch.float32, chroma=chroma)
+    clips = probed(clips, probe, key=views.key[0])
     with computing_in(precision), torch.autocast(clips.device.type, dtype, enabled=dtype is not None):
         logits: torch.Tensor = network(clips)
     return logits.float()

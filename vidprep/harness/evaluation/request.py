@@ -8,17 +8,24 @@ from typing import Any
 import torch
 
 from vidprep.errors import CheckpointError, RecipeError
-from vidprep.harness.class_lists import network_classes
+from vidprep.harness.class_lists import class_list, network_classes
 from vidprep.harness.device import Precision, choose_precision
-from vidprep.harness.evaluation.checkpoint_choice import ChosenCheckpoint, choose_checkpoint
-from vidprep.harness.evaluation.results import Results
+from vidprep.harness.evaluation.checkpoint_choice import (
+    ChosenCheckpoint,
+    choose_checkpoint,
+    choose_weights,
+)
+from vidprep.harness.evaluation.class_orders.order_files import ClassOrder, order_logits
+from vidprep.harness.evaluation.results import Probe, Results
 from vidprep.harness.evaluation.view_choice import Protocol, choose_head, choose_views
 from vidprep.load import LoaderOptions
 from vidprep.load.sampling.crops import eval_boxes
 from vidprep.model import I3DResNet
 from vidprep.model.centre_tap import cut_to_centre_tap
+from vidprep.model.network import Network, put_on
+from vidprep.model.weight_files import WeightFile
 from vidprep.model.weights import load_network
-from vidprep.recipes.recipe import EvalViews
+from vidprep.recipes.recipe import EvalViews, Weights
 from vidprep.shards.shard_set import ShardSet, Split
 
 
@@ -33,8 +40,11 @@ class EvalRequest:
         split: E.g. "validation".
         protocol: "ibm" takes the views and the head of that code, see `pipelines/ibm_*.toml`.
         overrides: `eval_views.KEY=VALUE` settings.
-        centre_tap: Cut the temporal kernels to their centre tap first: what the network knows without motion.
+        centre_tap: Cut the temporal kernels to their centre tap first, which breaks most networks.
+        probe: Show the clips still, out of order or backwards, see `probes`.
+        classes: The order of a network's classes whose file does not name them, see `class_orders`.
         precision: Of the convolutions; None: "bf16" on a GPU, "fp32" on a CPU.
+        weights: "trained", or "ema": their average; None: what the checkpoint's recipe judges.
         micro_batch: Views that the network takes at a time; None: 8 of 32x256x256 on a GPU, 2 on a CPU.
         options: How to read and decode.
 
@@ -49,7 +59,10 @@ class EvalRequest:
     protocol: Protocol | None = None
     overrides: Sequence[str] = ()
     centre_tap: bool = False
+    probe: Probe | None = None
+    classes: str | None = None
     precision: Precision | None = None
+    weights: Weights | None = None
     micro_batch: int | None = None
     options: LoaderOptions = LoaderOptions()  # noqa: RUF009  (frozen)
 
@@ -63,7 +76,8 @@ class Evaluation:
     """All that decides the scores.
 
     Attributes:
-        checkpoint: The weights.
+        checkpoint: The file.
+        weights: Which of its weights.
         network: With these weights, in eval mode, on the device.
         classes: Names in label order, one for each logit.
         shards: The shard set ...
@@ -71,18 +85,28 @@ class Evaluation:
         views: Of each video.
         protocol: Whose views and head these are; None for the recipe's own.
         centre_tap: Whether the temporal kernels were cut to their centre tap, see `model.centre_tap`.
+        probe: How the clips are shown.
+        class_order: Which logits are those of `classes`; None: they are in order.
         precision: Of the convolutions.
     """
 
     checkpoint: ChosenCheckpoint
-    network: I3DResNet
+    weights: Weights
+    network: Network
     classes: tuple[str, ...]
     shards: ShardSet
     split: Split
     views: EvalViews
     protocol: Protocol | None
     centre_tap: bool
+    probe: Probe | None
+    class_order: ClassOrder | None
     precision: Precision
+
+    @property
+    def names_classes(self) -> bool:
+        """Tell whether it is known which class each logit means."""
+        return self.checkpoint.weights.classes is not None or self.class_order is not None
 
     def identity(self) -> dict[str, Any]:
         """Return what another start, or its results, must have in common with this one."""
@@ -93,6 +117,7 @@ class Evaluation:
             "protocol": self.protocol,
             "centre_tap": self.centre_tap,
             "precision": self.precision,
+            **_when_asked(self.probe, self.class_order, self.weights),
         } | _by_name(self.views)
 
 
@@ -101,17 +126,20 @@ def prepare(request: EvalRequest, device: torch.device) -> Evaluation:
     shards = request.shards if isinstance(request.shards, ShardSet) else ShardSet.open(request.shards)
     part = shards.split(request.split)
     chosen = choose_checkpoint(Path(request.checkpoint))
-    weights = chosen.weights
+    which = choose_weights(chosen.weights, request.weights)
+    weights = chosen.weights.of(which)
     network = load_network(weights)
     if request.centre_tap and not cut_to_centre_tap(network):
         raise CheckpointError(f"{chosen.path}: its kernels have one temporal tap only: nothing to cut.")
-    classes = network_classes(weights, shards)
+    classes, order = _classes(weights, shards, request.classes)
     views = choose_views(weights, shards, protocol=request.protocol, overrides=request.overrides)
     _check_crops(views, part)
-    network.head = choose_head(weights, shards, protocol=request.protocol)
-    network.to(device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    if isinstance(network, I3DResNet):
+        network.head = choose_head(weights, shards, protocol=request.protocol)
+    put_on(network, device)
     return Evaluation(
         checkpoint=chosen,
+        weights=which,
         network=network,
         classes=classes,
         shards=shards,
@@ -119,8 +147,29 @@ def prepare(request: EvalRequest, device: torch.device) -> Evaluation:
         views=views,
         protocol=request.protocol,
         centre_tap=request.centre_tap,
+        probe=request.probe,
+        class_order=order,
         precision=choose_precision(device, request.precision),
     )
+
+
+def _classes(
+    weights: WeightFile, shards: ShardSet, source: str | None
+) -> tuple[tuple[str, ...], ClassOrder | None]:
+    """Return what the logits mean, and which of them where a user says in which order they are."""
+    if source is None:
+        return network_classes(weights, shards), None
+    if weights.classes is not None:
+        raise CheckpointError(
+            f"{weights.source} says itself in which order its classes are. Leave --classes {source} out."
+        )
+    if shards.manifest is None:
+        raise CheckpointError(
+            f"{shards.root} names no classes, so --classes {source} has nothing to be compared with. "
+            "Leave it out."
+        )
+    held = class_list(shards)
+    return held, order_logits(source, held, len(weights.tensors["fc.weight"]))
 
 
 def _check_crops(views: EvalViews, split: Split) -> None:
@@ -140,7 +189,16 @@ def identity_of(results: Results) -> dict[str, Any]:
         "protocol": results.protocol,
         "centre_tap": results.centre_tap,
         "precision": results.environment["precision"],
+        **_when_asked(results.probe, results.class_order, results.checkpoint.weights),
     } | _by_name(results.views)
+
+
+def _when_asked(probe: Probe | None, order: ClassOrder | None, weights: Weights) -> dict[str, Any]:
+    # Only where there is something: an evaluation that an earlier release began goes on.
+    said = {"probe": probe, "class_order": order and order.sha256()}
+    return {name: value for name, value in said.items() if value} | (
+        {"weights": weights} if weights != "trained" else {}
+    )
 
 
 def _by_name(views: EvalViews) -> dict[str, Any]:

@@ -1,26 +1,24 @@
-"""results.json and predictions.parquet: what an evaluation leaves behind. `docs/harness.md` explains them."""
+"""results.json: the figures of an evaluation, and all that decided them. `docs/harness.md` explains it."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.dataset as ds
-import pyarrow.parquet as pq
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from vidprep.errors import HarnessError
-from vidprep.files import replace_durably, write_whole
-from vidprep.harness.evaluation.partial_results import PREDICTION_FIELDS, read_parts
+from vidprep.files import write_whole
+from vidprep.harness.evaluation.annotation import Annotation
+from vidprep.harness.evaluation.class_orders.order_files import ClassOrder
 from vidprep.harness.evaluation.scores import mean_per_class, top_k, wilson_interval
-from vidprep.recipes.recipe import EvalViews, Recipe
+from vidprep.harness.evaluation.tables.seen_frames import SeenFrames
+from vidprep.recipes.recipe import EvalViews, Recipe, Weights
 from vidprep.recipes.toml_models import Frozen
 
 RESULTS = "results.json"
-PREDICTIONS = "predictions.parquet"
-
-# Videos in memory at a time while predictions are put in order: 6 MB of scores of 30 views and 400 classes.
-_BLOCK_ROWS = 256
+EPOCHS = "epochs"  # folder of the other epochs' evaluations, where there are some
+Probe = Literal["frozen", "shuffled", "reversed"]  # what a network was shown instead of the videos: probes.py
 
 
 class Failure(Frozen):
@@ -31,18 +29,26 @@ class Failure(Frozen):
 
 
 class Coverage(Frozen):
-    """Whether each video was scored once: `expected = seen` and nothing else."""
+    """Whether each video that the shard set holds was scored once: `stored = scored` and nothing else.
 
-    expected: int
-    seen: int
-    missing: int
+    Of videos that it does not hold, see `Annotation`.
+    """
+
+    stored: int
+    scored: int
+    unscored: int
     duplicates: int
     failed: tuple[Failure, ...]
 
     @property
-    def is_complete(self) -> bool:
-        """Tell whether the figures are those of the whole split."""
-        return not (self.missing or self.duplicates or self.failed)
+    def all_stored_scored(self) -> bool:
+        """Tell whether the figures are those of all that is stored of the split."""
+        return not (self.unscored or self.duplicates or self.failed)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_names_of_format_1(cls, values: Any) -> Any:
+        return _renamed(values, {"expected": "stored", "seen": "scored", "missing": "unscored"})
 
 
 class Interval(Frozen):
@@ -72,12 +78,18 @@ class Figures(Frozen):
 
 
 class EvaluatedCheckpoint(Frozen):
-    """Which weights; `epoch` and `total_steps` are null where the file does not say."""
+    """Which weights; `epoch` and `total_steps` are null where the file does not say.
+
+    `selected_by` says by what figures this moment of a training was chosen; null: it was not. `weights` is
+    "trained", or "ema" for their average.
+    """
 
     path: str
     sha256: str
     epoch: int | None
     total_steps: int | None
+    selected_by: str | None = None
+    weights: Weights = "trained"
 
 
 class EvaluatedShards(Frozen):
@@ -88,12 +100,41 @@ class EvaluatedShards(Frozen):
     split: str
 
 
-class Results(Figures):
-    """results.json."""
+class CommonFigures(Frozen):
+    """The figures of an evaluation on chosen videos; shares from 0 to 1.
 
-    format: Literal["vidprep evaluation 1"] = "vidprep evaluation 1"
-    complete: bool
+    Attributes:
+        passports: Files or sets whose videos were counted only, and the sha256 of each one's rows.
+        num_videos: Videos that were chosen and judged.
+        num_judged: Videos that the evaluation judged in all.
+        num_different: Judged videos that were left out because two sets show different things under their id.
+        top1: By the sum of logits, with its 95 % interval.
+        top5: The same.
+        mean_per_class: Mean of each class's top-1.
+    """
+
+    passports: dict[str, str]
+    num_videos: int
+    num_judged: int
+    num_different: int
+    top1: float
+    top1_interval: tuple[float, float]
+    top5: float
+    top5_interval: tuple[float, float]
+    mean_per_class: float
+
+
+class Results(Figures):
+    """results.json; that of release 0.1 (format 1) lacks what has a default here.
+
+    `warnings` are reasons not to trust the figures, in sentences.
+    """
+
+    format: Literal["vidprep evaluation 1", "vidprep evaluation 2"] = "vidprep evaluation 2"
+    all_stored_scored: bool
     coverage: Coverage
+    annotation: Annotation | None = None
+    common: CommonFigures | None = None
     checkpoint: EvaluatedCheckpoint
     shards: EvaluatedShards
     classes: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -101,10 +142,26 @@ class Results(Figures):
     views: EvalViews
     protocol: Literal["ibm"] | None
     centre_tap: bool = False
+    probe: Probe | None = None
+    class_order: ClassOrder | None = None
+    seen_frames: SeenFrames | None = None
+    warnings: tuple[str, ...] = ()
     recipe: Recipe | None
     seconds: float
     views_per_second: float
     environment: dict[str, Any]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_names_of_format_1(cls, values: Any) -> Any:
+        return _renamed(values, {"complete": "all_stored_scored"})
+
+
+def _renamed(values: Any, names: dict[str, str]) -> Any:
+    """Return values under the names of today; what is no dictionary is for others to refuse."""
+    if not isinstance(values, dict):
+        return values
+    return {names.get(name, name): value for name, value in values.items()}
 
 
 def figures(parts: pa.Table) -> Figures:
@@ -132,44 +189,22 @@ def figures(parts: pa.Table) -> Figures:
     )
 
 
-def coverage(rows: np.ndarray[Any, np.dtype[np.int64]], expected: int, failures: dict[str, str]) -> Coverage:
-    """Return how often the videos of a split were scored.
+def coverage(rows: np.ndarray[Any, np.dtype[np.int64]], stored: int, failures: dict[str, str]) -> Coverage:
+    """Return how often the stored videos of a split were scored.
 
     Args:
         rows: Of the split, of every scored video.
-        expected: Rows of the split.
+        stored: Rows of the split.
         failures: Keys of videos that could not be scored, and why.
     """
-    seen = len(np.unique(rows))
+    scored = len(np.unique(rows))
     return Coverage(
-        expected=expected,
-        seen=seen,
-        missing=expected - seen,
-        duplicates=len(rows) - seen,
+        stored=stored,
+        scored=scored,
+        unscored=stored - scored,
+        duplicates=len(rows) - scored,
         failed=tuple(Failure(key=key, error=error) for key, error in failures.items()),
     )
-
-
-def once_in_order(parts: pa.Table) -> pa.Table:
-    """Return scored videos in the order of the split; of a row that is there twice, the first."""
-    return parts.take(np.unique(parts["row"].to_numpy(), return_index=True)[1])
-
-
-def write_predictions(parts_dir: Path, num_rows: int, path: Path) -> None:
-    """Put the videos of all parts into one file, in the order of the split, a block of them at a time."""
-    parts, row = read_parts(parts_dir), ds.field("row")
-    partial_path = path.with_name(f"{path.name}.partial")
-    names = [name for name, _ in PREDICTION_FIELDS]
-    try:
-        with pq.ParquetWriter(partial_path, pa.schema(PREDICTION_FIELDS), compression="zstd") as writer:
-            for start in range(0, num_rows, _BLOCK_ROWS):
-                block = parts.to_table(
-                    columns=["row", *names], filter=(row >= start) & (row < start + _BLOCK_ROWS)
-                )
-                writer.write_table(once_in_order(block).select(names))
-        replace_durably(partial_path, path)
-    finally:
-        partial_path.unlink(missing_ok=True)
 
 
 def write_results(results: Results, out_dir: Path) -> None:

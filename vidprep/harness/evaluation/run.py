@@ -6,12 +6,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from vidprep.harness.device import Precision
+from vidprep.harness.evaluation.comparisons.over_epochs import score_all_epochs
 from vidprep.harness.evaluation.request import EvalRequest
-from vidprep.harness.evaluation.results import Results
+from vidprep.harness.evaluation.rescore import check_passports, rescore
+from vidprep.harness.evaluation.results import Probe, Results, read_results, write_results
 from vidprep.harness.evaluation.scoring import score_split
 from vidprep.harness.evaluation.view_choice import Protocol
 from vidprep.harness.ranks import Device, joined_ranks
 from vidprep.load import LoaderOptions
+from vidprep.recipes.recipe import Weights
+from vidprep.shards.passports.making import open_passport
+from vidprep.shards.passports.passport import Passport
 from vidprep.shards.shard_set import ShardSet
 
 _VIEWS = re.compile(r"(\d+)x(\d+)")
@@ -27,19 +32,25 @@ def evaluate(
     protocol: Protocol | None = None,
     overrides: Sequence[str] = (),
     centre_tap: bool = False,
+    probe: Probe | None = None,
+    classes: Path | str | None = None,
     device: Device | None = None,
     precision: Precision | None = None,
+    weights: Weights | None = None,
     micro_batch: int | None = None,
     loading: LoaderOptions | None = None,
+    on: Sequence[Passport | Path | str] = (),
+    all_checkpoints: bool = False,
     on_video: Callable[[int, int], object] = lambda done, total: None,
 ) -> Results:
     """Score every video of a split once, and write results.json and predictions.parquet.
 
-    An evaluation that was stopped goes on where it was, with any number of ranks; one that is complete is
-    not done again. A video that cannot be read or decoded is left out, and the results say so.
+    An evaluation that was stopped goes on where it was, with any number of ranks; one in which every stored
+    video is scored is not done again. A video that cannot be read or decoded is left out, and the results
+    say so.
 
         results = vidprep.evaluate("shards/motion", "runs/motion", "evals/motion")
-        print(results.top1, results.coverage.seen)
+        print(results.top1, results.annotation.top1_bounds)
 
     Args:
         shards: A shard set, its folder or its URL.
@@ -49,11 +60,21 @@ def evaluate(
         views: Crops x clips of a video, e.g. "3x10"; None: the recipe's.
         protocol: "ibm" takes the views and the head of that code, see `pipelines/ibm_*.toml`.
         overrides: `eval_views.KEY=VALUE` settings.
-        centre_tap: Cut the temporal kernels to their centre tap first.
+        centre_tap: Cut the temporal kernels to their centre tap first, which breaks most networks.
+        probe: "frozen" shows the middle frame of each clip only, "shuffled" its frames out of order,
+            "reversed" backwards: what the network takes from motion.
+        classes: In which order the network has its classes, where its file does not say: a file of names, or
+            "uniformer_k400", see docs/harness.md.
         device: None: a GPU where there is one.
         precision: Of the convolutions; None: "bf16" on a GPU, "fp32" on a CPU.
+        weights: "trained", or "ema": their average, where `optimisation.ema_decay` made one; None: what the
+            checkpoint's recipe judges (`validation.weights`).
         micro_batch: Views that the network takes at a time; None: 8 of 32x256x256 on a GPU, 2 on a CPU.
         loading: How to read and decode; None: the defaults.
+        on: Passports, or shard sets: `common` of the results then has the figures of the videos that all
+            of them hold, and that show the same in them.
+        all_checkpoints: Of a run, evaluate every epoch's checkpoint that was kept: `over_epochs.csv` and a
+            figure of it.
         on_video: Called after each video with how many of this rank are done, and how many it has.
 
     Returns:
@@ -69,22 +90,36 @@ def evaluate(
         ShardError: If the shards are incomplete or have no such split.
         ValueError: If `views` is not of the form CROPSxCLIPS.
     """
+    opened = shards if isinstance(shards, ShardSet) else ShardSet.open(shards)
+    passports = [one if isinstance(one, Passport) else open_passport(one) for one in on]
+    check_passports(passports, opened.classes)
+    if passports and opened.manifest and opened.manifest.passport_sha256:
+        passports.insert(0, open_passport(opened.root))  # it tells wrong downloads among the common videos
     request = EvalRequest(
         checkpoint,
-        shards,
+        opened,
         Path(out_dir),
         split=split,
         protocol=protocol,
         overrides=[*view_counts(views), *overrides],
         centre_tap=centre_tap,
+        probe=probe,
+        classes=None if classes is None else str(classes),
         precision=precision,
+        weights=weights,
         micro_batch=micro_batch,
         options=loading or LoaderOptions(),
     )
     with joined_ranks(device) as ranks:
         if not ranks.is_first:
             logging.getLogger("vidprep").setLevel(logging.ERROR)  # one voice for what all of them would say
-        return score_split(request, ranks, on_video=on_video)
+        score = score_all_epochs if all_checkpoints else score_split
+        results = score(request, ranks, on_video=on_video)
+        if passports and ranks.is_first:
+            results = results.model_copy(update={"common": rescore(request.out_dir, passports)})
+            write_results(results, request.out_dir)
+        ranks.barrier()
+        return read_results(request.out_dir)
 
 
 def view_counts(views: str | None) -> list[str]:

@@ -1,7 +1,7 @@
 """Figures from scores: arrays in, numbers out.
 
 N = videos, V = views of a video, C = classes. A class ranks before another if its score is higher, or equal
-with a lower label; so every video has one first class, and which one does not hang on a sort.
+with a lower label; so every video has one first class, whatever algorithm sorts them.
 """
 
 from math import sqrt

@@ -7,11 +7,15 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import torch
 
 from vidprep.errors import HarnessError, HarnessStopped
 from vidprep.harness.environment import describe_environment
+from vidprep.harness.evaluation.annotation import account_for_annotation
+from vidprep.harness.evaluation.class_orders.suspicion import OrderWatch, reasons_for_doubt
 from vidprep.harness.evaluation.logits import default_micro_batch, view_logits
 from vidprep.harness.evaluation.partial_results import (
     PARTS,
@@ -26,23 +30,24 @@ from vidprep.harness.evaluation.partial_results import (
 )
 from vidprep.harness.evaluation.request import EvalRequest, Evaluation, identity_of, prepare
 from vidprep.harness.evaluation.results import (
-    PREDICTIONS,
     RESULTS,
     EvaluatedCheckpoint,
     EvaluatedShards,
     Results,
     coverage,
     figures,
-    once_in_order,
     read_results,
-    write_predictions,
     write_results,
 )
 from vidprep.harness.evaluation.scores import centre_view, score_video
+from vidprep.harness.evaluation.tables.per_class import write_class_tables
+from vidprep.harness.evaluation.tables.predictions import PREDICTIONS, once_in_order, write_predictions
+from vidprep.harness.evaluation.tables.seen_frames import count_seen_frames
+from vidprep.harness.evaluation.tables.turned import write_turned_table
 from vidprep.harness.ranks import Ranks
-from vidprep.harness.stop_signals import interrupted_by_stop_signals
 from vidprep.load import ViewLoader
 from vidprep.recipes.manifests import class_list_hash
+from vidprep.stop_signals import interrupted_by_stop_signals
 
 _log = logging.getLogger(__name__)
 
@@ -52,8 +57,9 @@ def score_split(
 ) -> Results:
     """Score every video of a split once, and write results.json and predictions.parquet.
 
-    An evaluation that was stopped goes on where it was, with any number of ranks; one that is complete is
-    not done again. A video that cannot be read or decoded is left out, and the results say so.
+    An evaluation that was stopped goes on where it was, with any number of ranks; one in which every stored
+    video is scored is not done again. A video that cannot be read or decoded is left out, and the results
+    say so.
 
     Args:
         request: What to evaluate.
@@ -74,7 +80,7 @@ def score_split(
     """
     evaluation, out_dir = prepare(request, ranks.device), request.out_dir
     if (finished := _finished(evaluation, out_dir, ranks)) is not None:
-        _log.warning("%s holds this evaluation, complete: nothing is done again.", out_dir)
+        _log.warning("%s holds this evaluation, every stored video scored: nothing is done again.", out_dir)
         return finished
     with only_evaluation(out_dir / PARTS) if ranks.is_first else nullcontext():
         if ranks.is_first:
@@ -96,7 +102,7 @@ def _finished(evaluation: Evaluation, out_dir: Path, ranks: Ranks) -> Results | 
         return None
     results = read_results(out_dir)
     check_identity(out_dir, identity, identity_of(results))
-    return results if results.complete else None
+    return results if results.all_stored_scored else None
 
 
 def _score_share(
@@ -134,7 +140,8 @@ def _score_videos(
 ) -> None:
     rows = {key: row for row, key in enumerate(evaluation.split.index["key"].to_pylist())}
     centre = centre_view(evaluation.views)
-    with closing(iter(loader)) as batches:
+    watch = OrderWatch(_log.warning, names_classes=evaluation.names_classes)
+    with loader, closing(iter(loader)) as batches:
         for number, batch in enumerate(batches, start=1):
             key, label = batch.key[0], int(batch.label[0])
             logits = view_logits(
@@ -143,7 +150,10 @@ def _score_videos(
                 micro_batch=micro_batch,
                 precision=evaluation.precision,
                 chroma=evaluation.checkpoint.weights.chroma,
+                probe=evaluation.probe,
             ).numpy()
+            if evaluation.class_order is not None:
+                logits = logits[:, list(evaluation.class_order.logits)]
             try:
                 video = score_video(logits, label, centre=centre)
             except ValueError as error:
@@ -152,6 +162,8 @@ def _score_videos(
                     "Its training has diverged, or the file is damaged."
                 ) from error
             writer.add(rows[key], key, label, video)
+            if evaluation.probe is None:
+                watch.add(label, video.predicted)
             on_video(number, len(loader))
 
 
@@ -179,16 +191,28 @@ def _finish(evaluation: Evaluation, out_dir: Path, ranks: Ranks) -> None:
     """Put the parts of all ranks together; they are kept if something is missing."""
     parts_dir = out_dir / PARTS
     failures = read_failures(parts_dir)
-    names = ["row", "label", "logit_rank", "softmax_rank", "centre_rank", "seconds"]
+    names = ["row", "label", "predicted", "logit_rank", "softmax_rank", "centre_rank", "seconds"]
     parts = read_parts(parts_dir).to_table(columns=names)
     if not len(parts):
         first = next(iter(failures.values()), "the split is empty")
         raise HarnessError(f"None of {len(evaluation.split)} videos could be scored. The first: {first}")
-    write_predictions(parts_dir, len(evaluation.split), out_dir / PREDICTIONS)
+    write_predictions(parts_dir, len(evaluation.split), out_dir / PREDICTIONS, classes=evaluation.classes)
+    _write_tables(evaluation, once_in_order(parts), out_dir)
     results = _results(evaluation, ranks, parts, failures)
     write_results(results, out_dir)
-    if results.complete:
+    if results.all_stored_scored:
         shutil.rmtree(parts_dir)
+
+
+def _write_tables(evaluation: Evaluation, parts: pa.Table, out_dir: Path) -> None:
+    labels, predicted, ranks = _integers(parts, "label", "predicted", "logit_rank")
+    write_class_tables(labels, predicted, ranks, evaluation.classes, out_dir)
+    if evaluation.probe == "reversed":
+        write_turned_table(labels, predicted, evaluation.classes, out_dir)
+
+
+def _integers(parts: pa.Table, *names: str) -> list[npt.NDArray[np.int64]]:
+    return [parts[name].to_numpy().astype(np.int64) for name in names]
 
 
 def _results(evaluation: Evaluation, ranks: Ranks, parts: pa.Table, failures: dict[str, str]) -> Results:
@@ -196,15 +220,19 @@ def _results(evaluation: Evaluation, ranks: Ranks, parts: pa.Table, failures: di
     parts, views = once_in_order(parts), evaluation.views
     seconds = sum(parts["seconds"].to_pylist()) / ranks.world_size  # without what lay between two starts
     checkpoint, shards = evaluation.checkpoint, evaluation.shards
+    labels, predicted, logit_ranks = _integers(parts, "label", "predicted", "logit_rank")
     return Results(
         **dict(figures(parts)),
-        complete=seen.is_complete,
+        all_stored_scored=seen.all_stored_scored,
         coverage=seen,
+        annotation=account_for_annotation(shards, evaluation.split.name, logit_ranks),
         checkpoint=EvaluatedCheckpoint(
             path=str(checkpoint.path),
             sha256=checkpoint.sha256,
             epoch=checkpoint.epoch,
             total_steps=checkpoint.total_steps,
+            selected_by=checkpoint.weights.selected_by,
+            weights=evaluation.weights,
         ),
         shards=EvaluatedShards(root=shards.root, fingerprint=shards.fingerprint, split=evaluation.split.name),
         classes=evaluation.classes,
@@ -212,6 +240,16 @@ def _results(evaluation: Evaluation, ranks: Ranks, parts: pa.Table, failures: di
         views=views,
         protocol=evaluation.protocol,
         centre_tap=evaluation.centre_tap,
+        probe=evaluation.probe,
+        class_order=evaluation.class_order,
+        seen_frames=count_seen_frames(evaluation.split, views),
+        warnings=reasons_for_doubt(
+            labels,
+            predicted,
+            len(evaluation.classes),
+            names_classes=evaluation.names_classes,
+            may_turn=evaluation.probe is not None,
+        ),
         recipe=checkpoint.weights.recipe,
         seconds=seconds,
         views_per_second=len(parts) * views.num_clips * views.num_crops / seconds,

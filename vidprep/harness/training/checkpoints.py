@@ -1,16 +1,13 @@
 """Checkpoints of a run: written whole, few of them kept, the newest readable one picked.
 
 Each is what `vidprep.model.weight_files.checkpoint` makes, and holds besides: `position`, `tally`,
-`optimiser`, `seed`, and `fingerprint` of the shards.
+`optimiser`, `seed`, `fingerprint` of the shards, and `ema`, the average of the weights, where one is made.
 """
 
-import io
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from vidprep.errors import CheckpointError
 from vidprep.files import write_whole
@@ -20,6 +17,7 @@ from vidprep.harness.run_folder import (
     step_checkpoint_path,
     step_checkpoints,
 )
+from vidprep.model.checkpoint_bytes import checkpoint_bytes
 from vidprep.model.weight_files import read_checkpoint
 
 _log = logging.getLogger(__name__)
@@ -82,10 +80,8 @@ class Keep:
 
 def save_checkpoint(content: dict[str, Any], position: Position, run_dir: Path) -> Path:
     """Write a checkpoint under the name of its position; whole or not at all."""
-    data = io.BytesIO()
-    torch.save(content, data)
     path = position.path(run_dir)
-    write_whole(path, data.getvalue())
+    write_whole(path, checkpoint_bytes(content))
     return path
 
 

@@ -11,14 +11,17 @@ import torch
 from vidprep.errors import HarnessError, HarnessStopped
 from vidprep.harness.folder_lock import one_at_a_time
 from vidprep.harness.ranks import Ranks
-from vidprep.harness.run_folder import FACTS, LOCK, epoch_checkpoints, step_checkpoints
-from vidprep.harness.stop_signals import StopSignals
+from vidprep.harness.run_folder import FACTS, LOCK, epoch_checkpoints, read_facts, step_checkpoints
 from vidprep.harness.training.checkpoints import prune_checkpoints, save_checkpoint
-from vidprep.harness.training.metrics import MetricsLog
+from vidprep.harness.training.loggers.metrics import MetricsLog
+from vidprep.harness.training.planning.pace import Pace
 from vidprep.harness.training.run_facts import write_facts
 from vidprep.harness.training.schedule import learning_rate
-from vidprep.harness.training.state import MetricsWritten, StepDone, TrainEvent, Training
+from vidprep.harness.training.state import EndForeseen, MetricsWritten, StepDone, TrainEvent, Training
 from vidprep.harness.training.step import train_step
+from vidprep.harness.training.validation.between import validate_if_due
+from vidprep.load import Batch
+from vidprep.stop_signals import StopSignals
 
 OnEvent = Callable[[TrainEvent], object]
 
@@ -44,24 +47,25 @@ def train_to_the_end(
     """
     request, ranks, tally = training.request, training.ranks, training.tally
     stage = request.recipe.optimisation
-    with _recorded(training) as write_line:
+    with training.loader, _recorded(training) as write_line:
         if training.position.total_steps == 0:
             _save(training)
+        if _agree(ranks, signals.received is not None, False)[0]:  # asked while all was set up
+            raise _stopped(training, signals)
+        _validate(training, signals, write_line, on_event)  # if a run was stopped while it did
         last_saved = time.monotonic()
         tally.start_clock()
+        pace = Pace(training.position)
         while training.position.epoch < stage.epochs:
             epoch = training.position.epoch
             training.loader.set_epoch(epoch)
             with closing(iter(training.loader)) as batches:
                 while training.position.epoch == epoch:
-                    lr = learning_rate(stage, training.position.total_steps, training.position.per_epoch)
-                    for group in training.optimiser.param_groups:
-                        group["lr"] = lr
-                    tally.add(
-                        train_step(training.net, training.optimiser, batches, training.settings, epoch=epoch)
-                    )
-                    training.position = position = training.position.next()
+                    lr = _take_step(training, batches)
+                    position = training.position
                     on_event(StepDone(position))
+                    if end := pace.after_step(position, stage.epochs, on=ranks.device.type):
+                        on_event(EndForeseen(end))
                     if position.step % request.log_every == 0:  # the end of an epoch is step 0 of the next
                         tally.settle(ranks)
                         progress = {"step": position.total_steps, "epoch": position.epochs, "lr": lr}
@@ -76,7 +80,33 @@ def train_to_the_end(
                         last_saved = time.monotonic()
                     if stop:
                         raise _stopped(training, signals)
+            _validate(training, signals, write_line, on_event)
     return training.position.path(request.run_dir)
+
+
+def _take_step(training: Training, batches: Iterator[Batch]) -> float:
+    """Train on the next batch; return the learning rate that the schedule has there."""
+    position = training.position
+    lr = learning_rate(training.request.recipe.optimisation, position.total_steps, position.per_epoch)
+    for group in training.optimiser.param_groups:
+        group["lr"] = lr
+    done = train_step(training.net, training.optimiser, batches, training.settings, epoch=position.epoch)
+    training.tally.add(done)
+    training.position = position.next()
+    if training.average is not None:
+        training.average.update(training.bare, training.position.total_steps)
+    return lr
+
+
+def _validate(
+    training: Training,
+    signals: StopSignals,
+    write_line: Callable[[dict[str, Any]], None],
+    on_event: OnEvent,
+) -> None:
+    """Judge the network on the validation split where the recipe asks for it, and it is not done yet."""
+    if not validate_if_due(training, lambda: signals.received is not None, write_line, on_event):
+        raise _stopped(training, signals)
 
 
 @contextmanager
@@ -88,7 +118,14 @@ def _recorded(training: Training) -> Iterator[Callable[[dict[str, Any]], None]]:
     run_dir = training.request.run_dir
     with _only_training(run_dir):
         write_facts(training)
-        with MetricsLog(run_dir, training.position.total_steps) as log:
+        with MetricsLog(
+            run_dir,
+            training.position.total_steps,
+            training.request.loggers,
+            name=read_facts(run_dir).get("name"),
+            note=read_facts(run_dir).get("note"),
+            settings=training.request.recipe.model_dump(mode="json"),
+        ) as log:
             yield log.write
 
 

@@ -1,6 +1,7 @@
 """Go on where a checkpoint was written, on any number of ranks, and only with the training that wrote it."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,17 @@ from vidprep.errors import CheckpointError, HarnessError
 from vidprep.harness.class_lists import check_same_classes
 from vidprep.harness.ranks import Ranks
 from vidprep.harness.training.checkpoints import Position, newest_checkpoint
+from vidprep.harness.training.continuing.changes import (
+    Change,
+    changes,
+    check_allowed_keys,
+    is_allowed,
+    what_it_means,
+)
 from vidprep.harness.training.state import TrainRequest
 from vidprep.harness.training.tally import Tally
-from vidprep.model import I3DResNet
+from vidprep.model.network import Network
+from vidprep.model.weight_average import WeightAverage
 from vidprep.model.weight_files import RELEASE_0_1_CHROMA
 from vidprep.recipes.recipe import Chroma, Recipe
 from vidprep.shards.shard_set import ShardSet
@@ -26,11 +35,18 @@ class Saved:
         path: Of the file.
         position: Where it was written.
         content: Of the file.
+        changes: Settings that are others from here on.
     """
 
     path: Path
     position: Position
     content: dict[str, Any]
+    changes: tuple[Change, ...] = ()
+
+    def explain_changes(self, now: Recipe) -> tuple[str, ...]:
+        """Say what is other from here on than it was."""
+        before = Recipe.model_validate(self.content["recipe"])
+        return tuple(what_it_means(one, before, now, self.position) for one in self.changes)
 
     @property
     def chroma(self) -> Chroma:
@@ -38,8 +54,10 @@ class Saved:
         chroma: Chroma = self.content.get("chroma", RELEASE_0_1_CHROMA)
         return chroma
 
-    def restore(self, net: I3DResNet, optimiser: torch.optim.Optimizer, tally: Tally) -> None:
-        """Put weights, momentum and open sums back.
+    def restore(
+        self, net: Network, optimiser: torch.optim.Optimizer, tally: Tally, average: WeightAverage | None
+    ) -> None:
+        """Put weights, momentum, open sums and the average back; an average that is new begins here.
 
         Raises:
             CheckpointError: If the weights do not fit.
@@ -47,6 +65,8 @@ class Saved:
         try:
             net.load_state_dict(self.content["model"])
             optimiser.load_state_dict(self.content["optimiser"])
+            if average is not None:
+                average.load_state_dict(self.content.get("ema", self.content["model"]))
         except (RuntimeError, ValueError, KeyError) as error:
             raise CheckpointError(
                 f"{self.path}: its weights are not those of the run's recipe: {error}"
@@ -71,9 +91,9 @@ def find_saved(request: TrainRequest, shards: ShardSet, per_epoch: int) -> Saved
         return None
     path, content = newest
     check_same_classes(str(path), tuple(content["classes"]), shards)
-    _check_same_run(path, content, request, shards)
     where = content["position"]
-    return Saved(path, Position(where["epoch"], where["step"], per_epoch), content)
+    saved = Saved(path, Position(where["epoch"], where["step"], per_epoch), content)
+    return replace(saved, changes=_check_same_run(saved, request, shards))
 
 
 def check_same_position(position: Position, request: TrainRequest, ranks: Ranks) -> None:
@@ -90,21 +110,34 @@ def check_same_position(position: Position, request: TrainRequest, ranks: Ranks)
         )
 
 
-def _check_same_run(path: Path, content: dict[str, Any], request: TrainRequest, shards: ShardSet) -> None:
-    """Refuse to go on with another recipe, seed or shard set than the run began with."""
-    before, now = Recipe.model_validate(content["recipe"]), request.recipe
-    differences = [
-        f"{stage}.{key} is {value!r} there and {getattr(getattr(now, stage), key)!r} now"
-        for stage in ("train_clip", "model", "optimisation")
-        for key, value in getattr(before, stage)
-        if value != getattr(getattr(now, stage), key)
+def _check_same_run(saved: Saved, request: TrainRequest, shards: ShardSet) -> tuple[Change, ...]:
+    """Refuse to go on with another recipe, seed or shard set than before; return what may change."""
+    content, now = saved.content, request.recipe
+    before = Recipe.model_validate(content["recipe"])
+    check_allowed_keys(request.allow_change, now)
+    found = changes(before, now)
+    allowed = [
+        is_allowed(one, now, saved.position, keys=request.allow_change, extend=request.extend)
+        for one in found
     ]
+    refused = [one for one, may in zip(found, allowed, strict=True) if not may]
+    differences = [str(one) for one in refused]
     if content["seed"] != request.seed:
         differences.append(f"the seed is {content['seed']} there and {request.seed} now")
     if content["fingerprint"] != shards.fingerprint:
-        differences.append(f"it was trained on other shards than {shards.root} holds now")
+        differences.append(f"it was trained on {shards.describe_other(content['fingerprint'])}")
     if differences:
         raise HarnessError(
-            f"{path} is of another run: {'; '.join(differences)}. Resume with the settings that the run "
-            f"began with ({request.run_dir / 'recipe.toml'}), or begin another run with --init {path}."
+            f"{saved.path} is of another run: {'; '.join(differences)}. Resume with the settings that the "
+            f"run began with ({request.run_dir / 'recipe.toml'}), or begin another run with --init "
+            f"{saved.path}." + _how_to_change(refused)
         )
+    return tuple(found)
+
+
+def _how_to_change(refused: Sequence[Change]) -> str:
+    if not refused:
+        return ""
+    if [one.key for one in refused] == ["optimisation.epochs"]:
+        return " --extend goes on with the cosine of the new number of epochs from here."
+    return " To change it from here on: " + " ".join(f"--allow-change {one.key}" for one in refused) + "."

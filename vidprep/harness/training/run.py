@@ -1,44 +1,55 @@
 """Train a network on a shard set: the whole of it, as one function."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
+from vidprep.errors import HarnessError, RecipeError
 from vidprep.harness.device import Precision
 from vidprep.harness.ranks import Device, joined_ranks
-from vidprep.harness.stop_signals import StopSignals
 from vidprep.harness.training.checkpoints import Keep
+from vidprep.harness.training.loggers.interface import DEFAULT, LoggerName, check_loggers
 from vidprep.harness.training.loop import check_run_folder, train_to_the_end
+from vidprep.harness.training.planning.plan import MicroBatch
 from vidprep.harness.training.recipe_choice import training_recipe
 from vidprep.harness.training.run_facts import describe_training, training_warnings
 from vidprep.harness.training.setup import set_up_training
-from vidprep.harness.training.state import TrainEvent, TrainRequest, TrainResult, TrainStarted
+from vidprep.harness.training.state import Stopping, TrainEvent, TrainRequest, TrainResult, TrainStarted
 from vidprep.load import LoaderOptions
 from vidprep.model.imagenet import fetch_imagenet
 from vidprep.recipes.recipe import Recipe
 from vidprep.shards.shard_set import ShardSet
+from vidprep.stop_signals import StopSignals
 
 
 def train(
-    shards: Path | str,
+    shards: ShardSet | Path | str,
     run_dir: Path | str,
     *,
     recipe: Recipe | Path | str | None = None,
     overrides: Sequence[str] = (),
     resume: bool = False,
+    extend: bool = False,
+    allow_change: Sequence[str] = (),
     init: Path | Literal["imagenet"] | None = None,
+    init_optimiser: bool = False,
     seed: int = 0,
     device: Device | None = None,
     precision: Precision | None = None,
-    micro_batch: int | None = None,
+    micro_batch: MicroBatch = None,
     compile: bool = False,
     deterministic: bool = False,
     loading: LoaderOptions | None = None,
     max_decode_errors: int = 0,
+    name: str | None = None,
+    note: str | None = None,
+    loggers: Sequence[LoggerName] = DEFAULT,
     log_every: int = 10,
     checkpoint_minutes: float = 30.0,
     keep_last: int = 2,
     keep_every: int = 5,
+    keep_best: Literal["top1"] | None = None,
     on_event: Callable[[TrainEvent], object] = lambda event: None,
 ) -> TrainResult:
     """Train a network on the training split of a shard set.
@@ -56,19 +67,27 @@ def train(
         recipe: A recipe, or the name or path of a pipeline; None: the one that the shards were built with.
         overrides: `table.key=value` settings of the recipe.
         resume: Go on at the newest checkpoint; begin if there is none.
+        extend: Go on with another `optimisation.epochs`, which a "step" schedule allows without this: a
+            cosine is then that of the new number from here on.
+        allow_change: `table.key` settings that may be others from here on; noted in run.json.
         init: File of weights to begin with, or "imagenet" for torchvision's; None: drawn.
+        init_optimiser: Take the momentum of `init`, a checkpoint of a training, along.
         seed: Of weights, order, clips and dropout.
         device: None: a GPU where there is one.
         precision: Of the convolutions; None: "bf16" on a GPU, "fp32" on a CPU.
-        micro_batch: Clips of one rank in one pass; None: its whole share of the batch.
+        micro_batch: Clips of one rank in one pass; None: its whole share of the batch; "auto": what fits.
         compile: Have PyTorch compile the network first.
         deterministic: Take kernels that give the same numbers on every run of a GPU, where there are any.
         loading: How to read and decode; None: the defaults.
         max_decode_errors: Videos that may fail to decode before the training gives up.
+        name: What a person calls the run, in tables and for loggers; None: its folder's.
+        note: What a person says of it.
+        loggers: What gets the lines of metrics, too: "tensorboard", "csv", "wandb", "mlflow".
         log_every: Steps from one line of metrics to the next.
         checkpoint_minutes: Minutes from one checkpoint within an epoch to the next.
         keep_last: Newest checkpoints that stay.
         keep_every: Of every N-th epoch the checkpoint stays, too.
+        keep_best: "top1" keeps the checkpoint of the epoch that was best on the validation split, too.
         on_event: Told what happens; on the first rank only.
 
     Raises:
@@ -80,14 +99,21 @@ def train(
         ShardError: If the shards are not complete, or lack the training split.
     """
     run_dir = Path(run_dir)
-    with StopSignals() as signals:
+    if init_optimiser and (init is None or init == "imagenet"):
+        raise HarnessError("init_optimiser takes the momentum of a checkpoint along: give one (--init FILE).")
+    is_first = os.environ.get("RANK", "0") == "0"  # as torchrun says
+    with StopSignals(lambda number: on_event(Stopping(number.name)) if is_first else None) as signals:
         check_run_folder(run_dir, resume=resume)
-        resolved, note = training_recipe(ShardSet.open(shards), recipe, overrides)
+        opened = shards if isinstance(shards, ShardSet) else ShardSet.open(shards)
+        resolved, scaled = training_recipe(opened, recipe, overrides)
         request = TrainRequest(
-            shards=str(shards),
+            shards=opened,
             run_dir=run_dir,
             recipe=resolved,
-            init=fetch_imagenet(resolved.model.depth) if init == "imagenet" else init,
+            init=_first_weights(init, resolved),
+            extend=extend,
+            allow_change=tuple(allow_change),
+            init_optimiser=init_optimiser,
             seed=seed,
             device=device,
             precision=precision,
@@ -96,15 +122,30 @@ def train(
             micro_batch=micro_batch,
             loading=loading or LoaderOptions(),
             max_decode_errors=max_decode_errors,
+            name=name,
+            note=note,
+            loggers=check_loggers(loggers),
             log_every=log_every,
             checkpoint_minutes=checkpoint_minutes,
             keep=Keep(keep_last, keep_every),
+            keep_best=keep_best,
         )
         with joined_ranks(device) as ranks:
             training = set_up_training(request, ranks)
             tell = on_event if ranks.is_first else lambda event: None
-            warnings = training_warnings(training, note)
+            warnings = training_warnings(training, scaled)
             epochs = resolved.optimisation.epochs
             tell(TrainStarted(training.position, epochs, describe_training(training), warnings))
             checkpoint = train_to_the_end(training, signals, tell)
     return TrainResult(run_dir, checkpoint, epochs, training.position.total_steps)
+
+
+def _first_weights(init: Path | str | None, recipe: Recipe) -> Path | None:
+    if init != "imagenet":
+        return None if init is None else Path(init)
+    if recipe.model.factory:
+        raise RecipeError(
+            f"--init imagenet is for I3D-ResNets, the network is made by '{recipe.model.factory}'. Have the "
+            "factory load its first weights, or give a file of them: --init FILE."
+        )
+    return fetch_imagenet(recipe.model.depth)

@@ -5,15 +5,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from vidprep.errors import HarnessError
 from vidprep.files import write_whole
 from vidprep.harness.conv_check import check_conv3d
 from vidprep.harness.environment import describe_environment
-from vidprep.harness.run_folder import FACTS, RECIPE, read_facts
-from vidprep.harness.training.state import SPLIT, Training
+from vidprep.harness.run_folder import FACTS, RECIPE, read_facts, torn_line
+from vidprep.harness.training.planning.plan import SPLIT
+from vidprep.harness.training.state import Training
 from vidprep.recipes.manifests import class_list_hash
 from vidprep.recipes.pipelines import format_recipe
-from vidprep.recipes.recipe import Optimisation
+from vidprep.recipes.recipe import Optimisation, Recipe
 
 
 def write_facts(training: Training) -> None:
@@ -24,8 +24,10 @@ def write_facts(training: Training) -> None:
     """
     request = training.request
     run_dir = request.run_dir
-    starts = _earlier_starts(run_dir) if training.position.total_steps else []
+    earlier = _earlier_facts(run_dir) if training.position.total_steps else {"starts": []}
     facts = {
+        "name": earlier.get("name") if request.name is None else request.name,
+        "note": earlier.get("note") if request.note is None else request.note,
         "shards": training.shards.root,
         "fingerprint": training.shards.fingerprint,
         "num_videos": len(training.shards.split(SPLIT)),
@@ -33,23 +35,17 @@ def write_facts(training: Training) -> None:
         "classes": list(training.classes),
         "class_list_hash": class_list_hash(training.classes),
         "seed": request.seed,
-        "starts": [*starts, _start(training)],
+        "starts": [*earlier["starts"], _start(training)],
     }
-    # run.json first: it is what tells a run that was cut off here from a stranger's folder.
+    # run.json first: it is what tells a run that was cut off here from a folder of something else.
     write_whole(run_dir / FACTS, (json.dumps(facts, indent=2) + "\n").encode())
     write_whole(run_dir / RECIPE, format_recipe(request.recipe).encode())
 
 
-def _earlier_starts(run_dir: Path) -> list[Any]:
+def _earlier_facts(run_dir: Path) -> dict[str, Any]:
     if not (run_dir / FACTS).is_file():
-        return []
-    try:
-        return list(read_facts(run_dir)["starts"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise HarnessError(
-            f"{run_dir / FACTS} is damaged ({error}). Delete it and --resume: only what it says of the "
-            "earlier starts is lost."
-        ) from error
+        return {"starts": []}
+    return read_facts(run_dir)
 
 
 def _start(training: Training) -> dict[str, Any]:
@@ -58,6 +54,7 @@ def _start(training: Training) -> dict[str, Any]:
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "total_steps": training.position.total_steps,
         "weights": training.began_with,
+        "changes": list(training.changes),
         "clips_per_pass": settings.split.per_pass,
         "micro_batches": settings.split.num_micro_batches,
         "precision": settings.precision,
@@ -68,16 +65,17 @@ def _start(training: Training) -> dict[str, Any]:
 
 def describe_training(training: Training) -> tuple[str, ...]:
     """Say in sentences what is trained, and how."""
-    recipe, per_epoch = training.request.recipe, training.position.per_epoch
+    recipe = training.request.recipe
     stage = recipe.optimisation
     return (
-        f"{recipe.title}: I3D-ResNet-{recipe.model.depth}, {len(training.classes)} classes, "
+        f"{recipe.title}: {recipe.model.title}, {len(training.classes)} classes, "
         f"{sum(p.numel() for p in training.bare.parameters()):,} parameters",
         training.loader.describe(),
-        f"{per_epoch:,} steps an epoch, {stage.epochs} epochs: {per_epoch * stage.epochs:,} steps of "
-        f"{stage.batch_size} clips ({per_epoch * stage.batch_size:,} an epoch)",
+        *training.plan.sentences(),
         _passes(training),
         f"Learning rate {stage.lr:g}, {_schedule(stage)}",
+        *([f"Augmentation: {recipe.augmentation.describe()}"] if recipe.augmentation.is_on else []),
+        *_average(recipe),
         training.began_with,
     )
 
@@ -89,7 +87,11 @@ def training_warnings(training: Training, note: str | None) -> tuple[str, ...]:
         training: Ready for its next step.
         note: A sentence about a learning rate that was scaled, if it was.
     """
-    found = [note] if note else []
+    found = [*training.changes, *([note] if note else [])]
+    if torn := torn_line(training.request.run_dir):
+        found.append(
+            f"Warning: {training.request.run_dir / torn}. Curves lack it, unless its steps are taken again."
+        )
     settings = training.settings
     if settings.precision == "bf16" and settings.device.type == "cuda":
         warning = check_conv3d(settings.device).warning()
@@ -105,6 +107,14 @@ def _passes(training: Training) -> str:
     where = f"{split.num_ranks} x {settings.device.type}" if split.num_ranks > 1 else str(settings.device)
     numbers = {"fp32": "float32", "bf16": "bfloat16"}[settings.precision]
     return f"{where}: {passes} a step on each, {numbers}"
+
+
+def _average(recipe: Recipe) -> tuple[str, ...]:
+    decay = recipe.optimisation.ema_decay
+    if not decay:
+        return ()
+    judged = recipe.validation.weights
+    return (f"An average (EMA) of the weights is made beside them, decay {decay:g}; judged: '{judged}'",)
 
 
 def _schedule(stage: Optimisation) -> str:

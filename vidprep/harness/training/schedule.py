@@ -5,12 +5,12 @@ import math
 from vidprep.recipes.recipe import Optimisation
 
 
-def steps_per_epoch(num_videos: int, batch_size: int) -> int:
+def steps_per_epoch(num_videos: int, batch_size: int, clips_per_video: int = 1) -> int:
     """Return the optimiser steps of an epoch; videos that make no whole batch are left out of it.
 
-    mini_ssv2: 81,663 videos in batches of 24 -> 3,402
+    mini_ssv2: 81,663 videos in batches of 24 -> 3,402; with 2 clips of each video, 12 videos a batch -> 6,805
     """
-    return num_videos // batch_size
+    return num_videos * clips_per_video // batch_size
 
 
 def learning_rate(stage: Optimisation, total_steps: int, per_epoch: int) -> float:

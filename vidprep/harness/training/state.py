@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -10,15 +10,16 @@ from torch import nn
 from vidprep.harness.device import Precision
 from vidprep.harness.ranks import Device, Ranks
 from vidprep.harness.training.checkpoints import Keep, Position
+from vidprep.harness.training.loggers.interface import DEFAULT, LoggerName
+from vidprep.harness.training.planning.plan import MicroBatch, TrainingPlan
 from vidprep.harness.training.step import StepSettings
 from vidprep.harness.training.tally import Tally
 from vidprep.load import ClipLoader, LoaderOptions
-from vidprep.model import I3DResNet
+from vidprep.model.network import Network
+from vidprep.model.weight_average import WeightAverage
 from vidprep.model.weight_files import checkpoint
 from vidprep.recipes.recipe import Recipe
 from vidprep.shards.shard_set import ShardSet
-
-SPLIT = "train"
 
 
 @dataclass(frozen=True)
@@ -35,15 +36,22 @@ class TrainRequest:
         precision: Convolutions in bfloat16 or float32; None: bfloat16 on a GPU.
         compile: Have PyTorch compile the network first.
         deterministic: Take kernels that give the same numbers on every run of a GPU, where PyTorch has them.
-        micro_batch: Clips of one rank in one pass; None: its whole share of the batch.
+        micro_batch: Clips of one rank in one pass; None: its whole share of the batch; "auto": what fits.
         loading: How to read and decode; memory is pinned where there is a GPU.
         max_decode_errors: Videos that may fail to decode before the training gives up.
         log_every: Steps from one line of metrics to the next.
         checkpoint_minutes: Minutes from one checkpoint within an epoch to the next.
         keep: Which checkpoints stay.
+        extend: When it goes on, another number of epochs is wanted whatever the schedule.
+        allow_change: When it goes on, `table.key` settings that may be others than they were.
+        init_optimiser: The momentum of `init` is taken along.
+        name: What a person calls the run; None: as before.
+        note: What a person says of it; None: as before.
+        loggers: What the lines of metrics are given to besides metrics.jsonl.
+        keep_best: By what the best epoch's checkpoint is chosen that stays beside them; None: none is.
     """
 
-    shards: str
+    shards: ShardSet | str
     run_dir: Path
     recipe: Recipe
     init: Path | None = None
@@ -52,12 +60,19 @@ class TrainRequest:
     precision: Precision | None = None
     compile: bool = False
     deterministic: bool = False
-    micro_batch: int | None = None
+    micro_batch: MicroBatch = None
     loading: LoaderOptions = LoaderOptions()  # noqa: RUF009  (frozen)
     max_decode_errors: int = 0
     log_every: int = 10
     checkpoint_minutes: float = 30.0
     keep: Keep = Keep()  # noqa: RUF009  (frozen)
+    extend: bool = False
+    allow_change: tuple[str, ...] = ()
+    init_optimiser: bool = False
+    name: str | None = None
+    note: str | None = None
+    loggers: tuple[LoggerName, ...] = DEFAULT
+    keep_best: Literal["top1"] | None = None
 
 
 @dataclass
@@ -69,13 +84,16 @@ class Training:
         net: The same, as the loop calls it: on several ranks, or compiled.
         position: Before the next step.
         began_with: What the weights were at the very beginning, in words.
+        plan: What it takes.
+        average: Of the weights so far, where the recipe wants one.
+        changes: What is other from here on than when the run began, in words.
     """
 
     request: TrainRequest
     ranks: Ranks
     shards: ShardSet
     classes: tuple[str, ...]
-    bare: I3DResNet
+    bare: Network
     net: nn.Module
     optimiser: torch.optim.Optimizer
     loader: ClipLoader
@@ -83,15 +101,20 @@ class Training:
     tally: Tally
     position: Position
     began_with: str
+    plan: TrainingPlan
+    average: WeightAverage | None = None
+    changes: tuple[str, ...] = ()
 
     def checkpoint(self) -> dict[str, Any]:
         """Return all that is needed to go on from here, on any number of ranks."""
+        average = {} if self.average is None else {"ema": self.average.state_dict()}
         return checkpoint(self.bare, self.request.recipe, self.classes, chroma=self.settings.chroma) | {
             "position": self.position.as_dict(),
             "tally": self.tally.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "seed": self.request.seed,
             "fingerprint": self.shards.fingerprint,
+            **average,
         }
 
 
@@ -126,7 +149,21 @@ class MetricsWritten:
     line: dict[str, Any]
 
 
-TrainEvent = TrainStarted | StepDone | MetricsWritten
+@dataclass(frozen=True)
+class Stopping:
+    """A signal asked for a stop; the step in hand is still done. Told between any two lines of the loop."""
+
+    signal_name: str
+
+
+@dataclass(frozen=True)
+class EndForeseen:
+    """The pace of the first steps is known, and with it the end, in words."""
+
+    sentence: str
+
+
+TrainEvent = TrainStarted | StepDone | MetricsWritten | Stopping | EndForeseen
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ from vidprep.errors import HarnessError
 from vidprep.harness.device import Precision, autocast_dtype, computing_in, is_out_of_memory
 from vidprep.harness.training.dropout import kept_features
 from vidprep.harness.training.tally import StepResult
-from vidprep.load import Batch
+from vidprep.load import Augmenter, Batch
+from vidprep.load.augment.mixing import clip_numbers
+from vidprep.load.sampling.draws import Draws
 from vidprep.load.transforms import to_network_input
 from vidprep.recipes.recipe import Chroma
 
@@ -56,6 +58,8 @@ class StepSettings:
         dropout: Probability.
         dropout_shape: Of one clip, see `I3DResNet.dropout_shape`.
         seed: Of the run.
+        augmenter: What changes clips and labels; None: they are taken as they are.
+        draws_itself: Whether the network draws its dropout itself, from torch's generator.
     """
 
     split: BatchSplit
@@ -65,6 +69,8 @@ class StepSettings:
     dropout: float
     dropout_shape: tuple[int, ...]
     seed: int
+    augmenter: Augmenter | None = None
+    draws_itself: bool = False
 
 
 def train_step(
@@ -111,18 +117,37 @@ def _forward_backward(
         raise HarnessError("Not one clip of a pass could be decoded; the messages above name the videos.")
     batch = batch.to(settings.device)
     autocast = autocast_dtype(settings.precision)
-    clips = to_network_input(batch, dtype=autocast or torch.float32, chroma=settings.chroma)
+    if settings.augmenter:
+        clips, target, shares = settings.augmenter(batch)
+    else:
+        clips = to_network_input(batch, dtype=autocast or torch.float32, chroma=settings.chroma)
+        target, shares = batch.label, None
     kept = None
     if settings.dropout:
         kept = kept_features(
-            batch.key, settings.dropout_shape, dropout=settings.dropout, seed=settings.seed, epoch=epoch
+            _names(batch), settings.dropout_shape, dropout=settings.dropout, seed=settings.seed, epoch=epoch
         ).to(settings.device, non_blocking=True)
+    if settings.draws_itself:  # so that a run that is resumed draws what one that was not stopped does
+        torch.manual_seed(Draws("network", settings.seed, epoch, *batch.key).below(1 << 63))
     with torch.autocast(settings.device.type, autocast, enabled=autocast is not None):
         logits = net(clips, kept)
     logits = logits.float()
-    loss = cross_entropy(logits, batch.label, reduction="sum")
+    loss = cross_entropy(logits, target, reduction="sum")
     (loss / (settings.split.per_pass * settings.split.num_micro_batches)).backward()  # type: ignore[no-untyped-call]
-    return loss.detach(), (logits.detach().argmax(1) == batch.label).sum()
+    return loss.detach(), _num_correct(logits.detach().argmax(1), batch.label, shares)
+
+
+def _names(batch: Batch) -> list[str]:
+    """Return a name for each clip: the key, and the number of a video's second clip and further ones."""
+    numbered = zip(batch.key, clip_numbers(batch.key), strict=True)
+    return [f"{key}\0{number}" if number else key for key, number in numbered]
+
+
+def _num_correct(named: torch.Tensor, label: torch.Tensor, shares: torch.Tensor | None) -> torch.Tensor:
+    """Return how many clips are named rightly; a mixed one counts by the share that shows the named class."""
+    if shares is None:
+        return (named == label).sum()
+    return shares.gather(1, named[:, None]).sum()
 
 
 def skip_gradient_sync(net: nn.Module, *, unless: bool) -> AbstractContextManager[None]:

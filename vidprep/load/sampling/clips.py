@@ -19,8 +19,8 @@ def clip_span(clip_len: int, frame_step: int) -> int:
 def clip_starts(num_frames: int, *, span: int, num_clips: int) -> list[int]:
     """Return the first frame of `num_clips` clips spread evenly over a video.
 
-    Starts run from 0 to `num_frames - span`, both included. A video shorter than `span` gives zeros;
-    `dense_clip` then loops it.
+    Starts run from 0 to `num_frames - span`, both included. A video shorter than `span` gives zeros
+    and is looped.
 
         num_frames=20, span=7, num_clips=3 -> [0, 6, 13]   (round half to even)
 
@@ -37,32 +37,95 @@ def clip_starts(num_frames: int, *, span: int, num_clips: int) -> list[int]:
     return [round(Fraction(k * last, max(1, num_clips - 1))) for k in range(num_clips)]
 
 
-def dense_clip(start: int, num_frames: int, *, clip_len: int, frame_step: int) -> list[int]:
-    """Return `clip_len` frames from `start` on, `frame_step` apart; a video that ends too soon is looped."""
-    return [(start + i * frame_step) % num_frames for i in range(clip_len)]
+def clip_offsets(clip: TrainClip | EvalViews, fps: float = 0.0) -> list[int]:
+    """Return how far each frame of a dense clip lies behind its first one, in frames of the stored video.
+
+    With `fps` or `duration_seconds`, frame i is the one that is on the screen i / fps (i * duration_seconds /
+    clip_len) seconds after the first, in whole numbers: with R, T and D the stored rate, `fps` and
+    `duration_seconds` in thousandths, rounded,
+
+        i * R // T        i * R * D // (clip_len * 1000000)
+
+        fps=8, stored at 30 -> 0, 3, 7, 11, 15      at 25 -> 0, 3, 6, 9, 12      at 10 -> 0, 1, 2, 3, 5
+
+    Args:
+        fps: Of the stored video.
+
+    Raises:
+        ValueError: If the stored rate is needed and not known, or lower than the clip's.
+    """
+    if clip.fps is None and clip.duration_seconds is None:
+        return [i * clip.frame_step for i in range(clip.clip_len)]
+    check_rate(clip, fps)
+    rate = round(fps * 1000)
+    if clip.fps is not None:
+        return [i * rate // round(clip.fps * 1000) for i in range(clip.clip_len)]
+    duration = round((clip.duration_seconds or 0) * 1000)
+    return [i * rate * duration // (clip.clip_len * 1_000_000) for i in range(clip.clip_len)]
 
 
-def train_frames(clip: TrainClip, num_frames: int, draws: Draws) -> list[int]:
+def check_rate(clip: TrainClip | EvalViews, fps: float) -> None:
+    """Refuse a stored rate that a clip cannot be taken from without showing frames twice.
+
+    Raises:
+        ValueError: If it is not known, or lower than the clip's.
+    """
+    if clip.fps is None and clip.duration_seconds is None:
+        return
+    wanted = clip.fps or clip.clip_len / (clip.duration_seconds or 1)
+    what = f"fps = {clip.fps:g}" if clip.fps else f"{clip.clip_len} frames in {clip.duration_seconds:g} s"
+    if fps <= 0:
+        raise ValueError(f"{what} needs the rate of each stored video, and the index does not tell it.")
+    if round(wanted * 1000) > round(fps * 1000):
+        raise ValueError(
+            f"{what} is more than the {fps:g} frames a second that are stored: frames would be shown twice. "
+            f"Use a rate of at most {fps:g}, or frame_step = 1."
+        )
+
+
+def train_frames(clip: TrainClip, num_frames: int, draws: Draws, *, fps: float = 0.0) -> list[int]:
     """Return the frames of one random training clip.
 
     Args:
         draws: Decides the clip; equal draws make equal clips.
+        fps: Of the stored video; needed where the clip has a rate or a duration.
 
     Raises:
-        ValueError: If the video has no frames.
+        ValueError: If the video has no frames, or not the rate that the clip needs.
     """
     if num_frames < 1:
         raise ValueError(f"num_frames must be at least 1, got {num_frames}.")
-    return _TRAIN[clip.temporal](clip, num_frames, draws)
+    return _TRAIN[clip.temporal](clip, num_frames, draws, fps)
 
 
-def _train_dense(clip: TrainClip, num_frames: int, draws: Draws) -> list[int]:
-    span = clip_span(clip.clip_len, clip.frame_step)
-    start = draws.below(max(1, num_frames - span + 1))
-    return dense_clip(start, num_frames, clip_len=clip.clip_len, frame_step=clip.frame_step)
+def centre_frames(clip: TrainClip, num_frames: int, *, fps: float = 0.0) -> list[int]:
+    """Return the frames of the clip in the middle of a video; what is too short is looped.
+
+        clip_len=4, frame_step=2, num_frames=20 -> 6, 8, 10, 12
+
+    Raises:
+        ValueError: If the video has no frames, or not the rate that the clip needs.
+    """
+    if clip.temporal != "dense":
+        views = EvalViews(clip_len=clip.clip_len, temporal=clip.temporal, num_clips=1)
+        return eval_frames(views, num_frames)[0]
+    if num_frames < 1:
+        raise ValueError(f"num_frames must be at least 1, got {num_frames}.")
+    offsets = clip_offsets(clip, fps)
+    return _looped(max(0, num_frames - offsets[-1] - 1) // 2, offsets, num_frames)
 
 
-def _train_uniform(clip: TrainClip, num_frames: int, draws: Draws) -> list[int]:
+def _looped(start: int, offsets: list[int], num_frames: int) -> list[int]:
+    return [(start + offset) % num_frames for offset in offsets]
+
+
+def _train_dense(clip: TrainClip, num_frames: int, draws: Draws, fps: float) -> list[int]:
+    offsets = clip_offsets(clip, fps)
+    start = draws.below(max(1, num_frames - offsets[-1]))
+    return _looped(start, offsets, num_frames)
+
+
+def _train_uniform(clip: TrainClip, num_frames: int, draws: Draws, fps: float) -> list[int]:
     """floor((i + u_i) n / F), with u_i in 2**32 steps so that no float is rounded."""
     steps = 1 << 32
     return [
@@ -70,7 +133,7 @@ def _train_uniform(clip: TrainClip, num_frames: int, draws: Draws) -> list[int]:
     ]
 
 
-def _train_uniform_ibm(clip: TrainClip, num_frames: int, draws: Draws) -> list[int]:
+def _train_uniform_ibm(clip: TrainClip, num_frames: int, draws: Draws, fps: float) -> list[int]:
     """One offset for all segments of n // F frames: the tail is never seen. For parity only."""
     segment = num_frames // clip.clip_len
     if segment:
@@ -82,26 +145,27 @@ def _train_uniform_ibm(clip: TrainClip, num_frames: int, draws: Draws) -> list[i
 _TRAIN = {"dense": _train_dense, "uniform": _train_uniform, "uniform_ibm": _train_uniform_ibm}
 
 
-def eval_frames(views: EvalViews, num_frames: int) -> list[list[int]]:
+def eval_frames(views: EvalViews, num_frames: int, *, fps: float = 0.0) -> list[list[int]]:
     """Return the frames of each of the `num_clips` clips of an evaluation.
 
+    Args:
+        fps: Of the stored video; needed where the views have a rate or a duration.
+
     Raises:
-        ValueError: If the video has no frames.
+        ValueError: If the video has no frames, or not the rate that the views need.
     """
     if num_frames < 1:
         raise ValueError(f"num_frames must be at least 1, got {num_frames}.")
-    return _EVAL[views.temporal](views, num_frames)
+    return _EVAL[views.temporal](views, num_frames, fps)
 
 
-def _eval_dense(views: EvalViews, num_frames: int) -> list[list[int]]:
-    span = clip_span(views.clip_len, views.frame_step)
-    return [
-        dense_clip(start, num_frames, clip_len=views.clip_len, frame_step=views.frame_step)
-        for start in clip_starts(num_frames, span=span, num_clips=views.num_clips)
-    ]
+def _eval_dense(views: EvalViews, num_frames: int, fps: float) -> list[list[int]]:
+    offsets = clip_offsets(views, fps)
+    starts = clip_starts(num_frames, span=offsets[-1] + 1, num_clips=views.num_clips)
+    return [_looped(start, offsets, num_frames) for start in starts]
 
 
-def _eval_uniform(views: EvalViews, num_frames: int) -> list[list[int]]:
+def _eval_uniform(views: EvalViews, num_frames: int, fps: float) -> list[list[int]]:
     """Centres of K x F cells, dealt out to the K clips in turn, in integers only."""
     num_clips, clip_len = views.num_clips, views.clip_len
     return [
@@ -113,7 +177,7 @@ def _eval_uniform(views: EvalViews, num_frames: int) -> list[list[int]]:
     ]
 
 
-def _eval_uniform_ibm(views: EvalViews, num_frames: int) -> list[list[int]]:
+def _eval_uniform_ibm(views: EvalViews, num_frames: int, fps: float) -> list[list[int]]:
     first = -views.num_clips // 2 + 1
     return [_ibm_clip(views.clip_len, num_frames, first + k, k) for k in range(views.num_clips)]
 
@@ -127,4 +191,17 @@ def _ibm_clip(clip_len: int, num_frames: int, offset: int, seed: int) -> list[in
     return [int(tick / 2 + shift + tick * i) for i in range(clip_len)]
 
 
-_EVAL = {"dense": _eval_dense, "uniform": _eval_uniform, "uniform_ibm": _eval_uniform_ibm}
+def _eval_dense_ibm(views: EvalViews, num_frames: int, fps: float) -> list[list[int]]:
+    """Follow the same file: starts over n - F * frame_step frames, rounded down by linspace."""
+    last = max(0, num_frames - views.frame_step * views.clip_len)
+    offsets = [i * views.frame_step for i in range(views.clip_len)]
+    starts = np.linspace(0, last, num=views.num_clips, dtype=int).tolist()
+    return [_looped(start, offsets, num_frames) for start in starts]
+
+
+_EVAL = {
+    "dense": _eval_dense,
+    "dense_ibm": _eval_dense_ibm,
+    "uniform": _eval_uniform,
+    "uniform_ibm": _eval_uniform_ibm,
+}

@@ -5,6 +5,8 @@ A box is cut out of the stored frame and, where it is not `crop_size` square, re
 `short_side_jitter` is usually written, is here cutting a smaller square out and resizing only that.
 """
 
+import math
+
 from vidprep.load.sampling.draws import Draws
 from vidprep.load.sampling.views import Box
 from vidprep.recipes.recipe import EvalViews, TrainClip
@@ -19,6 +21,7 @@ MULTI_SCALE_PLACES = (
     *((0, 2), (4, 2), (2, 4), (2, 0)),
     *((1, 1), (3, 1), (1, 3), (3, 3)),
 )
+_RESIZED_CROP_ATTEMPTS = 10
 
 
 def train_box(clip: TrainClip, width: int, height: int, draws: Draws) -> Box:
@@ -27,7 +30,42 @@ def train_box(clip: TrainClip, width: int, height: int, draws: Draws) -> Box:
     Raises:
         ValueError: If the crop does not fit into the frame.
     """
+    if clip.spatial == "random_resized_crop":
+        return _random_resized_crop(clip, width, height, draws)
     return _TRAIN[clip.spatial](clip.crop_size, width, height, draws)
+
+
+def centre_box(clip: TrainClip, width: int, height: int) -> Box:
+    """Return the `crop_size` square in the middle of a frame, whatever training crops are like.
+
+    Raises:
+        ValueError: If it does not fit into the frame.
+    """
+    return eval_boxes(EvalViews(crop_size=clip.crop_size, num_crops=1), width, height)[0]
+
+
+def _random_resized_crop(clip: TrainClip, width: int, height: int, draws: Draws) -> Box:
+    """A box of random area and shape, resized to a square later; the middle, if ten do not fit.
+
+    Areas are uniform, the logarithm of width / height is: torchvision's RandomResizedCrop, after Szegedy et
+    al. 2015. A draw has 2**32 steps.
+    """
+    log_ratio = math.log(clip.aspect_ratio[0]), math.log(clip.aspect_ratio[1])
+    for _ in range(_RESIZED_CROP_ATTEMPTS):
+        area = width * height * _between(*clip.scale, draws)
+        ratio = math.exp(_between(*log_ratio, draws))
+        box_width, box_height = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+        if 0 < box_width <= width and 0 < box_height <= height:
+            top = draws.below(height - box_height + 1)
+            return Box(top, draws.below(width - box_width + 1), box_height, box_width)
+    low, high = clip.aspect_ratio
+    box_width = round(height * high) if width / height > high else width
+    box_height = round(width / low) if width / height < low else height
+    return Box((height - box_height) // 2, (width - box_width) // 2, box_height, box_width)
+
+
+def _between(low: float, high: float, draws: Draws) -> float:
+    return low + (high - low) * draws.below(1 << 32) / (1 << 32)
 
 
 def _random_crop(crop_size: int, width: int, height: int, draws: Draws) -> Box:
@@ -72,6 +110,8 @@ def largest_train_side(clip: TrainClip, width: int, height: int) -> int:
     Raises:
         ValueError: If there is a crop that does not fit into the frame.
     """
+    if clip.spatial == "random_resized_crop":  # made larger where it is smaller, so any frame will do
+        return max(width, height)
     short_side = min(width, height)
     side = clip.crop_size
     if clip.spatial == "multi_scale":

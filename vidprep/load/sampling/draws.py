@@ -37,6 +37,10 @@ class Draws:
             raise ValueError(f"limit must be at least 1, got {limit}.")
         return (self._next() * limit) >> 64
 
+    def uniform(self, low: float = 0.0, high: float = 1.0) -> float:
+        """Return a float from `low` to `high`, of 53 random bits."""
+        return low + (high - low) * (self.below(1 << 53) / (1 << 53))
+
     def _next(self) -> int:
         """Return 64 random bits: SplitMix64 (Steele, Lea & Flood 2014)."""
         self._state = (self._state + _GOLDEN) & _MASK

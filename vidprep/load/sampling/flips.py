@@ -5,7 +5,7 @@ from typing import Literal
 
 from vidprep.errors import ShardError
 from vidprep.load.sampling.draws import Draws
-from vidprep.recipes.manifests import read_dataset
+from vidprep.recipes.classes import dataset_of
 from vidprep.shards.shard_set import ShardSet
 
 FlipRule = Literal["none", "safe", "all"]
@@ -24,7 +24,7 @@ def flip_partners(shards: ShardSet, rule: FlipRule) -> dict[int, int | None]:
             f'{shards.root} has no manifest, so nobody knows which classes mirror each other: flip = "safe" '
             'is not possible. Use "none" or "all".'
         )
-    pairs = [pair.classes for pair in read_dataset(shards.manifest.recipe.dataset.name).flip_partners]
+    pairs = [pair.classes for pair in dataset_of(shards.manifest.recipe.dataset).flip_partners]
     return partner_labels(shards.classes, pairs)
 
 

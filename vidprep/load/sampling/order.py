@@ -124,6 +124,8 @@ _ROWS = {
 
 
 def rank_slice(rows: Rows, *, rank: int, world_size: int) -> Rows:
-    """Return the samples of a global batch that rank `rank` of `world_size` decodes: a contiguous share."""
-    share = len(rows) // world_size
-    return rows[rank * share : (rank + 1) * share]
+    """Return the samples of a global batch that rank `rank` of `world_size` decodes: a contiguous share.
+
+    Shares of a last, smaller batch differ by one.
+    """
+    return rows[rank * len(rows) // world_size : (rank + 1) * len(rows) // world_size]

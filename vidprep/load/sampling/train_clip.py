@@ -1,14 +1,18 @@
-"""A random training clip of a video: a function of (seed, epoch, key), the same in every loader."""
+"""The training clips of a video: a function of (seed, epoch, key), the same in every loader."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
-from vidprep.load.sampling.clips import train_frames
-from vidprep.load.sampling.crops import train_box
+from vidprep.load.sampling.clips import centre_frames, check_rate, train_frames
+from vidprep.load.sampling.crops import centre_box, largest_train_side, train_box
 from vidprep.load.sampling.draws import Draws
-from vidprep.load.sampling.flips import train_flip
+from vidprep.load.sampling.flips import flip_partners, train_flip
 from vidprep.load.sampling.views import View
 from vidprep.recipes.recipe import TrainClip
+from vidprep.shards.shard_set import ShardSet, Split
+
+Clips = Literal["random", "centre"]
 
 
 class ClipPlan(NamedTuple):
@@ -19,28 +23,89 @@ class ClipPlan(NamedTuple):
     label: int
 
 
-def plan_clip(
-    clip: TrainClip,
-    key: str,
-    *,
-    num_frames: int,
-    frame_size: tuple[int, int],
-    label: int,
-    partners: Mapping[int, int | None],
-    seed: int,
-    epoch: int,
-) -> ClipPlan:
-    """Return the training clip of a video.
+class VideoFacts(NamedTuple):
+    """What decides, with seed and epoch, which clips of a video are shown."""
 
-    Args:
-        frame_size: Width and height.
+    key: str
+    label: int
+    num_frames: int
+    width: int
+    height: int
+    fps: float
+
+    @classmethod
+    def of(cls, split: Split, row: int) -> "VideoFacts":
+        """Return those of a row."""
+        video = split.video(row)
+        label, fps = int(split.labels[row]), float(split.fps[row])
+        return cls(video.key, label, video.num_frames, video.width, video.height, fps)
+
+
+@dataclass(frozen=True)
+class ClipPlanner:
+    """Decides what to show of each video of a training split.
+
+    Attributes:
+        clip: Which frames and pixels make a clip.
+        seed: Of the draws.
+        clips: "random", or "centre": the clip and crop in the middle, never mirrored, in every epoch.
         partners: See `vidprep.load.sampling.flips`; used where `clip.flip` is "safe".
-
-    Raises:
-        ValueError: If the crop does not fit into the frame.
     """
-    words = (seed, epoch, key)
-    frames = train_frames(clip, num_frames, Draws("clip", *words))
-    box = train_box(clip, *frame_size, Draws("crop", *words))
-    flip, label = train_flip(clip.flip, label, partners, Draws("flip", *words))
-    return ClipPlan(View(tuple(frames), box), flip, label)
+
+    clip: TrainClip
+    seed: int
+    partners: Mapping[int, int | None]
+    clips: Clips = "random"
+
+    @classmethod
+    def of(cls, shards: ShardSet, clip: TrainClip, *, seed: int, clips: Clips) -> "ClipPlanner":
+        """Return the planner for a shard set.
+
+        Raises:
+            ShardError: If `clip.flip` is "safe" and nobody knows the classes.
+            ValueError: If `clips` is neither of the two.
+        """
+        if clips not in ("random", "centre"):
+            raise ValueError(f'clips must be "random" or "centre", got {clips!r}.')
+        if clips == "centre":
+            clip = clip.model_copy(update={"flip": "none"})
+        return cls(clip, seed, flip_partners(shards, clip.flip), clips)
+
+    @property
+    def clips_per_video(self) -> int:
+        """Clips of one video; there is one in the middle."""
+        return 1 if self.clips == "centre" else self.clip.clips_per_video
+
+    def check(self, split: Split) -> int:
+        """Return the longest side of any crop of a split, after a look at all sizes and rates.
+
+        Raises:
+            ValueError: If a crop does not fit into a frame, or a clip has a rate above a stored one.
+        """
+        if len(split):
+            check_rate(self.clip, float(split.fps.min()))
+        if self.clips == "centre":
+            return max(centre_box(self.clip, *size).height for size in split.frame_sizes)
+        return max(largest_train_side(self.clip, *size) for size in split.frame_sizes)
+
+    def plan(self, video: VideoFacts, epoch: int) -> list[ClipPlan]:
+        """Return the clips of a video in an epoch.
+
+        Raises:
+            ValueError: If a crop does not fit into the frame, or the clip has a rate above the stored one.
+        """
+        if self.clips == "centre":
+            frames = centre_frames(self.clip, video.num_frames, fps=video.fps)
+            view = View(tuple(frames), centre_box(self.clip, video.width, video.height))
+            return [ClipPlan(view, False, video.label)]
+        return [self._random(video, epoch, number) for number in range(self.clip.clips_per_video)]
+
+    def _random(self, video: VideoFacts, epoch: int, number: int) -> ClipPlan:
+        # The first clip is the one that there is when it is the only one.
+        words: tuple[str | int, ...] = (self.seed, epoch, video.key, *([number] if number else []))
+        clip = self.clip
+        of_frames = words[:3] if clip.same_frames else words
+        frames = train_frames(clip, video.num_frames, Draws("clip", *of_frames), fps=video.fps)
+        box = train_box(clip, video.width, video.height, Draws("crop", *words))
+        flip, label = train_flip(clip.flip, video.label, self.partners, Draws("flip", *words))
+        return ClipPlan(View(tuple(frames), box), flip, label)

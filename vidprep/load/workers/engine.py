@@ -23,6 +23,7 @@ from vidprep.load.workers.jobs import Done, Job, Work, WorkConfig
 from vidprep.load.workers.ring import map_ring, open_memory
 
 _SECONDS_TO_LEAVE = 5.0
+_CLOSED = "The loader was closed in the middle of an iteration over it. Begin another one."
 # Ctrl-C and a scheduler's request to stop reach the whole process group. The caller handles them and needs
 # its workers until it has finished its step; they end when their connection is closed.
 _BLOCKED_IN_WORKERS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
@@ -44,7 +45,7 @@ class Engine(Protocol):
         """Return the next finished job; waits for it.
 
         Raises:
-            LoaderError: If a worker died or none of them answers any more.
+            LoaderError: If a worker died or none of them answers any more, or the loader was closed.
         """
 
     def close(self) -> None:
@@ -66,6 +67,8 @@ class InlineEngine:
 
     def next_done(self) -> Done:
         """Do the oldest job; see `Engine`."""
+        if not self._jobs:
+            raise LoaderError(_CLOSED)
         job = self._jobs.popleft()
         return self._work.decode(job, self._work.read(job))
 
@@ -117,6 +120,8 @@ class ProcessEngine:
 
     def submit(self, job: Job) -> None:
         """Give a job to the worker with the fewest; see `Engine`."""
+        if not self._workers:
+            raise LoaderError(_CLOSED)
         worker = min(self._workers, key=lambda worker: len(worker.jobs))
         worker.jobs.append(job)
         try:
@@ -127,6 +132,8 @@ class ProcessEngine:
     def next_done(self) -> Done:
         """Wait for a worker; see `Engine`."""
         while not self._done:
+            if not self._workers:
+                raise LoaderError(_CLOSED)
             self._receive()
         return self._done.popleft()
 
@@ -201,7 +208,7 @@ def _start_worker(number: int, config: WorkConfig, memory: int) -> _Worker:
 
 @contextmanager
 def running_engine(config: WorkConfig, options: LoaderOptions) -> Iterator[Engine]:
-    """Run the workers for the length of a `with` block; afterwards nothing of them is left.
+    """Run workers for the length of a `with` block; afterwards nothing of them is left.
 
     Raises:
         LoaderError: If there is no memory for the batches.

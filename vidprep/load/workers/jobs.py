@@ -10,10 +10,9 @@ from vidprep.errors import DecodeError, ShardError
 from vidprep.load.cache import CachedReader
 from vidprep.load.decoding.decode import Backend, Timing, decoder_for
 from vidprep.load.decoding.pixels import Pixels, Uint8s
-from vidprep.load.reading import LocalReader, RangeReader, RemoteReader, read_video
 from vidprep.load.sampling.views import View
 from vidprep.load.workers.ring import RingShape
-from vidprep.shards.stored_video import StoredVideo
+from vidprep.shards.stored_video import RangeReader, StoredVideo, range_reader, read_video
 
 if TYPE_CHECKING:  # workers need no pydantic unless there is a cache
     from vidprep.shards.manifest import ShardEntry
@@ -116,7 +115,7 @@ class Work:
 
 def reader_for(root: str, cache: CacheConfig | None) -> RangeReader:
     """Return a reader of the shards at `root`, a folder or a URL."""
-    reader: RangeReader = RemoteReader(root) if "://" in root else LocalReader(root)
+    reader = range_reader(root)
     if cache is None:
         return reader
     return CachedReader(reader, cache.directory, max_bytes=cache.max_bytes, shards=cache.shards)

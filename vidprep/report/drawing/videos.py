@@ -8,9 +8,8 @@ from PIL import Image
 
 from vidprep.errors import DecodeError
 from vidprep.load.decoding.frames import read_frames
-from vidprep.load.reading import LocalReader, RemoteReader, read_video
 from vidprep.shards.shard_set import ShardSet
-from vidprep.shards.stored_video import StoredVideo
+from vidprep.shards.stored_video import StoredVideo, range_reader, read_video
 from vidprep.shards.video_file import FrameMissingError
 
 
@@ -18,7 +17,7 @@ class VideoReader:
     """Reads frames of the videos of a shard set; may be used by several threads at once."""
 
     def __init__(self, shards: ShardSet) -> None:
-        self._reader = LocalReader(shards.root) if shards.is_local else RemoteReader(shards.root)
+        self._reader = range_reader(shards.root)
 
     def images(self, video: StoredVideo, wanted: Sequence[int], height: int) -> list[Image.Image]:
         """Return frames of a video as RGB images, scaled to `height` pixels.

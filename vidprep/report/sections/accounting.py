@@ -8,11 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from markupsafe import Markup
 
-from vidprep.errors import RecipeError
-from vidprep.recipes.manifests import SPLITS, read_dataset, read_subset
-from vidprep.recipes.recipe import DatasetStage
+from vidprep.recipes.manifests import SPLITS
 from vidprep.report.drawing.flow import Branch, flow
-from vidprep.shards.ledger import REASONS, STATUSES
+from vidprep.shards.ledger import REASONS, STATUSES, SUSPICIONS
 
 MAX_LISTED = 40  # missing or rejected videos that are listed
 
@@ -39,16 +37,6 @@ class Listed:
     num_more: int
 
 
-def expected_counts(dataset: DatasetStage | None) -> dict[str, int]:
-    """Return Table A's counts of the dataset or subset; none of classes of one's own."""
-    if dataset is None or dataset.classes:
-        return {}
-    try:
-        return (read_subset(dataset.subset) if dataset.subset else read_dataset(dataset.name)).expected
-    except RecipeError:  # a dataset that another version of vidprep knows
-        return {}
-
-
 def account(ledger: pa.Table, expected: dict[str, int]) -> list[Account]:
     """Count a ledger, split by split, beside the expected counts."""
     rows = zip(*(ledger[name].to_pylist() for name in ("split", "status", "reason")), strict=True)
@@ -71,13 +59,15 @@ def _account(split: str, counts: Counter[Any], expected: int | None) -> Account:
 
 
 def first_listed(ledger: pa.Table, status: str) -> Listed:
-    """List the first `MAX_LISTED` videos of a status."""
-    rows = ledger.filter(pc.equal(ledger["status"], status))
+    """List the first `MAX_LISTED` videos of a status, or those that look damaged, as "suspect"."""
+    is_suspect = status == "suspect"
+    chosen = pc.not_equal(ledger["suspect"], "") if is_suspect else pc.equal(ledger["status"], status)
+    rows = ledger.filter(chosen)
     first = [
         {
             "name": row["key"] or f"{row['split']}/{row['video_id']}",
             "class": row["class"],
-            "reason": row["reason"],
+            "reason": row["suspect" if is_suspect else "reason"],
             "detail": row["detail"],
         }
         for row in rows.slice(0, MAX_LISTED).to_pylist()
@@ -86,6 +76,6 @@ def first_listed(ledger: pa.Table, status: str) -> Listed:
 
 
 def reasons_there(ledger: pa.Table) -> list[tuple[str, str]]:
-    """Return the reasons of rejection that occur, with what they mean."""
-    there = set(pc.unique(ledger["reason"]).to_pylist())
-    return [(reason, meaning) for reason, meaning in REASONS.items() if reason in there]
+    """Return the reasons of rejection and the suspicions that occur, with what they mean."""
+    there = {*pc.unique(ledger["reason"]).to_pylist(), *pc.unique(ledger["suspect"]).to_pylist()}
+    return [(reason, meaning) for reason, meaning in (REASONS | SUSPICIONS).items() if reason in there]

@@ -4,7 +4,6 @@ A clip is a strip: its frames side by side in one still image, which the style s
 who wants no motion sees the first frame, and paper shows it, too.
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import NamedTuple
 from PIL import Image, ImageOps
 
 from vidprep.errors import DecodeError, ShardError
+from vidprep.machine import num_cores
 from vidprep.report.drawing.images import Embedded, webp
 from vidprep.report.drawing.videos import VideoReader
 from vidprep.shards.stored_video import StoredVideo
@@ -114,7 +114,7 @@ def _affordable(reader: VideoReader, classes: Sequence[ClassVideo], max_chars: i
 
 def _tiles(reader: VideoReader, classes: Sequence[ClassVideo], quality: Quality) -> Iterator[Tile]:
     """Make tiles in order, on all cores: FFmpeg and WebP leave the interpreter lock while they work."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(num_cores()) as pool:
         futures = [pool.submit(_tile, reader, each, quality) for each in classes]
         try:
             yield from (future.result() for future in futures)

@@ -8,7 +8,8 @@ import pyarrow as pa
 from markupsafe import Markup
 
 from vidprep.errors import HarnessError, ReportError
-from vidprep.harness.evaluation.results import PREDICTIONS, Results, read_results
+from vidprep.harness.evaluation.results import Results, read_results
+from vidprep.harness.evaluation.tables.predictions import PREDICTIONS
 from vidprep.report import words
 from vidprep.report.drawing.charts import rank_columns
 from vidprep.report.drawing.svg import Axis, Drawing
@@ -20,7 +21,7 @@ from vidprep.report.sections.shards import MAX_NAMED
 from vidprep.report.sections.spreads import Bar
 
 # Long facts that have a place of their own, or none.
-_NOT_FACTS = {"classes", "recipe", "coverage", "interval"}
+_NOT_FACTS = {"classes", "recipe", "coverage", "interval", "annotation", "common", "class_order", "warnings"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class EvaluationView:
     interval: str
     interval_drawing: Markup
     headline: list[tuple[str, str]]
-    is_complete: bool
+    all_stored_scored: bool
+    accounting: list[tuple[str, str]]
     coverage: list[tuple[str, str]]
     failed: list[tuple[str, str]]
     facts: list[tuple[str, str]]
@@ -70,7 +72,8 @@ def view_evaluation(subject: Subject, max_chars: int) -> EvaluationView:
         interval=_interval_text(results.interval.level, results.interval.top1),
         interval_drawing=_interval_drawing(results.top1, results.interval.top1, 1 / len(results.classes)),
         headline=_headline(results),
-        is_complete=results.complete,
+        all_stored_scored=results.all_stored_scored,
+        accounting=_accounting(results),
         coverage=words.flat(results.coverage.model_dump(exclude={"failed"})),
         failed=[(one.key, one.error) for one in results.coverage.failed],
         facts=words.flat(results.model_dump(mode="json", exclude=_NOT_FACTS)),
@@ -94,8 +97,33 @@ def _read_results(subject: Subject) -> Results:
 def _basis(results: Results) -> str:
     """Say what the figures are about, so that nobody compares what cannot be compared."""
     views = f"{results.views.num_crops} × {results.views.num_clips} views"
-    basis = f"{results.shards.split}, {results.coverage.seen:,} videos, {views}"
-    return basis if results.complete else f"{basis}, not complete"
+    basis = f"{results.shards.split}, {results.coverage.scored:,} videos, {views}"
+    if results.checkpoint.weights == "ema":
+        basis += ", the average (EMA) of the weights"
+    if results.checkpoint.selected_by is not None:
+        basis += f", of a moment that was selected by {results.checkpoint.selected_by}"
+    return basis if results.all_stored_scored else f"{basis}, of {results.coverage.stored:,} stored"
+
+
+def _accounting(results: Results) -> list[tuple[str, str]]:
+    """Say of which videos the figures are, and what they can be over all that are annotated."""
+    seen, annotation, common = results.coverage, results.annotation, results.common
+    rows = [("scored", f"{words.count(seen.scored)} of {words.count(seen.stored)} stored")]
+    if annotation is not None:
+        names = ("annotated", "used", "rejected", "missing")
+        rows = [(name, words.count(getattr(annotation, name))) for name in names] + rows
+        rows += [("Table A counts", words.count(annotation.expected))] if annotation.expected else []
+        rows += [
+            ("top-1 over all annotated", _span(annotation.top1_bounds)),
+            ("top-5 over all annotated", _span(annotation.top5_bounds)),
+        ]
+    if common is not None:
+        rows.append((f"top-1 on {common.num_videos:,} common videos", words.percent(common.top1, 2)))
+    return rows
+
+
+def _span(ends: Sequence[float]) -> str:
+    return " to ".join(words.percent(end, 2) for end in ends)
 
 
 def _headline(results: Results) -> list[tuple[str, str]]:
@@ -110,8 +138,7 @@ def _headline(results: Results) -> list[tuple[str, str]]:
 
 
 def _interval_text(level: float, span: Sequence[float]) -> str:
-    low, high = (words.percent(bound, 2) for bound in span)
-    return f"{words.percent(level, 0)} interval {low} to {high}"
+    return f"{words.percent(level, 0)} interval {_span(span)}"
 
 
 def compare(evaluations: Sequence[EvaluationView]) -> list[list[str]]:

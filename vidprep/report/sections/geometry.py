@@ -105,17 +105,17 @@ def choose(part: Split) -> dict[str, int]:
     return {why: row for row, why in named.items()}
 
 
-def train_draws(clip: TrainClip, video: StoredVideo, epoch: int) -> tuple[list[int], Box]:
+def train_draws(clip: TrainClip, video: StoredVideo, fps: float, epoch: int) -> tuple[list[int], Box]:
     """Return the frames and the crop that `ClipLoader` draws for a video in an epoch, seed 0."""
     who = (SEED, epoch, video.key)
-    frames = train_frames(clip, video.num_frames, Draws("clip", *who))
+    frames = train_frames(clip, video.num_frames, Draws("clip", *who), fps=fps)
     return frames, train_box(clip, video.width, video.height, Draws("crop", *who))
 
 
 def _sample(
     why: str, video: StoredVideo, fps: float, clip: TrainClip, views: EvalViews, reader: VideoReader
 ) -> Sample:
-    drawn = [train_draws(clip, video, epoch) for epoch in range(NUM_EPOCHS)]
+    drawn = [train_draws(clip, video, fps, epoch) for epoch in range(NUM_EPOCHS)]
     train_boxes = [box for _, box in drawn]
     eval_crops = eval_boxes(views, video.width, video.height)
     train_rows = [
@@ -124,7 +124,7 @@ def _sample(
     ]
     eval_rows = [
         ClipRow(f"clip {number}", frames, 1, views.temporal == "dense")
-        for number, frames in enumerate(eval_frames(views, video.num_frames))
+        for number, frames in enumerate(eval_frames(views, video.num_frames, fps=fps))
     ]
     frame, problem = _middle_frame(reader, video)
     size = (video.width, video.height)
@@ -166,9 +166,16 @@ def _place(box: Box) -> str:
     return f"x\u00a0{x}, y\u00a0{y}".replace("–", "–\u2060")  # no line break within a range
 
 
+def _pace(clip: TrainClip | EvalViews) -> str:
+    if clip.fps is not None:
+        return f"{clip.fps:g} a second"
+    if clip.duration_seconds is not None:
+        return f"over {clip.duration_seconds:g} s"
+    return f"{clip.frame_step} apart" if clip.temporal == "dense" else clip.temporal
+
+
 def _scheme(clip: TrainClip, views: EvalViews) -> list[tuple[str, str]]:
-    step = f"{clip.frame_step} apart" if clip.temporal == "dense" else clip.temporal
-    eval_step = f"{views.frame_step} apart" if views.temporal == "dense" else views.temporal
+    step, eval_step = _pace(clip), _pace(views)
     count = views.num_clips * views.num_crops
     return [
         ("training", f"{clip.clip_len} frames, {step}; {clip.spatial} {clip.crop_size}; flip {clip.flip}"),

@@ -106,6 +106,9 @@ def _spread_frames(video: StoredVideo) -> list[int]:
 def _evaluated_videos(recorded: EvaluatedShards) -> tuple[_Videos, str]:
     try:
         shards = ShardSet.open(recorded.root)
+        generation = shards.generation_of(recorded.fingerprint)
+        if generation is not None and generation != shards.generation:
+            shards = ShardSet.open(recorded.root, generation=generation)
         if recorded.fingerprint != shards.fingerprint:
             raise ShardError(f"{recorded.root} is another shard set than the one that was evaluated.")
         return _Videos(shards, recorded.split), ""

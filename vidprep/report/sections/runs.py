@@ -1,5 +1,6 @@
 """Training runs: their curves, one over the other, and what each is made of."""
 
+import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,13 +9,23 @@ from typing import Any, TypeGuard
 import numpy as np
 from markupsafe import Markup
 
-from vidprep.harness.run_folder import FACTS, RECIPE, epoch_checkpoints, read_facts, read_metrics
+from vidprep.harness.folder_lock import is_held
+from vidprep.harness.run_folder import (
+    FACTS,
+    LOCK,
+    METRICS,
+    RECIPE,
+    epoch_checkpoints,
+    torn_line,
+)
+from vidprep.harness.run_records import facts_problem, scan_metrics
 from vidprep.report import words
 from vidprep.report.drawing.charts import Line, line_chart
 from vidprep.report.find import Subject
 
 MAX_POINTS = 150  # of a line; more are averaged
 NUM_SERIES = 6  # colours and dashes that can be told apart
+_NUM_NOTES = 3  # damaged lines of a run that are named one by one
 
 Metrics = list[dict[str, Any]]
 
@@ -53,6 +64,8 @@ class RunsView:
 _CHARTS: tuple[tuple[str, str, str, float, tuple[float, float] | None], ...] = (
     ("loss", "Loss", "loss", 1, None),
     ("top1", "Top-1 on training clips", "top-1 in %", 100, (0, 100)),
+    ("validation_top1", "Top-1 on the validation split", "top-1 in %", 100, (0, 100)),
+    ("validation_loss", "Loss on the validation split", "loss", 1, None),
     ("lr", "Learning rate", "learning rate", 1, None),
     ("clips_per_second", "Speed", "clips per second", 1, None),
     ("data_wait", "Waiting for data", "share of time in %", 100, None),
@@ -69,6 +82,7 @@ COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {
     "clips_per_second": ("clips/s", words.number),
     "data_wait": ("data wait", words.percent),
     "seconds": ("trained for", words.seconds),
+    "validation_top1": ("validation top-1", words.percent),
 }
 
 
@@ -94,15 +108,21 @@ def view_runs(subjects: Sequence[Subject]) -> RunsView:
 def _metrics(subject: Subject) -> tuple[Metrics, list[str]]:
     """Return the lines that can be drawn, and what is wrong with the others."""
     try:
-        lines = read_metrics(subject.path)
-    except (ValueError, OSError) as error:
-        return [], [f"metrics.jsonl cannot be read: {error}."]
-    good = [line for line in lines if isinstance(line, dict) and _is_finite(line.get("epoch"))]
-    notes = [] if lines else ["No metrics yet: the run has not come to its first line of metrics.jsonl."]
-    if len(good) < len(lines):
-        notes.append(
-            f"Left out, since they have no 'epoch': {len(lines) - len(good)} lines of metrics.jsonl."
-        )
+        found = scan_metrics(subject.path / METRICS)
+    except OSError as error:
+        return [], [f"{METRICS} cannot be read: {error}."]
+    good = [line for line in found.lines if _is_finite(line.get("epoch"))]
+    notes = [f"{METRICS} cannot be read: {problem}." for problem in found.problems[:_NUM_NOTES]]
+    if len(found.problems) > _NUM_NOTES:
+        notes.append(f"{len(found.problems) - _NUM_NOTES:,} more lines of {METRICS} cannot be read.")
+    if not found.lines and not notes:
+        notes = [f"No metrics yet: the run has not come to its first line of {METRICS}."]
+    read = [*found.lines, *(problem.content for problem in found.problems if problem.content is not None)]
+    placed = [line for line in read if isinstance(line, dict) and _is_finite(line.get("epoch"))]
+    if len(placed) < len(read):
+        notes.append(f"Left out, since they have no 'epoch': {len(read) - len(placed)} lines of {METRICS}.")
+    if (torn := torn_line(subject.path)) and not is_held(subject.path / LOCK):
+        notes.append(f"{torn}.")
     return good, notes
 
 
@@ -141,13 +161,8 @@ def thin(x: Sequence[float], y: Sequence[float]) -> tuple[list[float], list[floa
 
 
 def _view(subject: Subject, metrics: Metrics, series: int | None, notes: list[str]) -> RunView:
-    facts: list[tuple[str, str]] = []
-    try:
-        facts = words.flat(read_facts(subject.path))
-    except FileNotFoundError:
-        notes = [*notes, f"{FACTS} is missing."]
-    except (ValueError, OSError) as error:
-        notes = [*notes, f"{FACTS} cannot be read: {error}."]
+    facts, more = _facts(subject)
+    notes = [*notes, *more]
     recipe = subject.path / RECIPE
     num_bad = sum(not math.isfinite(line["loss"]) for line in metrics if _is_number(line.get("loss")))
     if num_bad:
@@ -162,7 +177,19 @@ def _view(subject: Subject, metrics: Metrics, series: int | None, notes: list[st
     )
 
 
+def _facts(subject: Subject) -> tuple[list[tuple[str, str]], list[str]]:
+    """Return what run.json says, also where it is not what a training writes; and what is wrong with it."""
+    try:
+        content = json.loads((subject.path / FACTS).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return [], [f"{FACTS} is missing."]
+    except (ValueError, OSError) as error:
+        return [], [f"{FACTS} cannot be read: {error}."]
+    problem = facts_problem(content)
+    return words.flat(content), [f"{FACTS} is not as a training writes it: {problem}."] if problem else []
+
+
 def _last(metrics: Metrics) -> list[str]:
     """Return where a run is, a text per column of `COLUMNS`."""
-    last = metrics[-1] if metrics else {}
+    last = {key: value for line in metrics for key, value in line.items()}
     return [text(last[key]) if _is_number(last.get(key)) else "–" for key, (_, text) in COLUMNS.items()]

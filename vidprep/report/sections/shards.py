@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 from markupsafe import Markup
 
 from vidprep.errors import ShardError
+from vidprep.recipes.classes import published_counts
 from vidprep.recipes.manifests import SPLITS
 from vidprep.report import words
 from vidprep.report.drawing.videos import VideoReader
@@ -15,7 +16,6 @@ from vidprep.report.sections.accounting import (
     Account,
     Listed,
     account,
-    expected_counts,
     first_listed,
     reasons_there,
 )
@@ -75,7 +75,7 @@ def view_shards(subject: Subject, max_chars: int, on_clip: OnClip) -> ShardsView
     splits += sorted(set(pc.unique(index["split"]).to_pylist()) - set(splits))
     if not index.num_rows:
         notes.append("No video is in this shard set: all are missing or were rejected.")
-    expected = expected_counts(manifest.recipe.dataset if manifest else None)
+    expected = published_counts(manifest.recipe.dataset if manifest else None)
     bars = class_bars(index, splits)
     classes = _classes(shards)
     sheet = (
@@ -84,11 +84,13 @@ def view_shards(subject: Subject, max_chars: int, on_clip: OnClip) -> ShardsView
     return ShardsView(
         subject=subject,
         title=manifest.recipe.title if manifest else subject.name,
-        facts=_facts(shards, len(classes)),
+        facts=_facts(shards, _number_of(classes, index)),
         num_videos=index.num_rows,
         splits=splits,
         accounts=account(ledger, expected) if ledger else [],
-        listed=[first_listed(ledger, status) for status in ("rejected", "missing")] if ledger else [],
+        listed=[first_listed(ledger, status) for status in ("rejected", "suspect", "missing")]
+        if ledger
+        else [],
         reasons=reasons_there(ledger) if ledger else [],
         class_chart=class_chart(index, splits) if len(bars) > MAX_NAMED else None,
         class_bars=bars,
@@ -118,13 +120,19 @@ def _classes(shards: ShardSet) -> set[str]:
         ) from error
 
 
-def _facts(shards: ShardSet, num_classes: int) -> list[tuple[str, str]]:
+def _number_of(classes: set[str], index: pa.Table) -> str:
+    with_videos = len(classes & set(pc.unique(index["class"]).to_pylist()))
+    text = words.count(len(classes))
+    return text if with_videos == len(classes) else f"{text}, {words.count(with_videos)} with videos"
+
+
+def _facts(shards: ShardSet, num_classes: str) -> list[tuple[str, str]]:
     index, manifest = shards.index, shards.manifest
     stored = pc.sum(index["mp4_size"]).as_py() or 0
     seconds = pc.sum(index["duration_seconds"]).as_py() or 0.0
     facts = [
         ("videos", words.count(index.num_rows)),
-        ("classes", words.count(num_classes)),
+        ("classes", num_classes),
         ("shards", words.count(len(pc.unique(index["shard"])))),
         ("stored video", words.size(stored)),
         ("frames", words.count(pc.sum(index["num_frames"]).as_py() or 0)),

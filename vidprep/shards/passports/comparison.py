@@ -1,12 +1,15 @@
 """Two shard sets, by their passports: which videos both have, and whether they are the same ones."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from vidprep.recipes.recipe import Recipe
 from vidprep.shards.passports.content_hash import SAME_CONTENT_BITS, differing_bits
+from vidprep.shards.passports.making import open_passport
 from vidprep.shards.passports.passport import Passport
 
 # What becomes of a video that both annotate: a word of each in the column `relation`.
@@ -53,6 +56,16 @@ class Comparison:
         held = set(self.rows["relation"]) <= {"same_bytes", "in_neither"}
         return held and self.same_classes and self.same_annotation
 
+    def sentences(self) -> list[str]:
+        """Say what the two have in common besides their videos, and what differs in recipe and tools."""
+        lines = ["Both annotate the same videos." if self.same_annotation else "Their annotations differ."]
+        if not self.same_classes:
+            lines.append("Their class lists differ: labels of one mean other classes in the other.")
+        if self.relabelled:
+            number, example = len(self.relabelled), self.relabelled[0]
+            lines.append(f"{number:,} videos have different classes, e.g. {example}.")
+        return [*lines, *(f"differs  {difference}" for difference in self.recipe_differences)]
+
     def counts(self) -> pd.DataFrame:
         """Return how many videos of each split are in each relation: a row a relation, a column a split."""
         table = pd.crosstab(self.rows["relation"], self.rows["split"])
@@ -70,6 +83,24 @@ class Comparison:
         return table.sort_values(
             ["only_one", "split", "class"], ascending=[False, True, True], ignore_index=True
         )
+
+
+def compare(first: Passport | Path | str, second: Passport | Path | str) -> Comparison:
+    """Compare two shard sets, or their passports, video by video.
+
+        found = vidprep.compare("shards/motion", "shards/motion")
+        print(found.is_same, found.counts())
+
+    Args:
+        first: A passport, its file, or a shard set: its folder or URL.
+        second: Another one of the same dataset.
+
+    Raises:
+        ShardError: If there is neither, or it is damaged.
+        ValueError: If they are of different datasets.
+    """
+    sides = (side if isinstance(side, Passport) else open_passport(side) for side in (first, second))
+    return compare_passports(*sides)
 
 
 def compare_passports(first: Passport, second: Passport) -> Comparison:
@@ -110,8 +141,35 @@ def compare_passports(first: Passport, second: Passport) -> Comparison:
     )
 
 
+def common_videos(passports: Sequence[Passport], split: str) -> tuple[set[str], set[str]]:
+    """Return the keys of the videos of a split that all sets use, and of those among them to be left out.
+
+    Left out are videos of which the first set and another one have fingerprints that are not of one video:
+    one of them is a wrong download.
+    """
+    held = [_used(passport, split) for passport in passports]
+    keys = sorted(set.intersection(*(set(one.index) for one in held)))
+    different: set[str] = set()
+    first = held[0].reindex(keys)
+    for other in held[1:]:
+        pairs = pd.DataFrame({"content_first": first, "content_second": other.reindex(keys)})
+        different |= set(pairs.index[_differing_bits(pairs) > SAME_CONTENT_BITS])
+    return set(keys) - different, different
+
+
+def _used(passport: Passport, split: str) -> "pd.Series[bytes]":
+    """Return the fingerprints of the used videos of a split, by key."""
+    rows = passport.rows[(passport.rows["status"] == "used") & (passport.rows["split"] == split)]
+    return rows.set_index(rows["split"] + "-" + rows["video_id"])["content"]
+
+
 def recipe_differences(first: Passport, second: Passport) -> tuple[str, ...]:
-    """Say in which keys that decide the stored bytes two sets differ, and in which tools."""
+    """Say in which keys that decide the stored bytes two sets differ, and in which tools.
+
+    Nothing where one of them is a folder of raw videos.
+    """
+    if not (first.head.tools and second.head.tools):
+        return ()  # of raw videos nothing is stored
     ours, theirs = _decisive(first.head.recipe), _decisive(second.head.recipe)
     found = [f"{key}: {ours[key]!r} / {theirs[key]!r}" for key in ours if ours[key] != theirs[key]]
     tools = sorted(first.head.tools.keys() | second.head.tools.keys())

@@ -5,6 +5,7 @@ with. Two passports tell what two laboratories have in common, see `comparison`.
 """
 
 import hashlib
+import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +17,13 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from vidprep.errors import ShardError
-from vidprep.files import replace_durably
+from vidprep.files import write_whole
 from vidprep.recipes.manifests import class_list_hash
 from vidprep.recipes.recipe import Recipe
 from vidprep.recipes.toml_models import Frozen
 from vidprep.shards.manifest import SplitTotals
 from vidprep.shards.passports.content_hash import HASH_BYTES
 
-PASSPORT = "passport.parquet"
 PASSPORT_SCHEMA = pa.schema(
     [
         ("split", pa.string()),
@@ -121,12 +121,16 @@ def make_passport(
 
 
 def write_passport(passport: Passport, path: Path) -> None:
-    """Write a passport, all of it or nothing; equal passports make equal bytes."""
+    """Write a passport, all of it or nothing; equal passports make equal bytes.
+
+    Raises:
+        OSError: If it cannot be written; what was there before stays.
+    """
     schema = PASSPORT_SCHEMA.with_metadata({_HEAD: passport.head.model_dump_json().encode()})
     table = pa.Table.from_pandas(passport.rows, schema=schema, preserve_index=False)
-    partial_path = path.with_name(path.name + ".partial")
-    pq.write_table(table, partial_path, compression="zstd", compression_level=12)
-    replace_durably(partial_path, path)
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd", compression_level=12)
+    write_whole(path, buffer.getvalue())
 
 
 def read_passport(path: Path) -> Passport:
@@ -137,21 +141,34 @@ def read_passport(path: Path) -> Passport:
     """
     if not path.is_file():
         raise ShardError(f"No passport at {path}. Make one: vidprep passport DIR --out {path.name}.")
+    return parse_passport(path.read_bytes(), origin=str(path))
+
+
+def parse_passport(data: bytes, *, origin: str) -> Passport:
+    """Read a passport from the bytes of its file, and make sure that it is whole.
+
+    Args:
+        data: Of the file.
+        origin: Where the bytes come from; an error message starts with it.
+
+    Raises:
+        ShardError: If it is none, or not what its own hash says.
+    """
     try:
-        table = pq.ParquetFile(path).read(use_threads=False)
+        table = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).read(use_threads=False)
         head = PassportHead.model_validate_json((table.schema.metadata or {})[_HEAD])
     except (pa.ArrowInvalid, OSError, KeyError, ValidationError) as error:
         raise ShardError(
-            f"{path} is no passport, or a damaged one ({_first_line(error)}). Fetch it again."
+            f"{origin} is no passport, or a damaged one ({_first_line(error)}). Fetch it again."
         ) from error
     if not table.schema.equals(PASSPORT_SCHEMA):
         raise ShardError(
-            f"{path}: a passport with other columns than this version knows ({table.schema.names})."
+            f"{origin}: a passport with other columns than this version knows ({table.schema.names})."
         )
     rows = table.to_pandas(types_mapper={pa.uint32(): pd.UInt32Dtype()}.get)
     if _hash_rows(rows) != head.sha256:
-        raise ShardError(f"{path}: its rows are not those that its own hash names. Fetch it again.")
-    return Passport(str(path), head, rows)
+        raise ShardError(f"{origin}: its rows are not those that its own hash names. Fetch it again.")
+    return Passport(origin, head, rows)
 
 
 def _hash_rows(rows: pd.DataFrame) -> str:

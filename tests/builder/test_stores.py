@@ -1,0 +1,120 @@
+"""Sets that lie in an object store: copied from, extended from, compared; made on a disk only."""
+
+import shutil
+
+import fsspec
+import pytest
+from typer.testing import CliRunner
+
+import vidprep
+from tests.helpers.builds import hashes
+from tests.helpers.extensions import SETTINGS, build, raw_videos
+from vidprep.cli.main import app
+from vidprep.errors import BuildError, ShardError
+from vidprep.shards.manifest import read_manifest
+
+URL = "memory://sets/full"
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory):
+    """Raw videos, those that come late, and a set without them; not to be changed."""
+    folder = tmp_path_factory.mktemp("stores")
+    raw, late = raw_videos(folder)
+    return raw, late, build(raw, folder / "set").out_dir
+
+
+@pytest.fixture
+def store():
+    """An in-memory file system; empty before and after."""
+    filesystem = fsspec.filesystem("memory")
+    filesystem.store.clear()
+    yield filesystem
+    filesystem.store.clear()
+
+
+@pytest.fixture
+def full(material, store):
+    """The set in the store, as it is copied there: without what its build kept."""
+    put(store, material[2], URL)
+    return material[2]
+
+
+def put(store, root, url):
+    for path in root.rglob("*"):
+        if path.is_file() and ".build" not in path.parts:
+            store.pipe(f"{url}/{path.relative_to(root).as_posix()}", path.read_bytes())
+
+
+def run(*words):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def test_a_subset_and_other_shards(full, tmp_path):
+    there = vidprep.subset(URL, tmp_path / "there", limit=3).out_dir
+    assert hashes(there) == hashes(vidprep.subset(full, tmp_path / "here", limit=3).out_dir)
+    done = run("reshard", URL, "--samples-per-shard", 9, "--out", tmp_path / "few")
+    assert done.exit_code == 0, done.output
+    here = vidprep.subset(full, tmp_path / "few here", overrides=["shards.samples_per_shard=9"]).out_dir
+    assert hashes(tmp_path / "few") == hashes(here)
+
+
+def test_merged_and_compared_with_one_on_the_disk(full, material, tmp_path):
+    raw, late, _ = material
+    whole = build(raw, tmp_path / "whole", late).out_dir
+    done = run("merge", URL, whole, "--out", tmp_path / "merged")
+    assert done.exit_code == 0, done.output
+    tars = {one.name: one.sha256 for one in read_manifest(whole).shards}
+    assert {one.name: one.sha256 for one in read_manifest(tmp_path / "merged").shards} == tars
+    found = vidprep.compare(URL, whole).counts()
+    assert found["train"]["only_second"] == 3 and found["validation"]["only_second"] == 1
+    published = vidprep.passport(URL, tmp_path / "p.parquet")
+    assert published.head.sha256 == vidprep.passport(full, tmp_path / "q.parquet").head.sha256
+
+
+def test_late_videos_in_a_store(material, store, tmp_path):
+    raw, late, full = material
+    put(store, late, "memory://late")
+    ours, theirs = (shutil.copytree(full, tmp_path / name) for name in ("ours", "theirs"))
+    extended = vidprep.build(
+        "mini_k400",
+        ours,
+        sources=[raw.folder, "memory://late"],
+        overrides=SETTINGS,
+        in_process=True,
+        extend=True,
+    )
+    assert extended.manifest.generation == 2
+    build(raw, theirs, late, extend=True)
+    tars = [one.sha256 for one in extended.manifest.shards]
+    assert tars == [one.sha256 for one in read_manifest(theirs).shards]
+
+
+def test_damage_in_a_store_is_named(full, store, tmp_path):
+    name = read_manifest(full).shards[0].name
+    store.pipe(f"{URL}/{name}", bytes((full / name).stat().st_size))
+    with pytest.raises(
+        ShardError, match=rf"{URL}/{name}: train-\S+ is not the video that the index names.*has crc32 \w+"
+    ):
+        vidprep.subset(URL, tmp_path / "subset")
+    store.rm(f"{URL}/{name}")
+    with pytest.raises(ShardError, match=r"cannot be read: .*missing; it holds the video of train-"):
+        vidprep.subset(URL, tmp_path / "subset")
+    store.rm(f"{URL}/manifest.json")
+    with pytest.raises(
+        ShardError, match=rf"{URL} has no manifest\.json: its build has not ended.*as the last"
+    ):
+        vidprep.subset(URL, tmp_path / "subset")
+
+
+@pytest.mark.parametrize("words", [("subset",), ("merge", URL), ("reshard", "--samples-per-shard", "9")])
+def test_nothing_is_made_in_a_store(full, store, words):
+    files = dict(store.store)
+    done = run(words[0], URL, *words[1:], "--out", "memory://new")
+    assert done.exit_code == 1 and isinstance(done.exception, BuildError)
+    assert str(done.exception).startswith(
+        "memory://new is a URL. Make the set in a local folder and copy it: tars first, manifest.json last."
+    )
+    assert store.store == files
+    with pytest.raises(BuildError, match="s3://bucket/new is a URL"):
+        vidprep.subset(URL, "s3://bucket/new")

@@ -1,0 +1,68 @@
+"""Two evaluations on the videos that both have judged."""
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+from scipy import stats
+
+from tests.helpers.paths import RELEASE_0_1
+from tests.helpers.small_evaluation import VIEWS, run_evaluation, write_network
+from vidprep.errors import HarnessError
+from vidprep.harness.evaluation.comparisons.versus import compare_evaluations
+from vidprep.harness.evaluation.results import read_results, write_results
+from vidprep.harness.evaluation.tables.predictions import read_predictions
+
+
+@pytest.fixture(scope="module")
+def another(shards, tmp_path_factory):
+    """An evaluation of other weights on the same videos, in a folder of the same name."""
+    folder = tmp_path_factory.mktemp("another")
+    run_evaluation(write_network(folder / "other.pt", shards, VIEWS, seed=5), shards, folder / "eval")
+    return folder / "eval"
+
+
+def test_the_difference_and_where_it_lies(evaluated, another, tmp_path):
+    found = compare_evaluations(evaluated, another)
+    one, other = read_predictions(evaluated), read_predictions(another)
+    right, also = (table["label"] == table["predicted"] for table in (one, other))
+    assert (found.only_first, found.only_second) == ((right & ~also).sum(), (also & ~right).sum())
+    assert found.only_first + found.only_second > 0
+    number = found.only_first + found.only_second
+    assert found.p_value == pytest.approx(stats.binomtest(found.only_first, number, 0.5).pvalue)
+    assert found.difference == pytest.approx(read_results(evaluated).top1 - read_results(another).top1)
+    table = found.classes
+    assert (table["num_videos"] * table["difference"]).sum() == pytest.approx(7 * found.difference)
+    assert table["difference"].abs().is_monotonic_decreasing
+    assert set(table["class"]) == {f"class {n}" for n in range(5)}
+    found.write(tmp_path / "versus.csv")
+    columns = pd.read_csv(tmp_path / "versus.csv").columns.tolist()
+    assert columns[3:5] == [f"top1 of {name}" for name in found.names]
+    assert "McNemar p = " in found.sentence() and found.incomplete == ()
+
+
+def test_names_never_collide_and_incomplete_ones_are_marked(evaluated, tmp_path):
+    for name in ("a", "b"):
+        shutil.copytree(evaluated, tmp_path / name / "eval")
+    results = read_results(tmp_path / "b/eval").model_copy(update={"all_stored_scored": False})
+    write_results(results, tmp_path / "b/eval")
+    found = compare_evaluations(tmp_path / "a/eval", tmp_path / "b/eval")
+    assert found.names == (f"{tmp_path}/a/eval", f"{tmp_path}/b/eval")
+    assert found.incomplete == (f"{tmp_path}/b/eval",)
+    assert found.sentence().endswith(f"; {tmp_path}/b/eval is incomplete")
+    assert compare_evaluations(evaluated, evaluated).names[1].endswith("(the same)")
+
+
+def test_other_classes_and_other_videos(evaluated, another, tmp_path):
+    with pytest.raises(
+        HarnessError, match=r"are evaluations over different class lists \(6 and \d+ classes\)"
+    ):
+        compare_evaluations(evaluated, RELEASE_0_1 / "eval")
+    copy = shutil.copytree(another, tmp_path / "copy")
+    table = pd.read_parquet(copy / "predictions.parquet")
+    table.assign(key="other-" + table["key"]).to_parquet(copy / "predictions.parquet")
+    with pytest.raises(HarnessError, match="have no video in common that both have judged"):
+        compare_evaluations(evaluated, copy)
+    text = json.loads((copy / "results.json").read_text())
+    assert text["format"] == "vidprep evaluation 2"

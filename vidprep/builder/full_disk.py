@@ -1,0 +1,26 @@
+"""What a build says when a disk is full."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vidprep.errors import BuildError
+from vidprep.files import is_no_room
+
+
+@contextmanager
+def no_room_is_a_build_error(out_dir: Path) -> Iterator[None]:
+    """Turn a full disk into the error that says what to do about it."""
+    try:
+        yield
+    except OSError as error:
+        if not is_no_room(error):
+            raise
+        places = (str(out_dir), tempfile.gettempdir())
+        free = ", ".join(f"{shutil.disk_usage(place).free >> 20:,} MiB free in {place}" for place in places)
+        raise BuildError(
+            f"No room left on the disk ({free}). The shard in hand is dropped, finished shards are kept: "
+            "free some space and run the same build again."
+        ) from error

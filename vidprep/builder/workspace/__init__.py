@@ -1,0 +1,1 @@
+"""`.build/`: what a build keeps between two runs, and how its processes agree; no other module knows it."""

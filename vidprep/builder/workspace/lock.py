@@ -1,0 +1,103 @@
+"""One build at a time in a folder, and how all its workers are asked to stop."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from vidprep.builder.workspace.extensions import extension_dirs
+from vidprep.builder.workspace.log import read_log
+from vidprep.builder.workspace.paths import BUILD_DIR, lock_path, stop_path
+from vidprep.errors import BuildError
+from vidprep.recipes.manifests import SPLITS
+
+# `vidprep status` takes the lock for an instant, to see whether somebody else has it.
+_LOCK_SECONDS = 2.0
+
+
+@contextmanager
+def exclusive(out_dir: Path, *, finished_set: bool = False) -> Iterator[None]:
+    """Hold the folder's lock: two builds into one folder would fight over it.
+
+    Args:
+        out_dir: The folder.
+        finished_set: Whether it may also hold a finished set without anything that its build kept.
+
+    Raises:
+        BuildError: If another build works there, the folder is not ours, links lead out of it, or it cannot
+            be written.
+    """
+    if not finished_set:
+        _refuse_foreign(out_dir)
+    _refuse_links(out_dir)
+    try:
+        lock_path(out_dir).parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(lock_path(out_dir))
+        lock.acquire(timeout=_LOCK_SECONDS)
+    except Timeout as error:
+        logs = [read_log(folder) for folder in (out_dir, *extension_dirs(out_dir))]
+        starts = [event for log in logs for event in log if event["event"] == "start"]
+        last = max(starts, key=lambda event: event["time"], default=None)
+        who = f" (process {last['pid']} on {last['host']})" if last else ""
+        raise BuildError(
+            f"Another build is working in {out_dir}{who}. Wait for it, stop it, or build into another folder."
+        ) from error
+    except OSError as error:
+        raise BuildError(
+            f"Cannot write into {out_dir}: {error.strerror}. Choose another folder with --out."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def is_running(out_dir: Path) -> bool:
+    """Tell whether a build is working on this folder right now."""
+    if not lock_path(out_dir).exists():
+        return False
+    lock = FileLock(lock_path(out_dir))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    except OSError:  # a read-only copy of a shard set
+        return False
+    lock.release()
+    return False
+
+
+def ask_to_stop(out_dir: Path) -> None:
+    """Ask all workers to stop after the video in hand."""
+    stop_path(out_dir).touch()
+
+
+def is_asked_to_stop(out_dir: Path) -> bool:
+    """Tell whether somebody asked the workers to stop."""
+    return stop_path(out_dir).exists()
+
+
+def forget_stop(out_dir: Path) -> None:
+    """Take back what a run that was killed asked for."""
+    stop_path(out_dir).unlink(missing_ok=True)
+
+
+def _refuse_foreign(out_dir: Path) -> None:
+    names = sorted(path.name for path in out_dir.iterdir()) if out_dir.is_dir() else []
+    if names and BUILD_DIR not in names:
+        raise BuildError(
+            f"{out_dir} is not empty and holds no build of vidprep (it has {names[0]!r}). "
+            "Build into a new folder."
+        )
+
+
+def _refuse_links(out_dir: Path) -> None:
+    """Refuse a folder in which what is moved and deleted would lie elsewhere: it may come from anybody."""
+    folders = [out_dir / BUILD_DIR, *(out_dir / split for split in SPLITS)]
+    for path in (*folders, *folders[0].rglob("*")):
+        if path.is_symlink() and not path.resolve().is_relative_to(out_dir.resolve()):
+            raise BuildError(
+                f"{path} is a link to {path.readlink()}: nothing outside of {out_dir} is moved or deleted. "
+                "Remove the link, or build into a folder that lies where it leads."
+            )

@@ -1,0 +1,55 @@
+"""Names of the files in `.build/`; used in this room only.
+
+plan.parquet                 which video goes into which shard
+staging/000007.tar           a finished shard that has no final name yet
+staging/000007.ab12cd34.*    a shard that is being written, and its finished videos: see `unfinished`
+done/000007.json             its index rows, hashes and rejected videos; written after the tar
+places.json                  the final names, by number in the plan
+archives/                    indexes of the archives among the sources
+log.jsonl                    what happened, a line an event
+lock, stop                   one build at a time; please stop
+"""
+
+from pathlib import Path
+
+BUILD_DIR = ".build"
+
+
+def plan_path(out_dir: Path) -> Path:
+    """Return where a shard set keeps its plan."""
+    return out_dir / BUILD_DIR / "plan.parquet"
+
+
+def staging_path(out_dir: Path, shard: int) -> Path:
+    """Return where a finished tar waits for its final name."""
+    return out_dir / BUILD_DIR / "staging" / f"{shard:06d}.tar"
+
+
+def done_path(out_dir: Path, shard: int) -> Path:
+    """Return the file whose existence means that a shard is finished."""
+    return out_dir / BUILD_DIR / "done" / f"{shard:06d}.json"
+
+
+def places_path(out_dir: Path) -> Path:
+    """Return the file that says which final name each finished shard has, by its number in the plan."""
+    return out_dir / BUILD_DIR / "places.json"
+
+
+def archive_index_dir(out_dir: Path) -> Path:
+    """Return where the indexes of archives lie, in which the workers look videos up."""
+    return out_dir / BUILD_DIR / "archives"
+
+
+def log_path(out_dir: Path) -> Path:
+    """Return the log, a JSON object a line."""
+    return out_dir / BUILD_DIR / "log.jsonl"
+
+
+def stop_path(out_dir: Path) -> Path:
+    """Return the file whose existence asks all workers to stop after the video in hand."""
+    return out_dir / BUILD_DIR / "stop"
+
+
+def lock_path(out_dir: Path) -> Path:
+    """Return the file that a running build has locked."""
+    return out_dir / BUILD_DIR / "lock"

@@ -1,0 +1,105 @@
+"""plan.parquet: the plan of a build on disk.
+
+Row group i holds the videos of shard i; one more row group holds the videos that are missing or were rejected
+already. The plan's facts lie in the file's metadata, so that file and facts cannot be torn apart.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from vidprep.builder.plan import PLAN_SCHEMA, Plan, PlanFacts
+from vidprep.builder.workspace.paths import done_path, plan_path
+from vidprep.errors import BuildError
+
+_FACTS = b"vidprep.plan"
+
+
+def write_plan(plan: Plan, out_dir: Path) -> None:
+    """Write a plan, all of it or nothing."""
+    path = plan_path(out_dir)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = pa.Table.from_pandas(plan.rows, schema=PLAN_SCHEMA, preserve_index=False)
+    schema = PLAN_SCHEMA.with_metadata({_FACTS: plan.facts.model_dump_json().encode()})
+    partial_path = path.with_suffix(".partial")
+    with pq.ParquetWriter(partial_path, schema, compression="zstd") as writer:
+        start = 0
+        for size in (*plan.facts.shard_sizes, table.num_rows - plan.facts.num_videos):
+            writer.write_table(table.slice(start, size).cast(schema), row_group_size=max(size, 1))
+            start += size
+    partial_path.replace(path)
+
+
+def read_facts(out_dir: Path) -> PlanFacts:
+    """Read what a plan is made of.
+
+    Raises:
+        BuildError: If there is no plan in the folder, or it is of another version of vidprep.
+    """
+    path = plan_path(out_dir)
+    if not path.is_file():
+        raise BuildError(f"No build in {out_dir}: {path} does not exist. Start one with `vidprep build`.")
+    with _damage_is_named(path):
+        return PlanFacts.model_validate_json(pq.read_schema(path).metadata[_FACTS])
+
+
+def read_plan(out_dir: Path) -> Plan:
+    """Read a whole plan."""
+    facts = read_facts(out_dir)
+    with _damage_is_named(plan_path(out_dir)):
+        return Plan(facts, pq.read_table(plan_path(out_dir)).to_pandas())
+
+
+def read_shard_rows(out_dir: Path, shard: int) -> list[dict[str, object]]:
+    """Read the planned videos of one shard, in order."""
+    with _damage_is_named(plan_path(out_dir)):
+        rows: list[dict[str, object]] = pq.ParquetFile(plan_path(out_dir)).read_row_group(shard).to_pylist()
+    return rows
+
+
+@contextmanager
+def _damage_is_named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, OSError) as error:  # whichever of these pyarrow raises
+        raise BuildError(f"{path} is damaged or of another version. Build into a new folder.") from error
+
+
+def planned_facts(out_dir: Path) -> PlanFacts | None:
+    """Read what the plan of an earlier run is made of; None if there is none, or none that can be read."""
+    try:
+        return read_facts(out_dir)
+    except BuildError:
+        return None
+
+
+def begun_facts(out_dir: Path) -> PlanFacts | None:
+    """Read what the plan is made of by which shards are finished already; None if there are none."""
+    if not plan_path(out_dir).is_file() or not any(done_path(out_dir, 0).parent.glob("*.json")):
+        return None
+    return read_facts(out_dir)
+
+
+def check_plan_is_seen(out_dir: Path) -> None:
+    """Make sure that a worker sees the folder of the build.
+
+    Raises:
+        BuildError: If it does not.
+    """
+    if not plan_path(out_dir).is_file():
+        raise BuildError(
+            f"A worker sees no {plan_path(out_dir)}: the output folder must be on a file system that "
+            "all workers share, under the same path."
+        )
+
+
+def find_rows(out_dir: Path, key_or_id: str) -> list[dict[str, Any]]:
+    """Return the planned rows with a key or video id."""
+    wanted = (pc.field("key") == key_or_id) | (pc.field("video_id") == key_or_id)
+    rows: list[dict[str, Any]] = pq.read_table(plan_path(out_dir), filters=wanted).to_pylist()
+    return rows

@@ -1,0 +1,134 @@
+"""What a stop, a crash or `kill -9` leaves of a shard: its finished videos, which the next run takes over.
+
+staging/000007.ab12cd34.partial   the tar that was being written
+staging/000007.ab12cd34.jsonl     a line for each sample in it, written after the sample
+
+Nothing is written twice for it, and nothing is trusted: a video counts if the plan is the same and its bytes
+have the checksum that its line says.
+"""
+
+import json
+import os
+import zlib
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import NonNegativeInt, ValidationError
+
+from vidprep.builder.workspace.paths import staging_path
+from vidprep.builder.workspace.plan_file import read_facts
+from vidprep.recipes.toml_models import Frozen
+
+_LINES = ".jsonl"
+# Called after a sample is written, with its index row and the facts that its done-file will have.
+Note = Callable[[dict[str, Any], dict[str, str]], None]
+
+
+class KeptVideo(Frozen):
+    """A video of an unfinished tar: a line beside it.
+
+    Attributes:
+        plan: Hash of the plan that the tar is of.
+        key: Of the sample; what follows is as in the index.
+        details: What follows is as in the done-file; "" what nobody knows.
+    """
+
+    plan: str
+    key: str
+    num_frames: int
+    width: int
+    height: int
+    fps: float
+    duration_seconds: float
+    mp4_offset: NonNegativeInt
+    mp4_size: NonNegativeInt
+    mp4_crc32: int
+    details: str
+    sources: str = ""
+    suspects: str = ""
+    contents: str = ""
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A tar that was begun, and the whole videos in it, by key."""
+
+    tar_path: Path
+    videos: dict[str, KeptVideo]
+
+    def read(self, key: str) -> bytes | None:
+        """Return a stored video, or None if its bytes are not there any more."""
+        video = self.videos[key]
+        try:
+            with self.tar_path.open("rb") as tar:
+                if video.mp4_offset + video.mp4_size > os.fstat(tar.fileno()).st_size:
+                    return None
+                tar.seek(video.mp4_offset)
+                data = tar.read(video.mp4_size)
+        except OSError:
+            return None
+        return data if zlib.crc32(data) == video.mp4_crc32 else None
+
+
+@contextmanager
+def noted_samples(out_dir: Path, partial_path: Path) -> Iterator[Note]:
+    """Give what notes each sample that was written to an unfinished tar."""
+    plan = read_facts(out_dir).sha256
+    with partial_path.with_suffix(_LINES).open("w", encoding="utf-8", buffering=1) as lines:
+
+        def note(row: dict[str, Any], facts: dict[str, str]) -> None:
+            known = {name: row[name] for name in KeptVideo.model_fields if name in row}
+            lines.write(json.dumps({"plan": plan} | facts | known) + "\n")
+
+        yield note
+
+
+def find_unfinished(out_dir: Path, shard: int) -> dict[str, Unfinished]:
+    """Return what earlier attempts at a shard have left, by the key of each video that is whole."""
+    plan = read_facts(out_dir).sha256
+    found: dict[str, Unfinished] = {}
+    for tar_path in sorted(staging_path(out_dir, shard).parent.glob(f"{shard:06d}.*.partial")):
+        unfinished = Unfinished(tar_path, _read_lines(tar_path, plan))
+        found |= {key: unfinished for key in unfinished.videos if unfinished.read(key) is not None}
+    return found
+
+
+def num_kept_videos(out_dir: Path) -> int:
+    """Return how many videos of unfinished shards an earlier attempt has left."""
+    plan = read_facts(out_dir).sha256
+    return len({key for tar_path in _partial_tars(out_dir) for key in _read_lines(tar_path, plan)})
+
+
+def remove_unfinished(partial_path: Path) -> None:
+    """Remove an unfinished tar and its lines."""
+    partial_path.with_suffix(_LINES).unlink(missing_ok=True)
+    partial_path.unlink(missing_ok=True)
+
+
+def clear_unfinished(out_dir: Path, pending: Collection[int] = ()) -> None:
+    """Remove unfinished tars, but those of this plan that a shard can still be filled from."""
+    plan = read_facts(out_dir).sha256
+    for tar_path in _partial_tars(out_dir):
+        number = tar_path.name.split(".")[0]
+        if not (number.isdigit() and int(number) in pending and _read_lines(tar_path, plan)):
+            remove_unfinished(tar_path)
+
+
+def _partial_tars(out_dir: Path) -> list[Path]:
+    return sorted(staging_path(out_dir, 0).parent.glob("*.partial"))
+
+
+def _read_lines(tar_path: Path, plan: str) -> dict[str, KeptVideo]:
+    videos: dict[str, KeptVideo] = {}
+    try:
+        lines = tar_path.with_suffix(_LINES).read_bytes().splitlines()
+    except OSError:  # none: begun by another version, or removed meanwhile
+        return {}
+    for line in lines:
+        with suppress(ValidationError):  # the last line of a process that was killed
+            video = KeptVideo.model_validate_json(line)
+            videos |= {video.key: video} if video.plan == plan else {}
+    return videos

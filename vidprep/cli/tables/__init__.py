@@ -1,0 +1,1 @@
+"""Tables that commands print: what a person looks at first."""

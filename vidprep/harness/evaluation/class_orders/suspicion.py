@@ -1,0 +1,128 @@
+"""Are labels and logits of one class list? And is a network better than one that has learnt nothing?
+
+A network with a list in another order gives the right class under a wrong number. Then another numbering,
+found on nine tenths of the videos, makes the others right, which no luck and no weak network does.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from vidprep.harness.evaluation.pairing import mcnemar
+from vidprep.harness.evaluation.scores import wilson_interval
+
+NUM_VIDEOS = 200  # that are looked at before the first warning
+
+# Far above: this many times as many videos are right and a share of all besides, or a great share more; and
+# so unlikely to be luck. Weak networks take classes for others steadily, and another numbering gains by it.
+_TIMES, _LEAST, _GREAT = 3, 0.03, 0.25
+_P_VALUE = 1e-4
+_PARTS = 10
+
+Ints = npt.NDArray[np.int64]
+
+
+def is_permuted(labels: Ints, predicted: Ints) -> bool:
+    """Tell whether another numbering of the classes makes far more videos right than the given one.
+
+    It is found on nine tenths of the videos and tried on the others, ten times. One class that another is
+    always taken for is no evidence, as a network that names one class only would give it: two have to be.
+
+    Args:
+        labels: (N,) the true class of each video.
+        predicted: (N,) the first class of each.
+    """
+    tenths = np.arange(len(labels)) % _PARTS
+    renamed = predicted.copy()
+    for tenth in range(_PARTS):
+        others = tenths == tenth
+        names = _numbering(labels[~others], predicted[~others])
+        renamed[others] = [names.get(label, label) for label in predicted[others].tolist()]
+    given, other = predicted == labels, renamed == labels
+    gained = np.unique(labels[other & ~given])
+    num_gained, num_lost = int((other & ~given).sum()), int((given & ~other).sum())
+    far_above = other.mean() >= _TIMES * given.mean() + _LEAST or other.mean() >= given.mean() + _GREAT
+    return bool(len(gained) >= 2 and far_above and mcnemar(num_gained, num_lost) < _P_VALUE)
+
+
+class OrderWatch:
+    """Looks at the first videos of an evaluation and speaks up once: hours before its end.
+
+    Args:
+        say: Takes the warning.
+        names_classes: Whether the file of weights says what its classes are.
+    """
+
+    def __init__(self, say: Callable[[str], object], *, names_classes: bool) -> None:
+        self._say, self._names_classes = say, names_classes
+        self._seen: list[tuple[int, int]] = []
+
+    def add(self, label: int, predicted: int) -> None:
+        """Take in a video's true and first class."""
+        self._seen.append((label, predicted))
+        if len(self._seen) == NUM_VIDEOS and is_permuted(*np.array(self._seen, dtype=np.int64).T):
+            self._say(permuted_warning(self._names_classes))
+
+
+def reasons_for_doubt(
+    labels: Ints, predicted: Ints, num_classes: int, *, names_classes: bool, may_turn: bool
+) -> tuple[str, ...]:
+    """Return why the figures of an evaluation should not be trusted, in sentences.
+
+    Args:
+        labels: (N,) the true class of each video.
+        predicted: (N,) the first class of each.
+        num_classes: Of the shards.
+        names_classes: Whether the file of weights says what its classes are.
+        may_turn: Whether classes may well turn into others, as under a probe.
+    """
+    if not may_turn and is_permuted(labels, predicted):
+        return (permuted_warning(names_classes),)
+    near = chance_warning(int((labels == predicted).sum()), labels, num_classes)
+    return (near,) if near else ()
+
+
+def _numbering(labels: Ints, predicted: Ints) -> dict[int, int]:
+    """Return which class each predicted number seems to mean, none twice: the most frequent pairs first."""
+    pairs = Counter(zip(predicted.tolist(), labels.tolist(), strict=True))
+    names: dict[int, int] = {}
+    taken: set[int] = set()
+    # Of pairs that are as frequent, the one that leaves a number as it is.
+    for (number, label), _ in sorted(
+        pairs.items(), key=lambda pair: (-pair[1], pair[0][0] != pair[0][1], pair[0])
+    ):
+        if number not in names and label not in taken:
+            names[number] = label
+            taken.add(label)
+    return names
+
+
+def permuted_warning(names_classes: bool) -> str:
+    """Return what is said of a network whose classes seem to have other numbers.
+
+    Args:
+        names_classes: Whether the file of weights says what its classes are.
+    """
+    remedy = (
+        "the labels of the shards seem to be wrong: compare classes.json with the annotation"
+        if names_classes
+        else "give the order of its classes with --classes FILE (one name a line; or uniformer_k400)"
+    )
+    return (
+        "The network gives right classes under wrong numbers: with another order of the classes far more "
+        f"videos would be right. These are no figures to report; {remedy}."
+    )
+
+
+def chance_warning(num_right: int, labels: Ints, num_classes: int) -> str | None:
+    """Return what is said of a network that is no better than naming one class always, else None."""
+    most = max(1 / num_classes, float(np.bincount(labels).max()) / len(labels))
+    low, high = wilson_interval(num_right / len(labels), len(labels))
+    if low > most:
+        return None
+    return (
+        f"Near chance: top-1 is {num_right / len(labels):.2%} (95 %: {low:.2%} to {high:.2%}), and naming "
+        f"one class for every video gives {most:.2%}. This shows nothing that the network has learnt."
+    )

@@ -1,0 +1,95 @@
+"""Accuracy over the epochs of a run: every checkpoint that was kept, evaluated alike.
+
+OUT/                       the last epoch's evaluation, as without this
+OUT/epochs/epoch-0005/     that of another epoch
+OUT/over_epochs.csv        a row for each, and over_epochs.png, the same drawn
+"""
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from vidprep.errors import HarnessError
+from vidprep.files import write_whole
+from vidprep.harness.evaluation.request import EvalRequest
+from vidprep.harness.evaluation.results import EPOCHS, Results
+from vidprep.harness.evaluation.scoring import score_split
+from vidprep.harness.evaluation.tables.per_class import write_csv
+from vidprep.harness.ranks import Ranks
+from vidprep.harness.run_folder import epoch_checkpoints
+
+OVER_EPOCHS = "over_epochs.csv"
+_FIGURE = "over_epochs.png"
+
+
+def score_all_epochs(
+    request: EvalRequest, ranks: Ranks, *, on_video: Callable[[int, int], object] = lambda done, total: None
+) -> Results:
+    """Evaluate every epoch's checkpoint of a run; what is done already is not done again.
+
+    Args:
+        request: Whose `checkpoint` is the folder of a run.
+        ranks: The processes that share the videos.
+        on_video: As in `score_split`, for each checkpoint anew.
+
+    Returns:
+        The results of the last epoch.
+
+    Raises:
+        HarnessError: If `checkpoint` is no run with two epochs' checkpoints, and as `score_split`.
+    """
+    checkpoints = epoch_checkpoints(Path(request.checkpoint))
+    if len(checkpoints) < 2:
+        raise HarnessError(
+            f"{request.checkpoint} holds {len(checkpoints)} epochs' checkpoints, and accuracy over epochs "
+            "needs two. Give the folder of a run, and train with --keep-every 1 to keep them all."
+        )
+    last = score_split(request, ranks, on_video=on_video)
+    found = {}
+    for epoch, path in checkpoints.items():
+        out_dir = request.out_dir / EPOCHS / path.stem
+        one = replace(request, checkpoint=path, out_dir=out_dir)
+        is_last = epoch == max(checkpoints)
+        found[epoch] = last if is_last else score_split(one, ranks, on_video=on_video)
+    if ranks.is_first:
+        table = epochs_table(found)
+        write_csv(table, request.out_dir / OVER_EPOCHS)
+        write_whole(request.out_dir / _FIGURE, _figure(table, last.classes))
+    return last
+
+
+def epochs_table(found: dict[int, Results]) -> pd.DataFrame:
+    """Return epoch, num_videos, top1 with its 95 % interval, top5 and mean_per_class of each."""
+    return pd.DataFrame(
+        [
+            {
+                "epoch": epoch,
+                "num_videos": results.coverage.scored,
+                "top1": results.top1,
+                "top1_low": results.interval.top1[0],
+                "top1_high": results.interval.top1[1],
+                "top5": results.top5,
+                "mean_per_class": results.mean_per_class,
+            }
+            for epoch, results in found.items()
+        ]
+    )
+
+
+def _figure(table: pd.DataFrame, classes: Sequence[str]) -> bytes:
+    from matplotlib.figure import Figure  # takes a second, and only this needs it
+
+    figure = Figure(figsize=(6, 3.5), layout="constrained")
+    axes = figure.subplots()
+    axes.fill_between(table["epoch"], 100 * table["top1_low"], 100 * table["top1_high"], alpha=0.2, lw=0)
+    axes.plot(table["epoch"], 100 * table["top1"], marker="o", label="top-1, with its 95 % interval")
+    axes.plot(table["epoch"], 100 * table["top5"], marker=".", label="top-5")
+    axes.axhline(100 / len(classes), color="grey", ls=":", label="chance")
+    axes.set(xlabel="epochs trained", ylabel="of the videos, %", ylim=(0, 100))
+    axes.legend()
+    data = io.BytesIO()
+    figure.savefig(data, format="png", dpi=150)
+    return data.getvalue()

@@ -1,0 +1,46 @@
+"""Time reversed: which classes turn into which."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from vidprep.harness.evaluation.tables.per_class import write_csv
+
+TURNED = "turned_into.csv"
+
+Ints = npt.NDArray[np.int64]
+
+
+def turned_table(labels: Ints, predicted: Ints, classes: Sequence[str]) -> pd.DataFrame:
+    """Return what each class is taken for most often when time runs backwards, the surest turns first.
+
+    A class that motion tells from its counterpart turns into that; one that single frames tell stays.
+
+    Returns:
+        label, class, num_videos, turns_into (itself, if it stays), `share` of the videos that do, and
+        `stays`: the share that is still taken for the class itself.
+    """
+    rows = []
+    for label in np.unique(labels):
+        taken = np.bincount(predicted[labels == label], minlength=len(classes))
+        most = int(taken.argmax())
+        rows.append(
+            {
+                "label": int(label),
+                "class": classes[label],
+                "num_videos": int(taken.sum()),
+                "turns_into": classes[most],
+                "share": float(taken[most] / taken.sum()),
+                "stays": float(taken[label] / taken.sum()),
+            }
+        )
+    table = pd.DataFrame(rows)
+    return table.sort_values(["share", "label"], ascending=[False, True], ignore_index=True)
+
+
+def write_turned_table(labels: Ints, predicted: Ints, classes: Sequence[str], out_dir: Path) -> None:
+    """Write turned_into.csv."""
+    write_csv(turned_table(labels, predicted, classes), out_dir / TURNED)

@@ -1,0 +1,1 @@
+"""Published figures, their conditions, and ours beside them."""

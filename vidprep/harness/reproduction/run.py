@@ -1,0 +1,163 @@
+"""Reproduce a published figure: check what is there, evaluate under its conditions, put both side by side."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.compute as pc
+
+from vidprep.errors import CheckpointError, ShardError
+from vidprep.harness.device import Precision
+from vidprep.harness.evaluation.results import Results
+from vidprep.harness.evaluation.run import evaluate
+from vidprep.harness.ranks import Device
+from vidprep.harness.reproduction.published import Published, find_published
+from vidprep.load import LoaderOptions
+from vidprep.model.weight_files import WeightFile, read_weights
+from vidprep.recipes.pipelines import read_pipeline
+from vidprep.shards.shard_set import ShardSet
+
+_SPLIT = "validation"
+_STORED = ("mode", "short_side", "scaler", "encoder", "crf", "gop", "partial", "min_frames")
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """Ours beside what was published.
+
+    Attributes:
+        published: The figure and its conditions.
+        results: Ours.
+        differences: How the conditions differ from the published ones, in sentences.
+    """
+
+    published: Published
+    results: Results
+    differences: tuple[str, ...]
+
+    @property
+    def agrees(self) -> bool | None:
+        """Tell whether the published top-1 lies in the interval of ours; None where none is known."""
+        if self.published.top1 is None:
+            return None
+        low, high = self.results.interval.top1
+        return low <= self.published.top1 / 100 <= high
+
+
+def reproduce(
+    name: str,
+    shards: ShardSet | Path | str,
+    checkpoint: Path | str,
+    out_dir: Path | str,
+    *,
+    device: Device | None = None,
+    precision: Precision | None = None,
+    micro_batch: int | None = None,
+    loading: LoaderOptions | None = None,
+    on_video: Callable[[int, int], object] = lambda done, total: None,
+) -> Reproduction:
+    """Evaluate a network under the conditions of a published figure, and say what differs from them.
+
+    Args:
+        name: E.g. "ibm_ssv2", see `vidprep.harness.reproduction.published.PUBLISHED`.
+        shards: A shard set of that dataset and its classes.
+        checkpoint: The published file of weights, or a run that was trained by its recipe.
+        out_dir: Of the evaluation.
+        device: As in `evaluate`, and the rest likewise.
+
+    Raises:
+        CheckpointError: If the weights are of another network.
+        RecipeError: If nothing of that name is published.
+        ShardError: If the shards are of another dataset or subset; and as `evaluate`.
+    """
+    published = find_published(name)
+    opened = shards if isinstance(shards, ShardSet) else ShardSet.open(shards)
+    differences = shard_differences(published, opened)
+    path = Path(checkpoint)
+    if path.is_file():
+        differences += _weight_differences(published, read_weights(path))
+    results = evaluate(
+        opened,
+        checkpoint,
+        out_dir,
+        split=_SPLIT,
+        views=published.views,
+        protocol=published.protocol,
+        device=device,
+        precision=precision,
+        micro_batch=micro_batch,
+        loading=loading,
+        on_video=on_video,
+    )
+    return Reproduction(published, results, tuple(differences))
+
+
+def shard_differences(published: Published, shards: ShardSet) -> list[str]:
+    """Return how a shard set differs from what was published, in sentences.
+
+    Raises:
+        ShardError: If it is of another dataset or other classes.
+    """
+    wanted = read_pipeline(published.pipeline)
+    if shards.manifest is None:
+        raise ShardError(
+            f"{shards.root} has no manifest, so nobody knows what it is of. Build the shards with "
+            f"vidprep: vidprep build {published.pipeline}."
+        )
+    built = shards.manifest.recipe
+    if (built.dataset.name, built.dataset.subset) != (wanted.dataset.name, wanted.dataset.subset):
+        raise ShardError(
+            f"{shards.root} is of {_called(built.dataset.name, built.dataset.subset)}, {published.name} is "
+            f"of {_called(wanted.dataset.name, wanted.dataset.subset)}. Give the shards of vidprep build "
+            f"{published.pipeline}."
+        )
+    return [*_stored_differently(built.transcode, wanted.transcode), *_other_videos(published, shards)]
+
+
+def _stored_differently(built: object, wanted: object) -> list[str]:
+    return [
+        f"Stored with transcode.{key} = {getattr(built, key)!r}, not {getattr(wanted, key)!r}."
+        for key in _STORED
+        if getattr(built, key) != getattr(wanted, key)
+    ]
+
+
+def _other_videos(published: Published, shards: ShardSet) -> list[str]:
+    assert shards.manifest is not None
+    found, total, split = [], shards.manifest.totals[_SPLIT], shards.split(_SPLIT)
+    if published.num_videos is not None and total.used != published.num_videos:
+        found.append(f"{total.used:,} validation videos, not the published {published.num_videos:,}.")
+    if total.used < total.annotated:
+        found.append(
+            f"{total.rejected + total.missing:,} of {total.annotated:,} annotated videos are not there."
+        )
+    short = pc.sum(pc.less(split.index["num_frames"], published.min_frames)).as_py() if len(split) else 0
+    if short:
+        found.append(
+            f"{short:,} videos under {published.min_frames} frames are judged; they were left out there."
+        )
+    if not shards.manifest.passport_sha256:
+        found.append(
+            "The shards have no passport, so nobody can compare which videos they are: vidprep passport DIR."
+        )
+    return found
+
+
+def _weight_differences(published: Published, weights: WeightFile) -> list[str]:
+    wanted = read_pipeline(published.pipeline).model
+    if weights.depth is not None and weights.depth != wanted.depth:
+        raise CheckpointError(
+            f"{weights.source} is a ResNet-{weights.depth}, {published.name} is of "
+            f"I3D-ResNet-{wanted.depth}. "
+            "Give the file of that network."
+        )
+    found = []
+    if weights.is_2d:
+        found.append("The file holds a 2D network, which was not trained on videos.")
+    if published.protocol == "ibm" and weights.form == "vidprep":
+        found.append("The weights are of a training of ours, not the published file.")
+    return found
+
+
+def _called(dataset: str, subset: str | None) -> str:
+    return subset or f"all of {dataset}"

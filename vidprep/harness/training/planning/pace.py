@@ -1,0 +1,67 @@
+"""When a training will end, said after its first steps: so that nobody waits for months without knowing."""
+
+import time
+
+from vidprep.durations import format_seconds
+from vidprep.harness.training.checkpoints import Position
+
+NUM_STEPS = 10  # that the pace is taken from
+
+_DAY = 24 * 3600
+_LONG = 14 * _DAY
+
+
+class Pace:
+    """Takes the time of the first steps of a start, without that of the very first, which waits for clips.
+
+    Args:
+        start: Where the training begins or goes on.
+    """
+
+    def __init__(self, start: Position) -> None:
+        self._first = start.total_steps + 1
+        self._since = time.perf_counter()
+
+    def after_step(self, position: Position, epochs: int, *, on: str) -> str | None:
+        """Return the foreseen end after the tenth step that counts, else None."""
+        now, taken = time.perf_counter(), position.total_steps - self._first
+        if taken == 0:
+            self._since = now
+        if taken != NUM_STEPS or position.total_steps == epochs * position.per_epoch:
+            return None
+        return foresee_end(position, epochs, now - self._since, on=on)
+
+
+def foresee_end(position: Position, epochs: int, seconds: float, *, on: str) -> str:
+    """Return when the training ends at the pace of its first steps.
+
+        position 10 of 1,000 steps, 20 s -> "10 steps took 20 s on cpu: the other 990 end in about 33 min."
+
+    Args:
+        position: After `NUM_STEPS` steps of this start.
+        epochs: Of the whole run.
+        seconds: That these steps took.
+        on: The device.
+    """
+    left = epochs * position.per_epoch - position.total_steps
+    remaining = seconds / NUM_STEPS * left
+    sentence = (
+        f"{NUM_STEPS} steps took {format_seconds(seconds)} on {on}: the other {left:,} end in about "
+        f"{format_long(remaining)}."
+    )
+    if remaining > _LONG and on == "cpu":
+        sentence += (
+            " This is nothing for a CPU: use GPUs, or a smaller network, clip or number of epochs "
+            "(--set model.width, train_clip.crop_size, optimisation.epochs)."
+        )
+    return sentence
+
+
+def format_long(seconds: float) -> str:
+    """Return a duration in the unit that a person would take: "3 h 20 min", "12 days", "5 months"."""
+    days = seconds / _DAY
+    if days < 2:
+        return format_seconds(seconds)
+    if days < 60:
+        return f"{days:.0f} days"
+    return f"{days / 30.44:.0f} months"

@@ -1,0 +1,217 @@
+"""A training's plan: what it computes, whether a pass fits into memory, and the largest one that does."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+
+from vidprep.durations import format_seconds
+from vidprep.errors import HarnessError
+from vidprep.harness.device import Precision, choose_precision
+from vidprep.harness.ranks import Ranks
+from vidprep.harness.training.planning.pass_cost import PassCost, measure_pass
+from vidprep.harness.training.schedule import steps_per_epoch
+from vidprep.harness.training.step import BatchSplit
+from vidprep.load import LoaderOptions
+from vidprep.machine import available_memory
+from vidprep.recipes.recipe import Recipe, TrainClip
+from vidprep.shards.shard_set import ShardSet
+
+MicroBatch = int | Literal["auto"] | None
+
+SPLIT = "train"
+
+# A process that decodes, and the libraries that it has loaded.
+_WORKER_BYTES = 120 << 20
+_FLOP_PER_MAC = 6  # a multiplication and an addition: forward, and twice as many backward
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What a training will do and take.
+
+    Attributes:
+        num_videos: Of the training split.
+        steps_per_epoch: Optimiser steps.
+        epochs: Passes over the split.
+        split: How the clips of a step are spread.
+        teraflop_per_epoch: Forward and backward, over all ranks.
+        cost: Of a pass.
+        needed_bytes: Of one rank, its loader included where that takes from the same memory.
+        available_bytes: What one rank has on its device, machine or control group.
+        largest_pass: Clips of the largest pass that fits and divides a rank's share; 0 if none does.
+        device: Where a rank computes, in words.
+    """
+
+    num_videos: int
+    steps_per_epoch: int
+    epochs: int
+    split: BatchSplit
+    teraflop_per_epoch: float
+    cost: PassCost
+    needed_bytes: int
+    available_bytes: int
+    largest_pass: int
+    device: str
+
+    @property
+    def fits(self) -> bool:
+        """Tell whether a pass fits into memory."""
+        return self.needed_bytes <= self.available_bytes
+
+    def sentences(self) -> tuple[str, ...]:
+        """Return the plan in words."""
+        clips = self.steps_per_epoch * self.split.batch_size
+        steps, batch = self.steps_per_epoch * self.epochs, self.split.batch_size
+        lines = [
+            f"{self.steps_per_epoch:,} steps an epoch, {self.epochs} epochs: {steps:,} steps of "
+            f"{batch} clips ({clips:,} an epoch, {self.teraflop_per_epoch:,.3g} TFLOP)",
+            f"Memory: a pass of {self.split.per_pass} clips takes about {_gib(self.needed_bytes)}, "
+            f"{_gib(self.available_bytes)} are available for it on {self.device}; the largest pass that "
+            f"fits: {self.largest_pass or 'none'}",
+        ]
+        if self.cost.seconds_per_clip is not None:
+            seconds = self.cost.seconds_per_clip * clips / self.split.num_ranks
+            lines.append(
+                f"One clip took {self.cost.seconds_per_clip:.2g} s forward and backward: an epoch at that "
+                f"pace takes {format_seconds(seconds)}; after ten steps it is known better"
+            )
+        return tuple(lines)
+
+    def refusal(self) -> str:
+        """Return why a pass cannot be had, and what to do."""
+        problem = (
+            f"A pass of {self.split.per_pass} clips needs about {_gib(self.needed_bytes)} of memory, and "
+            f"{_gib(self.available_bytes)} are available for it on {self.device}, so nothing was begun. "
+        )
+        if self.largest_pass:
+            passes = self.split.batch_size // (self.split.num_ranks * self.largest_pass)
+            return (
+                f"{problem}--micro-batch {self.largest_pass} (or --micro-batch auto) fits: the same batch in "
+                f"{passes} passes, with batch norm over {self.largest_pass} clips at a time."
+            )
+        return (
+            f"{problem}One clip alone needs about {_gib(self.cost.of(1))}: set a smaller "
+            "train_clip.crop_size, train_clip.clip_len or model.width, "
+            "use --precision bf16 or fewer --workers, or another machine."
+        )
+
+
+def split_batch(batch_size: int, micro_batch: int | None, num_ranks: int) -> BatchSplit:
+    """Return how a batch is spread, every clip of it exactly once.
+
+    Raises:
+        HarnessError: If it does not come out even.
+    """
+    if batch_size % num_ranks:
+        raise HarnessError(
+            f"optimisation.batch_size {batch_size} cannot be spread evenly over {num_ranks} processes. "
+            f"Use a number of processes that divides {batch_size}, or set another batch_size."
+        )
+    share = batch_size // num_ranks
+    passes, rest = divmod(share, min(micro_batch or share, share))
+    if rest:
+        raise HarnessError(
+            f"--micro-batch {micro_batch} does not divide the {share} clips that each of {num_ranks} "
+            f"processes has of a batch of {batch_size}. Use one of: {', '.join(map(str, divisors(share)))}."
+        )
+    return BatchSplit(batch_size, passes, num_ranks)
+
+
+def divisors(number: int) -> list[int]:
+    """Return what divides a number, in order."""
+    return [n for n in range(1, number + 1) if number % n == 0]
+
+
+def make_plan(
+    shards: ShardSet,
+    recipe: Recipe,
+    num_classes: int,
+    ranks: Ranks,
+    *,
+    micro_batch: MicroBatch = None,
+    precision: Precision | None = None,
+    loading: LoaderOptions = LoaderOptions(),  # noqa: B008  (frozen)
+) -> TrainingPlan:
+    """Return the plan of a training; every rank has to ask.
+
+    Raises:
+        HarnessError: If the batch cannot be spread over the ranks and passes.
+    """
+    stage, clip = recipe.optimisation, recipe.train_clip
+    split = split_batch(stage.batch_size, None if micro_batch == "auto" else micro_batch, ranks.world_size)
+    available = memory_of_rank(ranks.device)
+    cost = measure_pass(
+        recipe.model,
+        num_classes,
+        (3, clip.clip_len, clip.crop_size, clip.crop_size),
+        device=ranks.device,
+        precision=choose_precision(ranks.device, precision),
+        available_bytes=available,
+    )
+    cost = replace(cost, copies=cost.copies + bool(stage.ema_decay))
+    of_loader = _loading_bytes(loading, clip, ranks.device)
+
+    def needed(clips: int) -> int:
+        return cost.of(clips) + of_loader(clips)
+
+    # Clips of a video stay together, and so do videos that are mixed.
+    together = clip.clips_per_video * (2 if recipe.augmentation.mixes else 1)
+    share = stage.batch_size // ranks.world_size
+    sizes = [size for size in divisors(share) if size % together == 0] or divisors(share)
+    too_large = ranks.sum(torch.tensor([float(needed(size) > available) for size in sizes])).tolist()
+    largest = max((size for size, count in zip(sizes, too_large, strict=True) if not count), default=0)
+    if micro_batch == "auto" and largest:
+        split = split_batch(stage.batch_size, largest, ranks.world_size)
+    num_videos = len(shards.split(SPLIT))
+    per_epoch = steps_per_epoch(num_videos, stage.batch_size, clip.clips_per_video)
+    return TrainingPlan(
+        num_videos=num_videos,
+        steps_per_epoch=per_epoch,
+        epochs=stage.epochs,
+        split=split,
+        teraflop_per_epoch=per_epoch * stage.batch_size * cost.num_macs * _FLOP_PER_MAC / 1e12,
+        cost=cost,
+        needed_bytes=needed(split.per_pass),
+        available_bytes=available,
+        largest_pass=largest,
+        device=_name(ranks.device),
+    )
+
+
+def check_it_fits(plan: TrainingPlan, ranks: Ranks) -> None:
+    """Refuse a training that would run out of memory; every rank has to ask.
+
+    Raises:
+        HarnessError: If a pass does not fit on one of the ranks.
+    """
+    if ranks.any(not plan.fits):
+        raise HarnessError(plan.refusal())
+
+
+def memory_of_rank(device: torch.device) -> int:
+    """Return the bytes that one rank may take: of its GPU, or its share of the machine's memory."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return available_memory() // max(1, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+
+
+def _loading_bytes(options: LoaderOptions, clip: TrainClip, device: torch.device) -> Callable[[int], int]:
+    """Return what the loader of one rank takes of the device's memory for passes of so many clips."""
+    if device.type != "cpu":
+        return lambda clips: 0
+    clip_bytes = clip.clip_len * clip.crop_size**2 * 3 // 2
+    return lambda clips: options.slots(clips) * clips * clip_bytes + options.workers() * _WORKER_BYTES
+
+
+def _name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return "this machine, the limits of its control group counted"
+
+
+def _gib(num_bytes: int) -> str:
+    return f"{num_bytes / 2**30:.2f} GiB"

@@ -1,0 +1,186 @@
+"""The answer, before everything else: how good, how sure, over what, and what is missing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from vidprep.errors import HarnessError
+from vidprep.harness.evaluation.comparisons.versus import ComparedEvaluations, compare_evaluations
+from vidprep.harness.evaluation.results import Results, read_results
+from vidprep.report import words
+from vidprep.report.find import Subject
+from vidprep.report.sections.runs import RunsView
+
+_MAX_PAIRED = 4  # evaluations of which every two are compared; of more, each with the first usual one
+
+_SHOWN = {"frozen": "clips frozen", "shuffled": "frames shuffled", "reversed": "time reversed"}
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One evaluation in a line; `warnings` speak against its figure."""
+
+    name: str
+    anchor: str
+    top1: str
+    interval: str
+    over: str
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Two evaluations on the videos that both have judged; `is_clear` if the interval leaves out zero."""
+
+    first: str
+    second: str
+    difference: str
+    interval: str
+    p_value: str
+    over: str
+    is_clear: bool
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the page begins with."""
+
+    evaluations: list[Headline]
+    runs: list[tuple[str, str]]
+    differences: list[Difference]
+    missing: list[str]
+
+
+def view_answer(evaluations: Sequence[Subject], runs: RunsView | None) -> Answer:
+    """Look at evaluations and runs for what a reader wants to know first; damaged ones are left to others."""
+    known = [(subject, results) for subject in evaluations if (results := _results(subject)) is not None]
+    return Answer(
+        evaluations=[_headline(subject, one, number) for number, (subject, one) in enumerate(known, start=1)],
+        runs=_runs(runs) if runs else [],
+        differences=_differences(known),
+        missing=[*_missing(known), *_not_evaluated(known, runs)],
+    )
+
+
+def _results(subject: Subject) -> Results | None:
+    try:
+        return read_results(subject.path)
+    except (HarnessError, OSError):
+        return None
+
+
+def _headline(subject: Subject, results: Results, number: int) -> Headline:
+    low, high = results.interval.top1
+    return Headline(
+        name=subject.name,
+        anchor=f"evaluation-{number}",
+        top1=words.percent(results.top1, 2),
+        interval=f"{words.percent(low, 2)} to {words.percent(high, 2)}",
+        over=_over(results),
+        warnings=results.warnings,
+    )
+
+
+def _over(results: Results) -> str:
+    """Say of what the figure is: which videos, how many of the annotated ones, which views."""
+    videos = f"{results.coverage.scored:,}"
+    if results.annotation is not None:
+        videos += f" of {results.annotation.annotated:,} annotated"
+    views = f"{results.views.num_crops} × {results.views.num_clips} views"
+    parts = [f"{results.shards.split}: {videos} videos", views, f"{len(results.classes)} classes"]
+    if results.probe is not None:
+        parts.append(_SHOWN[results.probe])
+    if results.centre_tap:
+        parts.append("cut to the centre tap")
+    if results.checkpoint.weights == "ema":
+        parts.append("the average (EMA) of the weights")
+    if results.checkpoint.selected_by is not None:
+        parts.append(f"the checkpoint selected by {results.checkpoint.selected_by}")
+    return ", ".join(parts)
+
+
+def _runs(view: RunsView) -> list[tuple[str, str]]:
+    """Say of each run what its last line of the table says of accuracy."""
+    heading, *rows = view.table
+    found = []
+    for row in rows:
+        cells = dict(zip(heading, row, strict=True))
+        judged = cells.get("validation top-1", "–")
+        epoch = f"epoch {cells['epoch']}"
+        if judged != "–":
+            found.append((row[0], f"{epoch}: {judged} on the validation split while it trained"))
+        elif cells["top-1"] != "–":
+            found.append((row[0], f"{epoch}: {cells['top-1']} on training clips, not validated"))
+        else:
+            found.append((row[0], "no figures yet"))
+    return found
+
+
+def _differences(known: Sequence[tuple[Subject, Results]]) -> list[Difference]:
+    found = []
+    for first, second in _pairs(known):
+        try:
+            compared = compare_evaluations(first.path, second.path)
+        except (HarnessError, OSError, ValueError):
+            continue  # other classes, other videos, no predictions: the sections of both say so
+        found.append(_difference(first, second, compared))
+    return found
+
+
+def _pairs(known: Sequence[tuple[Subject, Results]]) -> list[tuple[Subject, Subject]]:
+    usual = [subject for subject, one in known if one.probe is None and not one.centre_tap]
+    others = [subject for subject, _ in known if subject not in usual]
+    ordered = [*usual, *others]
+    if len(ordered) <= _MAX_PAIRED:
+        return list(combinations(ordered, 2))
+    return [(ordered[0], other) for other in ordered[1:]]
+
+
+def _difference(first: Subject, second: Subject, compared: ComparedEvaluations) -> Difference:
+    low, high = compared.interval
+    return Difference(
+        first=first.name,
+        second=second.name,
+        difference=f"{100 * compared.difference:+.2f} points",
+        interval=f"{100 * low:+.2f} to {100 * high:+.2f}",
+        p_value=f"{compared.p_value:.2g}",
+        over=f"{compared.num_videos:,} common videos, {compared.only_first:,} right in the first only, "
+        f"{compared.only_second:,} in the second only",
+        is_clear=low > 0 or high < 0,
+    )
+
+
+def _missing(known: Sequence[tuple[Subject, Results]]) -> list[str]:
+    found = []
+    for subject, results in known:
+        if results.probe is not None:
+            continue  # of the same videos as the usual one
+        seen, annotation = results.coverage, results.annotation
+        if not results.all_stored_scored:
+            found.append(
+                f"{subject.name}: {seen.unscored:,} of {seen.stored:,} stored videos were not scored."
+            )
+        if annotation is not None and annotation.used < annotation.annotated:
+            lacking = f"{annotation.rejected:,} rejected, {annotation.missing:,} missing"
+            low, high = annotation.top1_bounds
+            found.append(
+                f"{subject.name}: of {annotation.annotated:,} annotated videos the shards lack some "
+                f"({lacking}); over all of them top-1 lies "
+                f"from {words.percent(low, 2)} to {words.percent(high, 2)}."
+            )
+        if results.seen_frames is not None and results.seen_frames.unseen_share >= 0.01:
+            share = words.percent(results.seen_frames.unseen_share, 0)
+            found.append(f"{subject.name}: {share} of the frames are in none of its views.")
+    return found
+
+
+def _not_evaluated(known: Sequence[tuple[Subject, Results]], runs: RunsView | None) -> list[str]:
+    if runs is None:
+        return []
+    judged = [str(results.checkpoint.path) for _, results in known]
+    names = [
+        run.subject.name
+        for run in runs.runs
+        if not any(f"/{run.subject.path.name}/" in f"/{path}" for path in judged)
+    ]
+    return [f"Run {name} has no evaluation among these." for name in names]

@@ -1,0 +1,163 @@
+"""Somebody wants the work to stop: a scheduler by SIGTERM or SIGUSR1, a person by Ctrl-C.
+
+A training and a build note the signal and stop after the step or the videos in hand; an evaluation stops at
+once, as what it has in hand is one video; anything else is ended by KeyboardInterrupt. Only the main thread
+may ask for signals: elsewhere nothing here does anything.
+
+A terminal sends SIGINT to every process of its foreground group. A program of ours takes it from its very
+first moment (`take_ctrl_c`), and its workers are started deaf to it (`deaf_children`).
+"""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+_EXIT_CODE = 128 + signal.SIGINT
+_SHOW_CURSOR = "\x1b[?25h"
+
+
+class _CtrlC:
+    """Whether this process is a program of ours, and whether Ctrl-C was pressed."""
+
+    is_taken = False
+    was_pressed = False
+
+
+class StopSignals:
+    """Notes the first stop signal instead of dying of it, for the length of a `with` block.
+
+    A second Ctrl-C stops at once: a program of ours ends, anybody else's gets a KeyboardInterrupt.
+
+    Args:
+        on_first: Called with the first signal, between any two lines of the main thread.
+
+    Attributes:
+        received: The signal, or None.
+    """
+
+    def __init__(self, on_first: Callable[[signal.Signals], object] = lambda number: None) -> None:
+        self.received: signal.Signals | None = None
+        self._on_first = on_first
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        self._before = _install(self._note)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _restore(self._before)
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        if self.received is signal.SIGINT and number == signal.SIGINT:
+            _stop_at_once()
+        if self.received is None:
+            self.received = signal.Signals(number)
+            self._on_first(self.received)
+
+
+@contextmanager
+def interrupted_by_stop_signals() -> Iterator[None]:
+    """Make stop signals a KeyboardInterrupt with their number, for the length of a `with` block."""
+    received: list[int] = []
+
+    def interrupt(number: int, _: FrameType | None) -> None:
+        received.append(number)
+        if len(received) > 1:
+            _stop_at_once()
+        raise KeyboardInterrupt(number)
+
+    before = _install(interrupt)
+    try:
+        yield
+    finally:
+        _restore(before)
+
+
+@contextmanager
+def deaf_children() -> Iterator[None]:
+    """Start processes to which a Ctrl-C in the terminal means nothing: this one tells them to stop.
+
+    They inherit the blocked signal; one that comes meanwhile is delivered here at the end of the block.
+    """
+    from multiprocessing import resource_tracker
+
+    # It is started with the first process, and unblocks the signal while it starts: so it comes first.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def take_ctrl_c() -> None:
+    """Make Ctrl-C end this program with a sentence, whatever it is at.
+
+    While modules are imported nothing is in hand, and an exception may get lost in a library's C code: the
+    program ends right there. Later, Ctrl-C is a KeyboardInterrupt; a second one ends the program.
+    """
+    _CtrlC.is_taken = True
+    signal.signal(signal.SIGINT, _take)
+
+
+def ctrl_c_was_pressed() -> bool:
+    """Tell whether the handler of `take_ctrl_c` has raised a KeyboardInterrupt."""
+    return _CtrlC.was_pressed
+
+
+def _take(number: int, frame: FrameType | None) -> None:
+    if _CtrlC.was_pressed:
+        _stop_at_once()
+    if _is_importing(frame):
+        _end_program("Stopped by Ctrl-C before anything was begun. The same command begins.")
+    _CtrlC.was_pressed = True
+    raise KeyboardInterrupt
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _stop_at_once() -> None:
+    if not _CtrlC.is_taken:
+        raise KeyboardInterrupt
+    _end_program(
+        "Stopped at once. What was finished before is kept; the same command goes on or begins anew."
+    )
+
+
+def _end_program(sentence: str) -> None:
+    """End this process and all below it, without waiting for anything."""
+    from psutil import Error, Process
+
+    with suppress(Error):
+        for child in Process().children(recursive=True):
+            with suppress(Error):
+                child.kill()
+    cursor = _SHOW_CURSOR if sys.stderr.isatty() else ""  # a progress bar hides it
+    with suppress(OSError):
+        os.write(sys.stderr.fileno(), f"{cursor}\n{sentence}\n".encode())
+    os._exit(_EXIT_CODE)
+
+
+def _install(handler: Callable[[int, FrameType | None], None]) -> dict[signal.Signals, Any]:
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    return {number: signal.signal(number, handler) for number in STOP_SIGNALS}
+
+
+def _restore(before: dict[signal.Signals, Any]) -> None:
+    for number, handler in before.items():
+        signal.signal(number, handler)
