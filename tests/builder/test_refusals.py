@@ -3,11 +3,11 @@
 import re
 import shutil
 
-import psutil
 import pyarrow.parquet as pq
 import pytest
 
 from tests.helpers.builds import build, hashes, problems, start_build, videos_seen, wait_until
+from tests.helpers.processes import kill_family
 from tests.helpers.raw_k400 import run_build
 from vidprep.builder.shard import ShardTask, build_shard
 from vidprep.builder.status import read_status
@@ -82,13 +82,7 @@ def test_two_builds_at_once(dozen, tmp_path, misbehaving_ffmpeg):
     assert f"Another build is working in {out} (process {first.pid} on " in refused(dozen, out, "--sync")
     state = read_status(out)
     assert (state.state, state.num_videos_done > 0, state.eta_seconds is not None) == ("running", True, True)
-    stop_at_once(first)
-
-
-def stop_at_once(build):
-    for process in [*psutil.Process(build.pid).children(recursive=True), build]:
-        process.kill()
-    build.communicate(timeout=60)
+    kill_family(first)
 
 
 def test_a_folder_with_other_things(dozen, tmp_path):

@@ -1,4 +1,6 @@
-"""Which processes a test has started."""
+"""Which processes a test has started, and how they end."""
+
+import contextlib
 
 import psutil
 
@@ -18,3 +20,11 @@ def command_line(process):
         return " ".join(process.cmdline())
     except psutil.NoSuchProcess:  # psutil.ZombieProcess is one of them
         return ""
+
+
+def kill_family(process, seconds=60):
+    """Kill a `subprocess.Popen` and all below it, and wait; some of them may have ended by themselves."""
+    for member in [*psutil.Process(process.pid).children(recursive=True), process]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            member.kill()
+    process.communicate(timeout=seconds)
