@@ -1,4 +1,4 @@
-"""The demo's promise: motion is learned, with each of three seeds, and a network blind to it does not find it."""
+"""The demo's promise, for three seeds: motion is learned, and a network blind to it does not find it."""
 
 import subprocess
 import sys
