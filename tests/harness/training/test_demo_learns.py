@@ -21,7 +21,16 @@ def vidprep(*words: object) -> None:
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("demo")
-    sizes = ["--classes", NUM_CLASSES, "--videos-per-class", 48, "--validation-per-class", 10]
+    sizes = [
+        "--classes",
+        NUM_CLASSES,
+        "--videos-per-class",
+        48,
+        "--validation-per-class",
+        10,
+        "--short-side",
+        120,
+    ]
     vidprep("synth", "ssv2", "--out", root / "raw", *sizes, "--broken", 0.02)
     vidprep("build", "demo", "--source", root / "raw", "--out", root / "shards")
     return root / "shards"
