@@ -5,6 +5,9 @@ from typing import Any
 
 from vidprep.durations import format_seconds
 
+# How the clips of an evaluation were shown where that was not as they are.
+PROBES = {"frozen": "clips frozen", "shuffled": "frames shuffled", "reversed": "time reversed"}
+
 
 def count(value: float) -> str:
     """Return a whole number with its thousands apart."""

@@ -79,24 +79,18 @@ def print_comparison(found: "ComparedEvaluations", console: Console) -> None:
 
 def _print_turned(out_dir: Path, console: Console) -> None:
     """Print which classes turn into which; the whole table is a file."""
-    import pandas as pd
+    from vidprep.harness.evaluation.tables.turned import TURNED, read_turned_table, turned_sentence
 
-    from vidprep.harness.evaluation.tables.turned import TURNED
-
-    table = pd.read_csv(out_dir / TURNED, dtype={"class": str, "turns_into": str})
-    turned = table[table["class"] != table["turns_into"]]
-    console.print(
-        f"Backwards, {len(turned)} of {len(table)} classes turn into others ({out_dir / TURNED}):",
-        markup=False,
-        soft_wrap=True,
-    )
-    for row in turned.head(2 * _NUM_CLASSES).to_dict("records"):
+    table = read_turned_table(out_dir / TURNED)
+    console.print(f"Backwards, {turned_sentence(table)}", markup=False, soft_wrap=True)
+    for row in table[table["class"] != table["turns_into"]].head(2 * _NUM_CLASSES).to_dict("records"):
         console.print(
             f"  {row['class']} -> {row['turns_into']}: {row['share']:.0%} of {row['num_videos']} videos, "
             f"{row['stays']:.0%} stay",
             markup=False,
             soft_wrap=True,
         )
+    console.print(f"All of them are in {out_dir / TURNED}.", markup=False, soft_wrap=True)
 
 
 def _table(results: "Results", others: dict[str, "Results"]) -> Table:

@@ -246,7 +246,7 @@ def _results(evaluation: Evaluation, ranks: Ranks, parts: pa.Table, failures: di
         warnings=reasons_for_doubt(
             labels,
             predicted,
-            len(evaluation.classes),
+            evaluation.classes,
             names_classes=evaluation.names_classes,
             may_turn=evaluation.probe is not None,
         ),

@@ -113,13 +113,19 @@ class Line:
 
 
 def line_chart(
-    lines: Sequence[Line], *, x_label: str, y_label: str, y_range: tuple[float, float] | None = None
+    lines: Sequence[Line],
+    *,
+    x_label: str,
+    y_label: str,
+    y_range: tuple[float, float] | None = None,
+    band: Sequence[tuple[float, float, float]] = (),
 ) -> Markup:
     """Draw lines over a common axis; y runs from 0, or from the smallest value where that is below.
 
     Args:
         lines: At least one, each with at least one point; values that are not finite are left out.
         y_range: Of the value axis, where it does not follow from the values.
+        band: x with the lower and upper end of an interval, drawn behind the lines; give `y_range`, too.
     """
     points = {
         line.series: [(x, y) for x, y in zip(line.x, line.y, strict=True) if math.isfinite(y)]
@@ -129,6 +135,10 @@ def line_chart(
     right = max(x for x, _ in everywhere) or 1.0
     low, high = y_range or (min(0.0, *(y for _, y in everywhere)), max(y for _, y in everywhere) or 1.0)
     chart = _Frame((0, right), (low, high), (x_label, y_label))
+    if band:
+        outline = [(x, low) for x, low, _ in band] + [(x, high) for x, _, high in reversed(band)]
+        corners = " L".join(f"{chart.x(x):.1f} {chart.y(y):.1f}" for x, y in outline)
+        chart.drawing.path(f"M{corners} Z", "band")
     for series, each in points.items():
         if each:
             chart.drawing.polyline([(chart.x(x), chart.y(y)) for x, y in each], f"l l{series}")

@@ -13,8 +13,6 @@ from vidprep.report.sections.runs import RunsView
 
 _MAX_PAIRED = 4  # evaluations of which every two are compared; of more, each with the first usual one
 
-_SHOWN = {"frozen": "clips frozen", "shuffled": "frames shuffled", "reversed": "time reversed"}
-
 
 @dataclass(frozen=True)
 class Headline:
@@ -89,7 +87,7 @@ def _over(results: Results) -> str:
     views = f"{results.views.num_crops} × {results.views.num_clips} views"
     parts = [f"{results.shards.split}: {videos} videos", views, f"{len(results.classes)} classes"]
     if results.probe is not None:
-        parts.append(_SHOWN[results.probe])
+        parts.append(words.PROBES[results.probe])
     if results.centre_tap:
         parts.append("cut to the centre tap")
     if results.checkpoint.weights == "ema":

@@ -16,6 +16,7 @@ from vidprep.report.drawing.svg import Axis, Drawing
 from vidprep.report.evaluation_files import read_predictions
 from vidprep.report.find import Subject
 from vidprep.report.sections.confusion import Pair, confusion_chart, confusion_matrix, most_confused
+from vidprep.report.sections.evaluation_tables import EpochsView, TurnedView, view_epochs, view_turned
 from vidprep.report.sections.judged_videos import JudgedVideos, judged_videos
 from vidprep.report.sections.shards import MAX_NAMED
 from vidprep.report.sections.spreads import Bar
@@ -45,6 +46,8 @@ class EvaluationView:
     confusion: Markup | None
     labels: list[tuple[str, str]]
     videos: JudgedVideos | None
+    epochs: EpochsView | None
+    turned: TurnedView | None
     notes: list[str]
 
 
@@ -65,6 +68,8 @@ def view_evaluation(subject: Subject, max_chars: int) -> EvaluationView:
     except (ReportError, OSError, pa.ArrowException) as error:
         notes.append(f"Only the headline can be shown. {PREDICTIONS}: {error}")
     rows = _Rows(table, results.classes) if table is not None and len(table) else None
+    epochs, problems = view_epochs(subject, len(results.classes))
+    turned, more = view_turned(subject)
     return EvaluationView(
         subject=subject,
         basis=_basis(results),
@@ -83,7 +88,9 @@ def view_evaluation(subject: Subject, max_chars: int) -> EvaluationView:
         confusion=confusion_chart(rows.matrix) if rows else None,
         labels=[(str(label), name) for label, name in enumerate(results.classes)] if rows else [],
         videos=judged_videos(table, results, max_chars) if rows and table is not None else None,
-        notes=notes,
+        epochs=epochs,
+        turned=turned,
+        notes=[*notes, *problems, *more],
     )
 
 
@@ -98,6 +105,10 @@ def _basis(results: Results) -> str:
     """Say what the figures are about, so that nobody compares what cannot be compared."""
     views = f"{results.views.num_crops} × {results.views.num_clips} views"
     basis = f"{results.shards.split}, {results.coverage.scored:,} videos, {views}"
+    if results.probe is not None:
+        basis += f", {words.PROBES[results.probe]}"
+    if results.centre_tap:
+        basis += ", cut to the centre tap"
     if results.checkpoint.weights == "ema":
         basis += ", the average (EMA) of the weights"
     if results.checkpoint.selected_by is not None:

@@ -11,6 +11,7 @@ from vidprep.harness.evaluation.class_orders.suspicion import (
     NUM_VIDEOS,
     OrderWatch,
     chance_warning,
+    collapse_warning,
     is_permuted,
 )
 from vidprep.load import ViewLoader
@@ -79,6 +80,26 @@ def test_near_chance_is_said():
         6, np.array([0] * 5 + [1] * 5), 12
     )
     assert chance_warning(30, labels, 12) is None
+
+
+def test_a_network_that_names_one_class_is_called_so():
+    labels, names = np.repeat(np.arange(4), 10), ("a", "b", "c", "d")
+    assert collapse_warning(labels, np.full(40, 2), names) == (
+        "100% of the videos are taken for one class, 'c', and 25% are of it: "
+        "the network hardly tells them apart."
+    )
+    assert collapse_warning(labels, np.r_[labels[:20], np.full(20, 1)], names).startswith("75% of the videos")
+    assert collapse_warning(labels, labels, names) is None
+    rare = np.repeat([0, 1], [90, 10])
+    assert collapse_warning(rare, rare, ("often", "rarely")) is None  # right about a class that most are of
+    assert "100% of the videos" in collapse_warning(rare, rare * 0, ("often", "rarely"))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_honest_networks_are_not_called_collapsed(seed):
+    for num_classes in (400, 87, 12):
+        labels, predicted = scored(400, num_classes, 0.3, seed)
+        assert collapse_warning(labels, predicted, [str(n) for n in range(num_classes)]) is None
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ found on nine tenths of the videos, makes the others right, which no luck and no
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -67,21 +67,21 @@ class OrderWatch:
 
 
 def reasons_for_doubt(
-    labels: Ints, predicted: Ints, num_classes: int, *, names_classes: bool, may_turn: bool
+    labels: Ints, predicted: Ints, classes: Sequence[str], *, names_classes: bool, may_turn: bool
 ) -> tuple[str, ...]:
     """Return why the figures of an evaluation should not be trusted, in sentences.
 
     Args:
         labels: (N,) the true class of each video.
         predicted: (N,) the first class of each.
-        num_classes: Of the shards.
+        classes: Their names.
         names_classes: Whether the file of weights says what its classes are.
         may_turn: Whether classes may well turn into others, as under a probe.
     """
     if not may_turn and is_permuted(labels, predicted):
         return (permuted_warning(names_classes),)
-    near = chance_warning(int((labels == predicted).sum()), labels, num_classes)
-    return (near,) if near else ()
+    near = chance_warning(int((labels == predicted).sum()), labels, len(classes))
+    return tuple(filter(None, (near, collapse_warning(labels, predicted, classes))))
 
 
 def _numbering(labels: Ints, predicted: Ints) -> dict[int, int]:
@@ -126,3 +126,25 @@ def chance_warning(num_right: int, labels: Ints, num_classes: int) -> str | None
         f"Near chance: top-1 is {num_right / len(labels):.2%} (95 %: {low:.2%} to {high:.2%}), and naming "
         f"one class for every video gives {most:.2%}. This shows nothing that the network has learnt."
     )
+
+
+def collapse_warning(labels: Ints, predicted: Ints, classes: Sequence[str]) -> str | None:
+    """Return what is said of a network that takes most videos for one and the same class, else None."""
+    most = int(np.bincount(predicted, minlength=len(classes)).argmax())
+    named, true = float((predicted == most).mean()), float((labels == most).mean())
+    if not is_collapse(named, true):
+        return None
+    return (
+        f"{named:.0%} of the videos are taken for one class, '{classes[most]}', and {true:.0%} are of it: "
+        "the network hardly tells them apart."
+    )
+
+
+def is_collapse(named: float, true: float) -> bool:
+    """Tell whether a class is named far too often: for half of the videos, and for twice those of it.
+
+    Args:
+        named: Share of the videos that are taken for it.
+        true: Share of the videos that are of it.
+    """
+    return named >= max(0.5, min(1.0, 2 * true)) and named > true

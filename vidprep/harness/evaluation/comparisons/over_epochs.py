@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from vidprep.errors import HarnessError
@@ -23,6 +24,7 @@ from vidprep.harness.run_folder import epoch_checkpoints
 
 OVER_EPOCHS = "over_epochs.csv"
 _FIGURE = "over_epochs.png"
+_COLUMNS = ["epoch", "num_videos", "top1", "top1_low", "top1_high", "top5", "mean_per_class"]
 
 
 def score_all_epochs(
@@ -77,6 +79,21 @@ def epochs_table(found: dict[int, Results]) -> pd.DataFrame:
             for epoch, results in found.items()
         ]
     )
+
+
+def read_epochs_table(path: Path) -> pd.DataFrame:
+    """Read over_epochs.csv.
+
+    Raises:
+        ValueError: If it is no such table, or an empty one.
+    """
+    table = pd.read_csv(path)
+    missing = set(_COLUMNS) - set(table)
+    if missing:
+        raise ValueError(f"no column {', '.join(sorted(missing))}")
+    if table.empty or not np.isfinite(table[_COLUMNS].astype(float)).all(axis=None):
+        raise ValueError("no row of finite numbers" if table.empty else "a cell that is no finite number")
+    return table.sort_values("epoch", ignore_index=True)
 
 
 def _figure(table: pd.DataFrame, classes: Sequence[str]) -> bytes:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from vidprep.harness.evaluation.class_orders.suspicion import is_collapse
 from vidprep.harness.evaluation.tables.per_class import write_csv
 
 TURNED = "turned_into.csv"
@@ -44,3 +45,35 @@ def turned_table(labels: Ints, predicted: Ints, classes: Sequence[str]) -> pd.Da
 def write_turned_table(labels: Ints, predicted: Ints, classes: Sequence[str], out_dir: Path) -> None:
     """Write turned_into.csv."""
     write_csv(turned_table(labels, predicted, classes), out_dir / TURNED)
+
+
+def read_turned_table(path: Path) -> pd.DataFrame:
+    """Read turned_into.csv.
+
+    Raises:
+        ValueError: If it is no such table.
+    """
+    table = pd.read_csv(path, dtype={"class": str, "turns_into": str}, keep_default_na=False)
+    missing = {"class", "num_videos", "turns_into", "share", "stays"} - set(table)
+    if missing:
+        raise ValueError(f"no column {', '.join(sorted(missing))}")
+    return table.astype({"num_videos": int, "share": float, "stays": float})
+
+
+def turned_sentence(table: pd.DataFrame) -> str:
+    """Say how many classes turn into others, or that the table shows nothing: all turn into one.
+
+    "2 of 4 classes turn into others."
+    """
+    turned = table[table["class"] != table["turns_into"]]
+    found = f"{len(turned)} of {len(table)} classes turn into others."
+    videos, total = table["share"] * table["num_videos"], table["num_videos"].sum()
+    named = videos.groupby(table["turns_into"]).sum() / total
+    most = str(named.idxmax())
+    true = table.loc[table["class"] == most, "num_videos"].sum() / total
+    if not is_collapse(float(named[most]), float(true)):
+        return found
+    return (
+        f"{found} But {named[most]:.0%} of the videos are taken for one class, '{most}': the network has "
+        "collapsed to it, and what turns into what says nothing about motion."
+    )
