@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
@@ -62,44 +63,49 @@ class _RecordReader:
             "clock": _clock,
             "frames": _frame,
         }[rule.times]
+        # Lists of 240,000 rows name a few hundred pairs of times, again and again.
+        self._known_times = lru_cache(maxsize=10_000)(self._read_times)
+        self._names: dict[str, str] = {}  # of the classes, as the list spells them
+        self._id, self._video, self._start, self._end = rule.id, rule.video, rule.start, rule.end
+        self._split_column, self._split_of = rule.split_column, rule.split_values
         named = set(re.findall(r"{(\w+)", rule.id + rule.video)) - {rule.start, rule.end}
         self._named = sorted(named)
         self._sets = {labels.name: labels for labels in dataset.more_labels}
 
     def split(self, place: str, row: dict[str, str]) -> str:
         """Return the row's split, or "" for one that is left out."""
-        if not self.rule.split_column:
+        if not self._split_column:
             return self.rule.split or ASSIGNED_LATER
-        values, found = self.rule.split_values, row[self.rule.split_column]
-        if found not in values:
-            known = ", ".join(values)
-            raise malformed(
-                self.path, place, f"{self.rule.split_column} must be one of {known}, got '{found}'"
-            )
-        return values[found]
+        found = row[self._split_column]
+        if found not in self._split_of:
+            known = ", ".join(self._split_of)
+            raise malformed(self.path, place, f"{self._split_column} must be one of {known}, got '{found}'")
+        return self._split_of[found]
 
     def sample_id(self, place: str, row: dict[str, str]) -> str:
         """Return the id that the rule makes of a row."""
-        values: dict[str, str | int] = dict(row)
         for name in self._named:
             if not row[name]:
                 raise malformed(self.path, place, f"{name} is empty")
-        if self._is_part(row) and self.rule.id == self.rule.video:
-            self._times(place, row)
-            return f"{self.rule.id.format_map(row)}#{row[self.rule.start]}-{row[self.rule.end]}"
-        if self.rule.start and (self._is_part(row) or not self.rule.video):
-            start, end = self._times(place, row)
-            # Crawlers name files by whole seconds, whatever the list says behind the point.
-            values |= {self.rule.start: int(start), self.rule.end: int(end)}
-        return self.rule.id.format_map(values)
+        if not self._start or (self._video and not self._is_part(row)):
+            return self._id.format_map(row)
+        start, end = self._times(place, row)
+        if self._id == self._video:
+            return f"{self._id.format_map(row)}#{row[self._start]}-{row[self._end]}"
+        # Crawlers name files by whole seconds, whatever the list says behind the point.
+        return self._id.format_map(row | {self._start: int(start), self._end: int(end)})
 
     def label(self, place: str, row: dict[str, str]) -> str:
         """Return the row's class."""
-        name = self._class(self.dataset.labels, place, row[self.rule.label])
-        if self.rule.drop_from_label:
-            name = name.translate(str.maketrans("", "", self.rule.drop_from_label))
+        text = row[self.rule.label]
+        name = self._names.get(text, "")
         if not name:
-            raise malformed(self.path, place, f"{self.rule.label} is empty")
+            name = self._class(self.dataset.labels, place, text)
+            if self.rule.drop_from_label:
+                name = name.translate(str.maketrans("", "", self.rule.drop_from_label))
+            if not name:
+                raise malformed(self.path, place, f"{self.rule.label} is empty")
+            self._names[text] = name
         if self.rule.check_index and self.rule.check_index in row:
             numbered = self._numbered(self.dataset.labels, place, row[self.rule.check_index])
             if numbered != name:
@@ -145,21 +151,23 @@ class _RecordReader:
         return Segment(start=start / rate, end=(end + 1) / rate, place=where)
 
     def _times(self, place: str, row: dict[str, str]) -> tuple[float, float]:
-        texts = row.get(self.rule.start, ""), row.get(self.rule.end, "")
-        start, end = self._number(texts[0]), self._number(texts[1])
-        names = f"{self.rule.start} and {self.rule.end}"
+        start, end, wrong = self._known_times(row.get(self._start, ""), row.get(self._end, ""))
+        if wrong:
+            raise malformed(self.path, place, wrong)
+        return start, end
+
+    def _read_times(self, start_text: str, end_text: str) -> tuple[float, float, str]:
+        """Return start and end, and what is wrong with them."""
+        start, end = self._number(start_text), self._number(end_text)
+        frames, names = self.rule.times == "frames", f"{self._start} and {self._end}"
         if start is None or end is None:
             what = _FORM_OF_TIMES[self.rule.times]
-            raise malformed(self.path, place, f"{names} must be {what}, got '{texts[0]}' and '{texts[1]}'")
-        if start >= end and not (self.rule.times == "frames" and start == end):
-            raise malformed(
-                self.path,
-                place,
-                f"{self.rule.end} must be after {self.rule.start}, got {texts[0]} to {texts[1]}",
-            )
-        if self.rule.times == "frames" and start < self.rule.first_frame:
-            raise malformed(self.path, place, f"{names} count from {self.rule.first_frame}, got {texts[0]}")
-        return start, end
+            return 0, 0, f"{names} must be {what}, got '{start_text}' and '{end_text}'"
+        if start >= end and not (frames and start == end):
+            return start, end, f"{self._end} must be after {self._start}, got {start_text} to {end_text}"
+        if frames and start < self.rule.first_frame:
+            return start, end, f"{names} count from {self.rule.first_frame}, got {start_text}"
+        return start, end, ""
 
     def _class(self, labels: DatasetLabels, place: str, text: str) -> str:
         return self._numbered(labels, place, text) if self.rule.label_is == "index" else text.strip()

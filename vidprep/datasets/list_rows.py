@@ -41,7 +41,11 @@ def read_rows(path: Path, rule: AnnotationList, dataset: DatasetManifest) -> Ite
     named = matching_name(rule, path)
     groups = named.groupdict() if named else {}
     constants = {name: value for name, value in groups.items() if value is not None}
-    for place, row in _FORMS[rule.form](path, rule, dataset):
+    rows = _FORMS[rule.form](path, rule, dataset)
+    if not constants and "path" not in (*rule.columns, *rule.optional_columns):
+        yield from rows
+        return
+    for place, row in rows:
         if "path" in row:
             inside = PurePosixPath(row["path"])
             row["stem"], row["folder"] = inside.stem, inside.parent.name
@@ -137,7 +141,9 @@ def _parsed(path: Path, number: int, line: str) -> Any:
 
 
 def _json_columns(path: Path, rule: AnnotationList, place: str, row: Any) -> dict[str, str]:
-    columns = {name: _as_text(row.get(name) if isinstance(row, dict) else None) for name in rule.columns}
+    values = [row.get(name) if isinstance(row, dict) else None for name in rule.columns]
+    texts = [value if type(value) is str else _as_text(value) for value in values]
+    columns = dict(zip(rule.columns, texts, strict=True))
     if not all(columns.values()):
         needed = " and ".join(f"{'an' if name[0] in 'aeiou' else 'a'} '{name}'" for name in rule.columns)
         raise malformed(path, place, f"needs {needed}, got {json.dumps(row)[:100]}")

@@ -19,8 +19,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-import rapidgzip
-
 from vidprep.datasets.archives.parts import Archive, Kind, find_archives
 from vidprep.errors import SourceError
 from vidprep.files import replace_durably, write_whole
@@ -191,7 +189,7 @@ def _list_tar(file: BinaryIO, _: Path) -> tuple[tuple[Member, ...], list[str]]:
 
 
 def _list_gzip(file: BinaryIO, index_path: Path) -> tuple[tuple[Member, ...], list[str]]:
-    with rapidgzip.open(file, parallelization=num_cores()) as stream:
+    with _open_gzip(file) as stream:
         members, fault = _members(stream, "r|")
         size, end_fault = _drain(stream) if not fault else (stream.tell(), "")
         _export(stream, index_path)
@@ -199,12 +197,18 @@ def _list_gzip(file: BinaryIO, index_path: Path) -> tuple[tuple[Member, ...], li
     if "Mismatching" in fault:
         # Checksum and size cover all of the stream: which videos are hurt cannot be told, so all are listed.
         file.seek(0)
-        with rapidgzip.open(file, parallelization=num_cores()) as stream:
+        with _open_gzip(file) as stream:
             members, _ = _members(stream, "r:")
             size, _ = _drain(stream)
             _export(stream, index_path)
         return tuple(members), [f"its checksum is wrong, so that some of its videos may be damaged ({fault})"]
     return _without_cut(members, size, fault)
+
+
+def _open_gzip(file: BinaryIO) -> Any:
+    import rapidgzip  # here, since most sources hold no archive
+
+    return rapidgzip.open(file, parallelization=num_cores())
 
 
 def _list_zip(file: BinaryIO, _: Path) -> tuple[tuple[Member, ...], list[str]]:

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-import fsspec
-
 # Between the path of an archive and that of a member: `train/part_0.tar.gz!/abc_000001_000011.mp4`.
 MARK = "!/"
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".zip")
@@ -99,6 +97,8 @@ def _numbered(source_dir: str, stem: str, numbers: list[str]) -> Archive:
 
 def _open(source_dir: str, path: str) -> BinaryIO:
     if "://" in source_dir:
+        import fsspec  # here, since most sources are local
+
         file: BinaryIO = fsspec.open(f"{source_dir.rstrip('/')}/{path}", "rb").open()
         return file
     return Path(source_dir, path).open("rb")
@@ -108,7 +108,9 @@ def _size_and_version(source_dir: str, path: str) -> tuple[int, str]:
     if "://" not in source_dir:
         info = Path(source_dir, path).stat()
         return info.st_size, str(info.st_mtime_ns)
-    filesystem, inner = fsspec.core.url_to_fs(f"{source_dir.rstrip('/')}/{path}")
+    from fsspec.core import url_to_fs
+
+    filesystem, inner = url_to_fs(f"{source_dir.rstrip('/')}/{path}")
     facts = filesystem.info(inner)
     return int(facts["size"]), str(facts.get("ETag") or facts.get("LastModified") or facts.get("mtime") or "")
 
