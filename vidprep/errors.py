@@ -6,6 +6,7 @@
     ├── SourceError        a folder of raw videos
     ├── ToolError          FFmpeg, a scheduler: something that has to be there
     ├── BuildError         a build as a whole: another plan, no room, a lock
+    │   ├── BuildBusy      another process works on the build
     │   └── BuildStopped   somebody asked the build to stop; it can be resumed
     ├── VideoRejected      one video, with its reason: becomes a ledger row
     ├── ShardError         a shard set on disk that is not what its manifest says
@@ -46,6 +47,10 @@ class ToolError(VidprepError):
 
 class BuildError(VidprepError):
     """A build as a whole cannot go on; finished shards are kept."""
+
+
+class BuildBusy(BuildError):
+    """Another process works on a build; it can be waited for."""
 
 
 class BuildStopped(BuildError):

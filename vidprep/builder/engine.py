@@ -22,6 +22,7 @@ _TOPIC = "vidprep-build"
 _CONNECT_SECONDS = 15
 _REPORT_SECONDS = 0.5
 _LOOK_SECONDS = 0.1
+_NUM_NAMED = 5  # shards that are named one by one
 _DASK_SETTINGS = {
     # A worker that is killed is replaced and its shard begun again, three times.
     "distributed.scheduler.allowed-failures": 3,
@@ -69,6 +70,20 @@ def build_in_process(tasks: list[ShardTask], report: Report) -> None:
     for task in tasks:
         build_shard(task, lambda event: report(event | {"worker": "here"}))
         report({"event": "done", "shard": task.shard})
+
+
+def build_nothing(tasks: list[ShardTask], report: Report) -> None:
+    """Refuse to build: all shards should be finished.
+
+    Raises:
+        BuildError: If some are not, which it names.
+    """
+    named = ", ".join(str(task.shard) for task in tasks[:_NUM_NAMED])
+    more = ", ..." if len(tasks) > _NUM_NAMED else ""
+    raise BuildError(
+        f"{len(tasks):,} shards are not finished (number {named}{more}). Run the tasks that were to build "
+        "them again, or the same command without --finalise, which builds them here."
+    )
 
 
 def build_on_this_machine(tasks: list[ShardTask], report: Report, *, num_workers: int) -> None:

@@ -8,7 +8,8 @@ import pyarrow.compute as pc
 from vidprep.builder.workspace.extensions import extension_dirs
 from vidprep.builder.workspace.finished import is_done
 from vidprep.builder.workspace.log import describe_problems, read_log, scan_log
-from vidprep.builder.workspace.plan_file import find_rows, read_facts
+from vidprep.builder.workspace.plan_file import find_rows, planned_facts, read_facts
+from vidprep.builder.workspace.shares import share_dirs
 from vidprep.errors import BuildError
 from vidprep.shards.index import read_index
 from vidprep.shards.layout import INDEX, LEDGER
@@ -37,6 +38,10 @@ def explain(shards_dir: Path | str, key_or_id: str) -> list[Story]:
     if not key_or_id:
         raise BuildError("Give a key (train-<id>) or a video id.")
     shards_dir = Path(shards_dir)
+    if share_dirs(shards_dir) and planned_facts(shards_dir) is None:
+        raise BuildError(
+            f"The tasks of a job array have not finished {shards_dir} yet: see vidprep status {shards_dir}."
+        )
     read_facts(shards_dir)
     rows = find_rows(shards_dir, key_or_id)
     if not rows:

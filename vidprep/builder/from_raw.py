@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from vidprep.builder.engine import RunShards, choose_engine
+from vidprep.builder.engine import RunShards, build_nothing, choose_engine
 from vidprep.builder.extending.candidates import check_retry
 from vidprep.builder.extending.extend import extend_set
 from vidprep.builder.extending.repair import is_extended, is_finished, repair, without_newcomers
+from vidprep.builder.job_array.share import Share, build_share
 from vidprep.builder.plan import plan_build
 from vidprep.builder.run import (
     BuildRequest,
@@ -21,6 +22,7 @@ from vidprep.errors import BuildError, SourceError
 from vidprep.ffmpeg import ffmpeg_version, find_ffmpeg
 from vidprep.recipes.own import choose_videos
 from vidprep.recipes.recipe import Recipe
+from vidprep.shards.manifest import Manifest
 
 # What to do about an output that is a URL, when building and when extending.
 LOCAL_FIRST = {
@@ -51,6 +53,8 @@ def build(
     extend: bool = False,
     retry: Sequence[str] = (),
     checksums: Sequence[Path | str] = (),
+    array: str | None = None,
+    finalise: bool = False,
     on_event: OnEvent = lambda event: None,
 ) -> BuildResult:
     """Turn raw videos into a shard set, build what is left of it, or extend a finished one.
@@ -84,6 +88,9 @@ def build(
             the old ones: the set's next generation. The old shards stay as they are.
         retry: With `extend`: also try anew the videos that were rejected for these reasons, e.g. "crashed".
         checksums: Lists as sha256sum and md5sum write them; a video that differs is rejected.
+        array: "3/8": build the third of eight shares of the shards, beside other processes, on other
+            machines too, that build the others into the same folder. The last one makes the set.
+        finalise: Only make the set of shards that are finished already.
         on_event: Told of each event, as the log of the build has them; from another thread, too.
 
     Returns:
@@ -91,11 +98,13 @@ def build(
 
     Raises:
         BuildStopped: On Ctrl-C or SIGTERM.
-        ValueError: If more than one of workers, scheduler and in_process is asked for, or if a reason of
-            `retry` is unknown or comes without `extend`.
+        ValueError: If more than one of workers, scheduler and in_process is asked for, if a reason of
+            `retry` is unknown or comes without `extend`, or if `array` or `finalise` come with what they
+            exclude.
         VidprepError: Whatever else prevents it; finished shards are kept.
     """
     check_retry(retry, extend=extend)
+    check_array(array, finalise=finalise, extend=extend, scheduler=scheduler)
     engine = choose_engine(workers=workers, scheduler=scheduler, in_process=in_process)
     chosen = choose_videos(
         recipe,
@@ -124,10 +133,33 @@ def build(
     )
     if extend:
         return extend_set(request, engine, on_event, retry)
-    return _build(request, engine, on_event)
+    if finalise:
+        return _build(request, build_nothing, on_event)
+    return _build(request, engine, on_event, Share.parse(array) if array else None)
 
 
-def _build(request: BuildRequest, engine: RunShards, on_event: OnEvent) -> BuildResult:
+def check_array(array: str | None, *, finalise: bool, extend: bool, scheduler: str | None) -> None:
+    """Check what a job array excludes.
+
+    Raises:
+        ValueError: If `array` is no share, or comes with what it excludes.
+    """
+    if array is not None:
+        Share.parse(array)
+    others = {
+        "array": array is not None,
+        "finalise": finalise,
+        "extend": extend,
+        "scheduler": bool(scheduler),
+    }
+    given = [name for name, is_given in others.items() if is_given]
+    if (array is not None or finalise) and len(given) > 1:
+        raise ValueError(f"{' and '.join(given)} exclude each other.")
+
+
+def _build(
+    request: BuildRequest, engine: RunShards, on_event: OnEvent, share: Share | None = None
+) -> BuildResult:
     inventory = inventory_of(request, request.out_dir, on_event)
     request = with_found_dataset(request, inventory)
     rows, num_newly_there = inventory.rows, 0
@@ -148,7 +180,21 @@ def _build(request: BuildRequest, engine: RunShards, on_event: OnEvent) -> Build
         )
     if is_extended(request.out_dir):
         manifest = repair(request, plan, inventory.rows, engine, on_event)
-    else:
-        full_classes = inventory.dataset.labels.classes
-        manifest = carry_out(plan, request.out_dir, engine, on_event, full_classes, ffmpeg=request.ffmpeg)
-    return BuildResult(request.out_dir, manifest, num_newly_there=num_newly_there)
+        return BuildResult(request.out_dir, manifest, num_newly_there=num_newly_there)
+
+    def complete(engine: RunShards) -> Manifest:
+        classes = inventory.dataset.labels.classes
+        return carry_out(plan, request.out_dir, engine, on_event, classes, ffmpeg=request.ffmpeg)
+
+    if share is None:
+        return BuildResult(request.out_dir, complete(engine), num_newly_there=num_newly_there)
+    finished, num_left = build_share(
+        plan,
+        request.out_dir,
+        share,
+        engine,
+        on_event,
+        lambda: complete(build_nothing),
+        ffmpeg=request.ffmpeg,
+    )
+    return BuildResult(request.out_dir, finished, None, num_newly_there, num_left)

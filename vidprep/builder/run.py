@@ -4,7 +4,7 @@ import os
 import platform
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 from vidprep.builder.engine import RunShards
 from vidprep.builder.finalise import finalise
 from vidprep.builder.full_disk import no_room_is_a_build_error
+from vidprep.builder.job_array.gather import check_same_plan, gather_shares
 from vidprep.builder.plan import Plan, PlanFacts, describe_difference
 from vidprep.builder.shard import ShardTask
 from vidprep.builder.transcoding.scratch import clear_scratch_of_the_dead
@@ -21,7 +22,7 @@ from vidprep.builder.workspace.archive_indexes import index_dir_of, keep_archive
 from vidprep.builder.workspace.finished import DoneShard, read_done, take_back
 from vidprep.builder.workspace.lock import ask_to_stop, exclusive, forget_stop
 from vidprep.builder.workspace.log import BuildLog
-from vidprep.builder.workspace.plan_file import begun_facts, planned_facts, write_plan
+from vidprep.builder.workspace.plan_file import planned_facts, write_plan
 from vidprep.builder.workspace.unfinished import clear_unfinished, num_kept_videos
 from vidprep.datasets.archives.listing import ArchiveOptions
 from vidprep.datasets.checksums.lists import read_checksums, with_checksums
@@ -41,19 +42,32 @@ OnEvent = Callable[[dict[str, Any]], object]
 
 @dataclass(frozen=True)
 class BuildResult:
-    """A finished shard set.
+    """A finished shard set; of a job array perhaps one task's share of it.
 
     Attributes:
         out_dir: Its folder.
-        manifest: What it is, what it was made from, and the accounting of each split.
+        finished: The manifest; None while other tasks of a job array are at work.
         extension: What was added, if the set was extended and anything came of it; else None.
         num_newly_there: Videos that are missing in the set and were found in the sources; `extend` adds them.
+        num_shards_left: Shards that other tasks of a job array have not finished yet.
     """
 
     out_dir: Path
-    manifest: Manifest
+    finished: Manifest | None
     extension: Extension | None = None
     num_newly_there: int = 0
+    num_shards_left: int = 0
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the set is, what it was made from, and the accounting of each split.
+
+        Raises:
+            BuildError: If other tasks of a job array have not finished it yet.
+        """
+        if self.finished is None:
+            raise BuildError(f"{self.out_dir} is not finished: other tasks of its job array are at work.")
+        return self.finished
 
 
 @dataclass(frozen=True)
@@ -166,24 +180,39 @@ def working_in(out_dir: Path, *, finished_set: bool = False) -> Iterator[None]:
 
 
 def fill_shards(
-    plan: Plan, out_dir: Path, engine: RunShards, on_event: OnEvent, ffmpeg: str | None
+    plan: Plan,
+    out_dir: Path,
+    engine: RunShards,
+    on_event: OnEvent,
+    ffmpeg: str | None,
+    numbers: Sequence[int] | None = None,
 ) -> dict[int, DoneShard]:
     """Fill those shards of a plan that are not finished yet.
 
+    Args:
+        plan: Which video goes into which shard.
+        out_dir: The folder to work in.
+        engine: What fills shards.
+        on_event: Told of each event.
+        ffmpeg: A binary of the user's.
+        numbers: Of the shards to fill; None: all of the plan.
+
     Returns:
-        Every planned shard, by number.
+        Every finished shard, by number.
 
     Raises:
         BuildError: If shards of another plan are finished already.
     """
     _settle_plan(plan, out_dir, on_event)
     keep_archive_indexes(plan, out_dir)
+    gather_shares(out_dir, plan.facts)
     done = read_done(out_dir, plan.facts)
-    pending = [number for number in range(len(plan.facts.shard_sizes)) if number not in done]
+    wanted = range(len(plan.facts.shard_sizes)) if numbers is None else numbers
+    pending = [number for number in wanted if number not in done]
     if pending:
         (out_dir / MANIFEST).unlink(missing_ok=True)  # the set is not complete any more
         take_back(out_dir)
-        on_event(_planned(plan.facts, done))
+        on_event(_planned(plan.facts, done, wanted))
         run_tasks(plan.facts, out_dir, pending, engine, on_event, ffmpeg)
     return read_done(out_dir, plan.facts)
 
@@ -212,7 +241,7 @@ def run_tasks(
         )
         for number in numbers
     ]
-    with closing(BuildLog(out_dir)) as log, _logged_end(log, out_dir, facts):
+    with closing(BuildLog(out_dir)) as log, _logged_end(log, out_dir, facts, len(tasks)):
         log.write({"event": "start", "host": platform.node(), "pid": os.getpid(), "num_pending": len(tasks)})
 
         def report(event: dict[str, Any]) -> None:
@@ -229,40 +258,36 @@ def run_tasks(
 
 def _settle_plan(plan: Plan, out_dir: Path, on_event: OnEvent) -> None:
     """Make this plan the folder's, unless shards of another one are finished already."""
-    if (begun := begun_facts(out_dir)) is not None:
-        difference = describe_difference(begun, plan.facts)
-        if difference:
-            raise BuildError(
-                f"{out_dir} holds the build of another plan: {difference}. "
-                "Build into a new folder, or delete this one."
-            )
+    check_same_plan(out_dir, plan.facts)
     planned = planned_facts(out_dir)
     if planned is not None and (difference := describe_difference(planned, plan.facts)):
         on_event({"event": "planned anew", "difference": difference})
     write_plan(plan, out_dir)  # again, too: the sources may have moved
 
 
-def _planned(facts: PlanFacts, done: dict[int, DoneShard]) -> dict[str, Any]:
-    """Return the event with what lies ahead."""
+def _planned(facts: PlanFacts, done: dict[int, DoneShard], wanted: Sequence[int]) -> dict[str, Any]:
+    """Return the event with what lies ahead in the wanted shards."""
+    finished = [number for number in wanted if number in done]
     return {
         "event": "planned",
         "name": facts.recipe.name,
-        "num_videos": facts.num_videos,
-        "num_finished": sum(facts.shard_sizes[number] for number in done),
-        "num_rejected": facts.num_rejected + sum(len(shard.rejected) for shard in done.values()),
+        "num_videos": sum(facts.shard_sizes[number] for number in wanted),
+        "num_finished": sum(facts.shard_sizes[number] for number in finished),
+        "num_rejected": facts.num_rejected + sum(len(done[number].rejected) for number in finished),
     }
 
 
 @contextmanager
-def _logged_end(log: BuildLog, out_dir: Path, facts: PlanFacts) -> Iterator[None]:
+def _logged_end(log: BuildLog, out_dir: Path, facts: PlanFacts, num_pending: int) -> Iterator[None]:
     """Write down how a run ends that does not end well, and say how to go on."""
+    num_before = len(read_done(out_dir, facts))
     try:
         yield
     except (KeyboardInterrupt, BuildStopped) as error:
         num_done = len(read_done(out_dir, facts))
         log.write({"event": "stop", "num_done": num_done})
         raise BuildStopped(
-            f"Stopped. {num_done:,} of {len(facts.shard_sizes):,} shards are finished and kept, and "
+            f"Stopped. {num_done:,} of {num_before + num_pending:,} shards are finished and kept, and "
             f"{num_kept_videos(out_dir):,} videos of others. {_GO_ON}",
             getattr(error, "signal_number", signal.SIGINT),
         ) from error

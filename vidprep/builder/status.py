@@ -9,8 +9,9 @@ from vidprep.builder.plan import PlanFacts
 from vidprep.builder.workspace.extensions import extension_dir
 from vidprep.builder.workspace.finished import read_done
 from vidprep.builder.workspace.lock import is_running
-from vidprep.builder.workspace.log import CUT_SHORT, describe_problems, scan_log
+from vidprep.builder.workspace.log import CUT_SHORT, LogFile, describe_problems, scan_log
 from vidprep.builder.workspace.plan_file import planned_facts, read_facts
+from vidprep.builder.workspace.shares import share_dirs
 from vidprep.shards.layout import MANIFEST
 from vidprep.shards.manifest import read_manifest
 
@@ -34,6 +35,7 @@ class BuildStatus:
         last_event: The last whole line of the log, or None.
         log_problem: Which lines of the log cannot be read, in a sentence; None: all can. Of a running build
             the last line may be one that is being written.
+        num_tasks_running: Tasks of a job array that are at work.
     """
 
     state: str
@@ -49,6 +51,7 @@ class BuildStatus:
     eta_seconds: float | None
     last_event: dict[str, Any] | None
     log_problem: str | None = None
+    num_tasks_running: int = 0
 
 
 def read_status(out_dir: Path) -> BuildStatus:
@@ -57,19 +60,26 @@ def read_status(out_dir: Path) -> BuildStatus:
     Raises:
         BuildError: If there is no build in it.
     """
-    running = is_running(out_dir)  # first: what is read after the end of a build is final
+    shares = share_dirs(out_dir)
+    running_shares = [folder for folder in shares if is_running(folder)]
+    running = is_running(out_dir)  # before the rest: what is read after the end of a build is final
     folder, generation = _in_work(out_dir)
-    facts = read_facts(folder)
-    done = read_done(folder, facts)
-    log, problems = scan_log(folder)
-    if running:
-        problems = [problem for problem in problems if not problem.endswith(CUT_SHORT)]
+    facts = read_facts(folder) if planned_facts(folder) or not shares else read_facts(shares[0])
+    done = {number: shard for each in (*shares, folder) for number, shard in read_done(each, facts).items()}
+    at_work = [*([folder] if running else []), *running_shares]
+    logs = {each: scan_log(each) for each in (folder, *shares)}
+    problems = [
+        describe_problems(each, lines)
+        for each in logs
+        if (lines := _damaged_lines(logs[each], each in at_work))
+    ]
+    events = [event for log in logs.values() for event in log.events]
     complete = folder == out_dir and (out_dir / MANIFEST).is_file() and len(done) == len(facts.shard_sizes)
-    in_hand = _videos_in_hand(log, done.keys()) if running else []
+    in_hand = [event for each in at_work for event in _videos_in_hand(logs[each].events, done.keys())]
     num_done = sum(facts.shard_sizes[number] for number in done) + len(in_hand)
-    rate = _videos_per_second(log)
+    rate = sum(_videos_per_second(logs[each].events) for each in at_work or [folder])
     return BuildStatus(
-        state="running" if running else "complete" if complete else "stopped",
+        state="running" if at_work else "complete" if complete else "stopped",
         generation=generation,
         num_shards=len(facts.shard_sizes),
         num_shards_done=len(done),
@@ -79,10 +89,16 @@ def read_status(out_dir: Path) -> BuildStatus:
         num_missing=facts.num_missing,
         num_suspect=sum(len(shard.suspects) for shard in done.values()),
         videos_per_second=rate,
-        eta_seconds=(facts.num_videos - num_done) / rate if running and rate else None,
-        last_event=log[-1] if log else None,
-        log_problem=describe_problems(folder, problems) if problems else None,
+        eta_seconds=(facts.num_videos - num_done) / rate if at_work and rate else None,
+        last_event=max(events, key=lambda event: event["time"], default=None),
+        log_problem="; ".join(problems) or None,
+        num_tasks_running=len(running_shares),
     )
+
+
+def _damaged_lines(log: LogFile, is_at_work: bool) -> list[str]:
+    """Return the lines that cannot be read; the last one of a process at work may be one it is writing."""
+    return [problem for problem in log.problems if not (is_at_work and problem.endswith(CUT_SHORT))]
 
 
 def _in_work(out_dir: Path) -> tuple[Path, int]:

@@ -52,6 +52,17 @@ Retry = Annotated[
     ),
 ]
 
+Array = Annotated[
+    str | None,
+    typer.Option(
+        metavar="I/N",
+        help="Build the I-th of N shares only, beside the other tasks of a job array.",
+    ),
+]
+Finalise = Annotated[
+    bool,
+    typer.Option("--finalise", help="Only make the set of shards that a job array has finished; build none."),
+]
 Checksums = Annotated[
     list[Path] | None,
     typer.Option(
@@ -87,6 +98,8 @@ def build(
     extend: Extend = False,
     retry: Retry = None,
     checksums: Checksums = None,
+    array: Array = None,
+    finalise: Finalise = False,
     overrides: Overrides = None,
 ) -> None:
     """Turn raw videos into a shard set; the same command resumes a build that was stopped.
@@ -97,6 +110,7 @@ def build(
     """
     check_videos_named(name, dataset, from_folders, from_csv)
     _check_engine(workers, scheduler, sync)
+    _check_array(array, finalise=finalise, extend=extend, scheduler=scheduler)
     _build(
         name,
         out,
@@ -118,6 +132,8 @@ def build(
         extend=extend,
         retry=_reasons(retry, extend),
         checksums=checksums or (),
+        array=array,
+        finalise=finalise,
     )
 
 
@@ -140,6 +156,8 @@ def build_mini(
     extend: Extend = False,
     retry: Retry = None,
     checksums: Checksums = None,
+    array: Array = None,
+    finalise: Finalise = False,
     overrides: Overrides = None,
 ) -> None:
     """Build Mini-SSv2 or Mini-K400: `vidprep build-mini --src k400 --classes 200`.
@@ -149,6 +167,7 @@ def build_mini(
     from vidprep.recipes.mini import mini_recipe
 
     _check_engine(workers, scheduler, sync)
+    _check_array(array, finalise=finalise, extend=extend, scheduler=scheduler)
     _build(
         mini_recipe(src, classes, class_list, overrides),
         out,
@@ -162,6 +181,8 @@ def build_mini(
         extend=extend,
         retry=_reasons(retry, extend),
         checksums=checksums or (),
+        array=array,
+        finalise=finalise,
     )
 
 
@@ -191,18 +212,29 @@ def status(
         lines.append(
             f"  speed     {state.videos_per_second:.1f} videos/s, ETA {format_seconds(state.eta_seconds)}"
         )
+    if state.num_tasks_running:
+        lines.append(f"  tasks     {state.num_tasks_running:,} of a job array at work")
     if state.log_problem:
         lines.append(f"  log       {state.log_problem}.")
     if state.state == "stopped":
         if state.last_event and state.last_event["event"] == "error":
             lines.append(f"  error     {state.last_event['message']}")
-        lines.append("  Run the same build again to go on.")
+        lines.append("  Run the same build again to go on; of a job array, the tasks that were stopped.")
     Console(highlight=False, soft_wrap=True).print("\n".join(lines), markup=False)
 
 
 def _check_engine(workers: int | None, scheduler: str | None, sync: bool) -> None:
     if sum((workers is not None, scheduler is not None, sync)) > 1:
         raise typer.BadParameter("--workers, --scheduler and --sync exclude each other.")
+
+
+def _check_array(array: str | None, **others: Any) -> None:
+    from vidprep.builder.from_raw import check_array
+
+    try:
+        check_array(array, **others)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--array" if array else "--finalise") from error
 
 
 def _reasons(retry: str | None, extend: bool) -> list[str]:
@@ -229,6 +261,9 @@ def _build(recipe: "Recipe | str | None", out: Path | None, **options: Any) -> N
     console = Console(highlight=False)
     with BuildProgress(console) as progress:
         result = vidprep.build(recipe, out, on_event=progress.update, **options)
+    if result.finished is None:
+        console.print(_share_sentence(options["array"], result), markup=False, soft_wrap=True)
+        return
     ledger = read_ledger(result.out_dir)
     console.print(accounting_table(ledger))
     num_suspect = sum(word != "" for word in ledger["suspect"].to_pylist())
@@ -241,6 +276,16 @@ def _build(recipe: "Recipe | str | None", out: Path | None, **options: Any) -> N
     for line in _news(result, extend=options["extend"]):
         console.print(line, markup=False, soft_wrap=True)
     console.print(f"Shard set: {result.out_dir}", markup=False, soft_wrap=True)
+
+
+def _share_sentence(array: str, result: "BuildResult") -> str:
+    share = f"Task {array.replace('/', ' of ')} has finished its share"
+    if not result.num_shards_left:
+        return f"{share}; another process makes the set."
+    return (
+        f"{share}. {result.num_shards_left:,} shards of other tasks are not finished yet; the last task "
+        f"makes the set. See: vidprep status {result.out_dir}"
+    )
 
 
 def _news(result: "BuildResult", *, extend: bool) -> list[str]:

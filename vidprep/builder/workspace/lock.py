@@ -9,7 +9,7 @@ from filelock import FileLock, Timeout
 from vidprep.builder.workspace.extensions import extension_dirs
 from vidprep.builder.workspace.log import read_log
 from vidprep.builder.workspace.paths import BUILD_DIR, lock_path, stop_path
-from vidprep.errors import BuildError
+from vidprep.errors import BuildBusy, BuildError
 from vidprep.recipes.manifests import SPLITS
 
 # `vidprep status` takes the lock for an instant, to see whether somebody else has it.
@@ -25,12 +25,10 @@ def exclusive(out_dir: Path, *, finished_set: bool = False) -> Iterator[None]:
         finished_set: Whether it may also hold a finished set without anything that its build kept.
 
     Raises:
-        BuildError: If another build works there, the folder is not ours, links lead out of it, or it cannot
-            be written.
+        BuildBusy: If another build works there.
+        BuildError: If the folder is not ours, links lead out of it, or it cannot be written.
     """
-    if not finished_set:
-        _refuse_foreign(out_dir)
-    _refuse_links(out_dir)
+    check_is_ours(out_dir, finished_set=finished_set)
     try:
         lock_path(out_dir).parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(lock_path(out_dir))
@@ -40,7 +38,7 @@ def exclusive(out_dir: Path, *, finished_set: bool = False) -> Iterator[None]:
         starts = [event for log in logs for event in log if event["event"] == "start"]
         last = max(starts, key=lambda event: event["time"], default=None)
         who = f" (process {last['pid']} on {last['host']})" if last else ""
-        raise BuildError(
+        raise BuildBusy(
             f"Another build is working in {out_dir}{who}. Wait for it, stop it, or build into another folder."
         ) from error
     except OSError as error:
@@ -51,6 +49,21 @@ def exclusive(out_dir: Path, *, finished_set: bool = False) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def check_is_ours(out_dir: Path, *, finished_set: bool = False) -> None:
+    """Make sure that a folder is empty or holds a build, all of it below the folder.
+
+    Args:
+        out_dir: The folder.
+        finished_set: Whether it may also hold a finished set without anything that its build kept.
+
+    Raises:
+        BuildError: If it is not so.
+    """
+    if not finished_set:
+        _refuse_foreign(out_dir)
+    _refuse_links(out_dir)
 
 
 def is_running(out_dir: Path) -> bool:

@@ -8,6 +8,7 @@ places.json                  the final names, by number in the plan
 archives/                    indexes of the archives among the sources
 log.jsonl                    what happened, a line an event
 lock, stop                   one build at a time; please stop
+share-0003-of-0008/          what a task of a job array has finished: see `shares`
 """
 
 from pathlib import Path
