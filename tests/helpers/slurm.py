@@ -1,0 +1,123 @@
+"""A real SLURM of two nodes on this machine: munge, a controller and two daemons."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel")
+_CONFIGURATION = """\
+ClusterName=vidprep
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={port}
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/munge
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+MpiDefault=none
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/%n
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/%n.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/%n.log
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+ReturnToService=2
+SchedulerParameters=sched_interval=1,bf_interval=1
+KillWait=5
+NodeName=n[1-2] NodeHostname={host} NodeAddr=127.0.0.1 Port=[{first}-{last}] CPUs=2
+PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+"""
+
+
+def is_here():
+    """Tell whether SLURM is installed, and may be started."""
+    return os.geteuid() == 0 and all(shutil.which(program) for program in PROGRAMS)
+
+
+class Slurm:
+    """A cluster that lives as long as a `with` block.
+
+    Args:
+        folder: For its state and logs.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        port = 16000 + os.getpid() % 2000
+        host = socket.gethostname().split(".")[0]
+        (folder / "state").mkdir(parents=True)
+        text = _CONFIGURATION.format(folder=folder, host=host, port=port, first=port + 4000, last=port + 4001)
+        (folder / "slurm.conf").write_text(text)
+        self.environment = os.environ | {"SLURM_CONF": str(folder / "slurm.conf")}
+        self._daemons = []
+
+    def __enter__(self):
+        if subprocess.run(["pgrep", "-x", "munged"], capture_output=True).returncode:
+            Path("/run/munge").mkdir(exist_ok=True)
+            shutil.chown("/run/munge", "munge")
+            subprocess.run(["munged", "--force"], check=True, capture_output=True)
+        self._start("slurmctld", "-c", "-D")
+        for node in ("n1", "n2"):
+            self._start("slurmd", "-D", "-N", node)
+        self.wait_until(lambda: self.run("sinfo", "-h", "-o", "%T").split() == ["idle"], seconds=60)
+        return self
+
+    def __exit__(self, *exc):
+        self.run("scancel", "--user", "root", check=False)
+        for daemon in reversed(self._daemons):
+            daemon.terminate()
+            daemon.wait(timeout=30)
+
+    def _start(self, *command):
+        with (self.folder / f"{command[-1].strip('-')}.out").open("wb") as log:
+            daemon = subprocess.Popen(
+                command, env=self.environment, stdout=log, stderr=log, start_new_session=True
+            )
+        self._daemons.append(daemon)
+
+    def run(self, *command, check=True):
+        """Run a command of SLURM's, and return what it says."""
+        done = subprocess.run(
+            list(map(str, command)), env=self.environment, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0 or not check, done.stdout + done.stderr
+        return done.stdout
+
+    def submit(self, *words, **environment):
+        """Submit a batch script; return the job's number."""
+        before = self.environment
+        self.environment = before | environment
+        try:
+            return int(self.run("sbatch", "--parsable", *words))
+        finally:
+            self.environment = before
+
+    def states(self, job):
+        """Return the state of each task of a job, by its number; 0 where the job is no array."""
+        lines = self.run("squeue", "-h", "-r", "-t", "all", "-j", job, "-o", "%K %T").splitlines()
+        return {int(task) if task != "N/A" else 0: state for task, state in map(str.split, lines)}
+
+    def wait_for_end(self, job, seconds=300):
+        """Wait until no task of a job waits or runs; return their states."""
+        over = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL"}
+
+        def is_over():
+            waiting = "PENDING" in self.states(job).values()
+            if waiting:  # SLURM lets a job that was queued again wait for two minutes
+                self.run("scontrol", "update", f"jobid={job}", "starttime=now", check=False)
+            return set(self.states(job).values()) <= over
+
+        self.wait_until(is_over, seconds)
+        return self.states(job)
+
+    def wait_until(self, condition, seconds):
+        deadline = time.monotonic() + seconds
+        while not condition():
+            logs = [path.read_text(errors="replace")[-2000:] for path in sorted(self.folder.glob("*.log"))]
+            assert time.monotonic() < deadline, "\n\n".join(["waited in vain", *logs])
+            time.sleep(0.2)
