@@ -105,12 +105,17 @@ class Slurm:
     def wait_for_end(self, job, seconds=300):
         """Wait until no task of a job waits or runs; return their states."""
         over = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL"}
+        last_running = time.monotonic()
 
         def is_over():
-            waiting = "PENDING" in self.states(job).values()
-            if waiting:  # SLURM lets a job that was queued again wait for two minutes
+            nonlocal last_running
+            states = set(self.states(job).values())
+            if "PENDING" not in states or states & {"RUNNING", "COMPLETING"}:
+                last_running = time.monotonic()
+            elif time.monotonic() - last_running > 5:
+                # A job that was queued again waits for two minutes: nothing may be left of its first turn.
                 self.run("scontrol", "update", f"jobid={job}", "starttime=now", check=False)
-            return set(self.states(job).values()) <= over
+            return states <= over
 
         self.wait_until(is_over, seconds)
         return self.states(job)
