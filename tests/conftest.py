@@ -19,13 +19,21 @@ settings.register_profile("fixed", derandomize=True, deadline=None, database=Non
 settings.register_profile("search", derandomize=False, deadline=None, database=None, max_examples=300)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
-_END_SECONDS = 10.0
+_END_SECONDS = 30.0
 # A request to a server that lives for several tests.
 _OF_A_SERVER = "process_request_thread"
 # Helpers that multiprocessing starts once and keeps.
 _KEPT_PROCESSES = ("resource_tracker", "forkserver")
 # Threads that libraries keep for good once they were used, by the beginning of their names.
 _KEPT_THREADS = ("fsspecIO", "asyncio_", "Dask", "IO loop", "Profile", "ThreadPoolExecutor", "execnet")
+
+_SLOW_SECONDS = 900  # for a slow test on a busy machine, where it does not say otherwise
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(_SLOW_SECONDS))
 
 
 @pytest.fixture(autouse=True)

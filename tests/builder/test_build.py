@@ -93,7 +93,7 @@ def test_a_killed_worker_is_replaced(dozen, reference, tmp_path, misbehaving_ffm
     process = start_build(dozen, out, "--workers", 2, "--ffmpeg", misbehaving_ffmpeg(*SLOW))
     wait_until(lambda: videos_seen(out) > 1)
     workers_of(process)[0].kill()
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=240)
     assert process.returncode == 0, output
     assert hashes(out) == hashes(reference)
     events = [event for event in read_log(out) if event["event"] == "video"]
@@ -128,7 +128,7 @@ def test_stopped_in_between_says_how_to_go_on(dozen, reference, tmp_path, misbeh
     wait_until(lambda: videos_seen(out) > 1)
     workers = workers_of(process)
     os.kill(process.pid, number)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=240)
     assert process.returncode == 128 + number
     words = r"Stopped\. \d of 4 shards .* \d+ videos of others\. Run the same command again"
     assert re.search(words, output)
@@ -156,7 +156,7 @@ def test_a_scheduler_without_workers_is_waited_for_and_left_at_once(dozen, tmp_p
         log = out / ".build" / "log.jsonl"
         wait_until(lambda: log.exists() and "no workers" in log.read_text())
         process.terminate()
-        output, _ = process.communicate(timeout=30)
+        output, _ = process.communicate(timeout=240)
         assert "The scheduler has no workers yet; waiting for them." in output
         assert "Stopped. 0 of 4 shards are finished" in output
     finally:
@@ -182,7 +182,7 @@ def test_a_cluster_that_runs_elsewhere_and_its_end(dozen, reference, tmp_path, m
         process = start_build(dozen, out, "--scheduler", address, "--ffmpeg", misbehaving_ffmpeg(*SLOW))
         wait_until(lambda: videos_seen(out) > 5)
         scheduler.kill()
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=240)
         assert process.returncode == 1
         assert "The Dask scheduler is gone. Finished shards are kept" in output
         assert "Traceback" not in output

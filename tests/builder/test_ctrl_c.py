@@ -65,5 +65,5 @@ def test_the_whole_group_is_signalled(dozen, reference, tmp_path, misbehaving_ff
     process = start_build(dozen, out, *engine, "--ffmpeg", slow, start_new_session=True)
     wait_until(lambda: videos_seen(out) > 3)
     os.killpg(process.pid, signal.SIGINT)
-    text, _ = process.communicate(timeout=60)
+    text, _ = process.communicate(timeout=240)
     check_stopped(text, process.returncode, r"Stopped\. \d of 4 shards are finished")

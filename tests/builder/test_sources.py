@@ -134,6 +134,6 @@ def test_a_killed_worker_leaves_no_folder_behind(dozen, tmp_path, misbehaving_ff
     wait_until(lambda: list(scratch.glob("vidprep-*-*/video.mp4")))
     pid = int(next(scratch.glob("vidprep-*-*/video.mp4")).parent.name.split("-")[1])
     psutil.Process(pid).send_signal(signal.SIGKILL)
-    said, _ = building.communicate(timeout=120)
+    said, _ = building.communicate(timeout=240)
     assert building.returncode == 0, said
     assert list(scratch.glob("vidprep-*-*")) == []

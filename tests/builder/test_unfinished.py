@@ -31,7 +31,7 @@ def end_midway(dozen, out, ffmpeg, number):
     process = start_build(dozen, out, *ONE_SHARD, "--ffmpeg", ffmpeg)
     wait_until(lambda: videos_seen(out) >= 5)
     process.send_signal(number)
-    return process.communicate(timeout=60)[0]
+    return process.communicate(timeout=240)[0]
 
 
 @pytest.fixture(scope="module")

@@ -130,5 +130,5 @@ def test_before_the_program_knows_which_command_is_meant():
     code += "    if name == 'typer': os.kill(os.getpid(), signal.SIGINT)\n"
     code += "    return real(name, *rest)\n"
     code += "builtins.__import__ = press; m.main()\n"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=240)
     check_stopped(done.stderr, done.returncode, "Stopped by Ctrl-C before anything was begun")

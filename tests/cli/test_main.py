@@ -27,7 +27,7 @@ LOADING = ("index", "bench-loader")
 
 def start(*arguments, **options):
     command = [sys.executable, "-m", "vidprep", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, **options)
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, **options)
 
 
 def test_help_names_every_command():

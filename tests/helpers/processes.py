@@ -22,7 +22,7 @@ def command_line(process):
         return ""
 
 
-def kill_family(process, seconds=60):
+def kill_family(process, seconds=240):
     """Kill a `subprocess.Popen` and all below it, and wait; some of them may have ended by themselves."""
     for member in [*psutil.Process(process.pid).children(recursive=True), process]:
         with contextlib.suppress(psutil.NoSuchProcess):

@@ -52,4 +52,4 @@ def run_build(raw, out, *options):
     """Run a build as a user would, with --sync in this process; returns what `subprocess.run` does."""
     if "--sync" in options:
         return run_here(*build_arguments(raw, out, *options))
-    return subprocess.run(build_command(raw, out, *options), capture_output=True, text=True, timeout=120)
+    return subprocess.run(build_command(raw, out, *options), capture_output=True, text=True, timeout=240)

@@ -71,7 +71,7 @@ class Slurm:
         self.run("scancel", "--user", "root", check=False)
         for daemon in reversed(self._daemons):
             daemon.terminate()
-            daemon.wait(timeout=30)
+            daemon.wait(timeout=240)
 
     def _start(self, *command):
         with (self.folder / f"{command[-1].strip('-')}.out").open("wb") as log:

@@ -109,7 +109,7 @@ def run_ranks(world_size: int, *arguments) -> list[subprocess.CompletedProcess]:
         )
         for rank in range(world_size)
     ]
-    outputs = [process.communicate(timeout=120) for process in started]
+    outputs = [process.communicate(timeout=240) for process in started]
     return [
         subprocess.CompletedProcess(process.args, process.returncode, *output)
         for process, output in zip(started, outputs, strict=True)

@@ -39,7 +39,7 @@ class Terminal:
                 process.kill()
         self._child.close(force=True)
 
-    def wait_until(self, condition, seconds=120):
+    def wait_until(self, condition, seconds=240):
         """Read what is written, as a terminal does, until something is so."""
         deadline = time.monotonic() + seconds
         while not condition():
@@ -53,13 +53,13 @@ class Terminal:
         self._remember_family()
         self._child.sendintr()
 
-    def read_to_end(self, seconds=120):
+    def read_to_end(self, seconds=240):
         """Return all that was written and the exit code, when nobody of the family is left."""
         deadline = time.monotonic() + seconds
         while self._read():
             assert time.monotonic() < deadline, f"does not end: {self.text[-2000:]}"
         self._child.wait()
-        wait_until(lambda: not any(process.is_running() for process in self._family.values()), seconds=20)
+        wait_until(lambda: not any(process.is_running() for process in self._family.values()), seconds=60)
         return self.text, self._child.exitstatus
 
     def _read(self):

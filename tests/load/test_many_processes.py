@@ -60,7 +60,7 @@ def run(shards, tmp_path, *, world_size, num_workers, stop_after=-1, state=None)
     arguments = [str(shards), str(out), str(num_workers), str(stop_after)]
     if state:
         arguments.append(json.dumps(state))
-    subprocess.run([*launch, str(script), *arguments], check=True, capture_output=True, timeout=120)
+    subprocess.run([*launch, str(script), *arguments], check=True, capture_output=True, timeout=240)
     return json.loads(out.read_text())
 
 

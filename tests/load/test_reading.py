@@ -225,7 +225,7 @@ def test_processes_share_a_cache_that_is_too_small_for_them(shards, tmp_path):
     for process in processes:
         process.start()
     for process in processes:
-        process.join(60)
+        process.join(240)
     assert [process.exitcode for process in processes] == [0] * 4
 
 

@@ -86,7 +86,7 @@ def test_tasks_side_by_side(dozen, reference, tmp_path):
     """Whichever ends last makes the set, and only one does."""
     out = tmp_path / "set"
     tasks = [start_build(dozen, out, "--sync", "--array", f"{number}/3") for number in (1, 2, 3)]
-    said = [process.communicate(timeout=120)[0] for process in tasks]
+    said = [process.communicate(timeout=240)[0] for process in tasks]
     assert [process.returncode for process in tasks] == [0, 0, 0], said
     assert sum("Shard set" in text for text in said) == 1, said
     assert hashes(out) == hashes(reference)
@@ -115,7 +115,7 @@ def test_a_task_that_is_told_to_end_keeps_its_videos_and_disturbs_no_other(
     tasks = [start_build(dozen, out, "--sync", "--array", f"{n}/2", "--ffmpeg", slow) for n in (1, 2)]
     wait_until(lambda: seen(out, 1, 2) >= 2)
     tasks[0].send_signal(signal.SIGTERM)
-    said = [process.communicate(timeout=120)[0] for process in tasks]
+    said = [process.communicate(timeout=240)[0] for process in tasks]
     assert tasks[0].returncode == 128 + signal.SIGTERM, said[0]
     assert "Stopped." in said[0]
     assert tasks[1].returncode == 0, said[1]

@@ -19,7 +19,7 @@ def start_ranks(shards, *words_by_rank):
     processes = [
         start(*words, *more, rank=rank, world_size=num, port=port) for rank, more in enumerate(words_by_rank)
     ]
-    said = [process.communicate(timeout=120)[0] for process in processes]
+    said = [process.communicate(timeout=240)[0] for process in processes]
     return [process.returncode for process in processes], said
 
 

@@ -87,7 +87,7 @@ def interrupt(
     while process.poll() is None and len(read_metrics(run_dir)) < after:
         time.sleep(0.01)
     process.send_signal(number)
-    said = process.communicate(timeout=120)[0]
+    said = process.communicate(timeout=240)[0]
     return process.returncode, said
 
 

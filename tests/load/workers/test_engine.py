@@ -32,7 +32,7 @@ def workers():
     return children_with("vidprep.load.workers.worker")
 
 
-def gone(processes, seconds=10.0):
+def gone(processes, seconds=60.0):
     return not psutil.wait_procs(processes, timeout=seconds)[1]
 
 
