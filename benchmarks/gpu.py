@@ -1,25 +1,30 @@
 """How much of a GPU the harness uses: I3D-ResNet-50, clips of 32x224x224, bfloat16.
 
-    python benchmarks/gpu.py            a table for benchmarks/RESULTS.md
+    python benchmarks/gpu.py            its section of benchmarks/RESULTS.md, written anew, in ten minutes
 
+- Is bfloat16 right and fast, do copies out of pinned memory show the clips, are gradients over NCCL the same?
 - Clips/s of the training step with its loader against forward + backward + SGD on clips that lie on the GPU
   already, in turn; goal at least 0.97.
 - The share that this is of the chip's rate in a large bfloat16 matrix product; 1.54 TFLOP a clip.
 - With and without channels_last_3d, with and without torch.compile; peak memory.
 - Evaluation: views of 32x256x256 a second; 0.67 TFLOP a view.
 
-Without a GPU it runs with a tiny network on the CPU, which tests the benchmark and measures nothing.
+Each line is in the file as soon as it is known. What would begin too late is left out and says so. Without a
+GPU it runs with a tiny network on the CPU, which tests the benchmark, measures nothing and writes nothing.
 """
 
 import argparse
 import gc
 import statistics
 import tempfile
+import time
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import torch
+from gpu_checks import bf16_line, one_rank_line, pinned_line
+from results_file import RESULTS, Section
 from steps import (
     AUTOCAST,
     CUDA,
@@ -54,6 +59,7 @@ HEAD = (
     "| network | clips/s, bare step | of the matrix product | clips/s, with loader | with loader / bare | "
     "peak GiB |\n|---|---|---|---|---|---|"
 )
+SECTION = "GPU (`benchmarks/gpu.py`)"
 NOTHING = "**No GPU: a tiny network ran on the CPU, and these figures mean nothing.**"
 
 
@@ -138,6 +144,49 @@ def heading():
     return f"### {day}, {chip}, {versions}"
 
 
+class Clock:
+    """Knows whether there is time for one more measurement, as long as the longest so far."""
+
+    def __init__(self, minutes):
+        self._end = time.monotonic() + 60 * minutes
+        self._longest = 0.0
+
+    def measured(self, what, measure):
+        """The line of a measurement, or why there is none: nobody is there to start it again."""
+        began = time.monotonic()
+        if began + self._longest > self._end:
+            return f"{what}: left out, it would not have ended in time."
+        try:
+            line = measure()
+        except (RuntimeError, ValueError, OSError) as error:
+            line = f"{what}: {type(error).__name__}: {str(error).splitlines()[0][:160]}"
+        self._longest = max(self._longest, time.monotonic() - began)
+        return line
+
+
+def measure_all(section, shards, clock, args):
+    """Add a line for everything, the quick ones first."""
+    peak_flops = matmul_flops(MATRIX_SIDE, torch.bfloat16, repeats=20)
+    clips = 3 * forward_flops(TRAIN) / TRAIN.batch / 1e12
+    section.add(f"{TRAIN}, {clips:.3f} TFLOP a clip forward and backward.")
+    product = f"{MATRIX_SIDE} x {MATRIX_SIDE} bfloat16 matrix product"
+    section.add(
+        f"{product}: {peak_flops / 1e12:.2f} TFLOP/s. Ratios: median and spread of {args.rounds} rounds.\n"
+    )
+    for what, measure in (
+        ("bfloat16", bf16_line),
+        ("Copies to the device", partial(pinned_line, shards, TRAIN)),
+        ("One rank", partial(one_rank_line, TRAIN, args.rounds)),
+        ("Evaluation", partial(evaluation_line, peak_flops, args)),
+    ):
+        start_afresh()
+        section.add(f"- {clock.measured(what, measure)}")
+    section.add(f"\n{HEAD}")
+    for name in args.networks:
+        row = clock.measured(name, partial(training_row, name, shards, peak_flops, args))
+        section.add(row if row.startswith("|") else f"| {row} | | | | | |")
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -145,18 +194,15 @@ def main():
     parser.add_argument("--folder", type=Path, default=default_folder(), help="of the made-up videos")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS), metavar="NAME")
+    parser.add_argument("--minutes", type=float, default=9.0, help="after which nothing more is begun")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="file whose section is written anew")
     args = parser.parse_args()
+    clock = Clock(args.minutes)
     torch.backends.cudnn.benchmark = True
     shards = make_shards(args.folder, videos_per_class=16 if CUDA else 2)
-    print(f"{heading()}\n", flush=True)
-    peak_flops = matmul_flops(MATRIX_SIDE, torch.bfloat16, repeats=20)
-    print(f"{TRAIN}, {3 * forward_flops(TRAIN) / TRAIN.batch / 1e12:.3f} TFLOP a clip forward and backward.")
-    product = f"{MATRIX_SIDE} x {MATRIX_SIDE} bfloat16 matrix product"
-    print(f"{product}: {peak_flops / 1e12:.2f} TFLOP/s. Ratios: median and spread of {args.rounds} rounds.\n")
-    print(HEAD, flush=True)
-    for name in args.networks:
-        print(training_row(name, shards, peak_flops, args), flush=True)
-    print(f"\n{evaluation_line(peak_flops, args)}")
+    section = Section(args.results if CUDA else None, SECTION)
+    section.add(f"{heading()}\n")
+    measure_all(section, shards, clock, args)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,13 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+RESULTS = Path("benchmarks/RESULTS.md")
 TINY = "--depth 18 --width 2 --frames 2 --size 32 --batch 2 --rounds 2"
 
 
@@ -27,8 +29,10 @@ def run(script, folder, *words):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="on a GPU it measures, for minutes")
 def test_gpu_benchmark_without_a_gpu(folder):
     networks = ("channels_last_3d", "contiguous, compiled")
+    before = RESULTS.read_bytes()
     text = run("gpu", folder, "--rounds", "2", "--networks", *networks)
     assert "these figures mean nothing" in text
+    assert RESULTS.read_bytes() == before
     rows = {
         line.split("|")[1].strip(): line.split("|")[2:-1] for line in text.splitlines() if line[:2] == "| "
     }
@@ -39,6 +43,46 @@ def test_gpu_benchmark_without_a_gpu(folder):
     assert peak == "-"  # memory of a GPU
     assert float(rows["contiguous, compiled"][0]) > 0
     assert re.search(r"Evaluation, .*: [\d.]+ views/s", text)
+    assert "Copies to the device: 6 of 6 batches the same to the bit" in text
+    assert float(re.search(r"gloo over one rank: gradients ([\d.e+-]+) of", text)[1]) < 1e-4
+    assert re.search(r"3D convolution in bfloat16, .*: [\d.]+% of the largest value off float32", text)
+    assert "| contiguous: left out, it would not have ended in time. | | | | | |" in (
+        run("gpu", folder, "--minutes", "0", "--networks", "contiguous")
+    )
+
+
+ON_A_GPU = """
+import sys
+from tests.helpers.fake_gpu import fake_gpu
+sys.path.insert(0, "benchmarks")
+with fake_gpu():
+    import gpu, gpu_checks, steps
+    gpu.TRAIN = gpu.VIEWS = steps.Size(18, 4, 4, 64, 2)
+    gpu.MATRIX_SIDE, gpu.STEPS, gpu.LEAD = 64, 1, 1
+    gpu_checks.BACKEND, gpu_checks.MOVED_BYTES = "gloo", 1 << 16
+    gpu_checks.CONVOLUTION = {"channels": 2, "frames": 2, "size": 4}
+    gpu_checks.DistributedDataParallel = lambda net, device_ids: net
+    gpu.main()
+"""
+
+
+def test_gpu_benchmark_with_a_gpu_of_make_believe(folder, tmp_path):
+    """What runs on a GPU only, and what is written then: its own section, line by line."""
+    results = tmp_path / "RESULTS.md"
+    results.write_text(
+        "# Results\n\n## GPU (`benchmarks/gpu.py`)\n\nNot measured yet.\n\n## Other\n\nstays\n"
+    )
+    words = ["--folder", str(folder), "--results", str(results), "--rounds", "2"]
+    command = [sys.executable, "-c", ON_A_GPU, *words, "--networks", "channels_last_3d", "contiguous"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    text = results.read_text()
+    assert text.startswith("# Results\n\n## GPU (`benchmarks/gpu.py`)\n\n### ")
+    assert text.endswith("|\n\n## Other\n\nstays\n")
+    assert "Make-believe GPU" in text and "Not measured yet" not in text and "mean nothing" not in text
+    assert "6 of 6 batches the same to the bit" in text and "GB/s pinned" in text
+    assert len(re.findall(r"^\| [a-z_3]+ \| [\d.]+ \|.* \| 0\.0 \|$", text, re.M)) == 2
+    assert "Error" not in text and "left out" not in text
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.helpers.paths import REPOSITORY
 from vidprep.errors import RecipeError
 from vidprep.recipes.manifests import read_subset
 from vidprep.recipes.pipelines import pipeline_names, read_pipeline
@@ -36,6 +37,19 @@ def test_table_a(name):
 # IBM's action-recognition-pytorch: what it calls its published 32-frame I3D-ResNet-50 on each dataset.
 IBM = {"ibm_ssv2": ("uniform_ibm", 1, 2, 35), "ibm_k400": ("dense", 2, 10, 45)}
 IBM_EVAL = {"ibm_ssv2": ("uniform_ibm", 3), "ibm_k400": ("dense_ibm", 30)}  # and videos of so many frames
+
+
+@pytest.mark.parametrize("name", ["ssv2", "mini_ssv2", "k400", "mini_k400"])
+def test_what_the_supplement_does_not_name_is_called_our_choice(name):
+    text = (REPOSITORY / f"pipelines/{name}.toml").read_text()
+    head = text.partition("\n[")[0]
+    for said in ("normalisation", "initial weights", "cosine", "SVD", "encoder", "not in the supplement"):
+        assert said in head
+    marked = [
+        line.split(" = ")[0] for line in text.splitlines() if "not in the supplement; our choice" in line
+    ]
+    once = ["short_side", "frame_step", "flip", "frame_step", "head", "dropout", "inflation"]
+    assert [key for key in marked if not key.startswith("#")] == once + ["cosine_per"] * ("mini" not in name)
 
 
 @pytest.mark.parametrize("name", IBM)

@@ -32,9 +32,8 @@ def shards(tmp_path) -> Path:
 
 @pytest.fixture
 def small(monkeypatch):
-    """A figure whose network is as small as that of the fixture; the rest is ibm_ssv2's."""
-    wanted = read_pipeline("ibm_ssv2", ["model.depth=18"])
-    monkeypatch.setattr(run, "read_pipeline", lambda name: wanted)
+    """Figures whose network is as small as that of the fixture; the rest is their own."""
+    monkeypatch.setattr(run, "read_pipeline", lambda name: read_pipeline(name, ["model.depth=18"]))
 
 
 def test_every_published_figure_has_its_pipeline():
@@ -70,6 +69,28 @@ def test_ours_beside_theirs(small, shards, tmp_path):
     results = json.loads((tmp_path / "out/results.json").read_text())
     assert (results["protocol"], results["views"]["temporal"]) == ("ibm", "uniform_ibm")
     assert f"{results['top1']:.2%}" in done.output
+
+
+def test_a_training_of_ours_is_held_against_the_published_conditions(small, shards, tmp_path):
+    found = reproduce("kobayashi_ssv2", shards, RELEASE_0_1 / "run", tmp_path / "out")
+    assert found.agrees is None  # Table A states no accuracy
+    views = found.results.views
+    assert (views.num_crops, views.num_clips, views.frame_step, views.temporal) == (3, 3, 1, "dense")
+    recipe = found.results.recipe
+    said = " ".join(found.differences)
+    assert f"Trained with optimisation.epochs = {recipe.optimisation.epochs!r}, not 100." in said
+    assert f"Trained with train_clip.crop_size = {recipe.train_clip.crop_size!r}, not 224." in said
+    assert f"Judged with eval_views.crop_size = {views.crop_size!r}, not 256." in said
+    assert "eval_views.num_clips" not in said and "model.depth" not in said
+    theirs = reproduce("ibm_ssv2", shards, RELEASE_0_1 / "run", tmp_path / "ibm").differences
+    assert "The weights are of a training of ours, not the published file." in theirs
+    assert not any("Trained with" in one for one in theirs)
+
+
+def test_a_run_of_another_depth_is_refused(shards, tmp_path):
+    with pytest.raises(CheckpointError, match=r"is a ResNet-18, kobayashi_ssv2 is of I3D-ResNet-50"):
+        reproduce("kobayashi_ssv2", shards, RELEASE_0_1 / "run", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_agreement_is_the_interval(small, shards, tmp_path):

@@ -5,6 +5,7 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -122,7 +123,7 @@ def _score_share(
         world_size=ranks.world_size,
         skip=set(done.tolist()),
         on_failure=failures.__setitem__,
-        options=request.options,
+        options=replace(request.options, pin_memory=ranks.device.type == "cuda"),
     )
     writer = PartWriter(parts_dir)
     with _keep_when_stopped(writer, request.out_dir):

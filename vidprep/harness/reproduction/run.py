@@ -1,10 +1,11 @@
 """Reproduce a published figure: check what is there, evaluate under its conditions, put both side by side."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.compute as pc
+from pydantic import BaseModel
 
 from vidprep.errors import CheckpointError, ShardError
 from vidprep.harness.device import Precision
@@ -12,12 +13,16 @@ from vidprep.harness.evaluation.results import Results
 from vidprep.harness.evaluation.run import evaluate
 from vidprep.harness.ranks import Device
 from vidprep.harness.reproduction.published import Published, find_published
+from vidprep.harness.run_folder import epoch_checkpoints
 from vidprep.load import LoaderOptions
 from vidprep.model.weight_files import WeightFile, read_weights
 from vidprep.recipes.pipelines import read_pipeline
+from vidprep.recipes.recipe import EvalViews
 from vidprep.shards.shard_set import ShardSet
 
 _SPLIT = "validation"
+_TRAINED = ("train_clip", "model", "optimisation", "augmentation")
+_VIEWS = ("temporal", "frame_step", "num_clips", "num_crops", "crops")
 _STORED = ("mode", "short_side", "scaler", "encoder", "crf", "gop", "partial", "min_frames")
 
 
@@ -73,9 +78,8 @@ def reproduce(
     published = find_published(name)
     opened = shards if isinstance(shards, ShardSet) else ShardSet.open(shards)
     differences = shard_differences(published, opened)
-    path = Path(checkpoint)
-    if path.is_file():
-        differences += _weight_differences(published, read_weights(path))
+    if (path := last_checkpoint(Path(checkpoint))) is not None:  # else `evaluate` says what is missing
+        differences += weight_differences(published, read_weights(path))
     results = evaluate(
         opened,
         checkpoint,
@@ -83,13 +87,23 @@ def reproduce(
         split=_SPLIT,
         views=published.views,
         protocol=published.protocol,
+        overrides=[] if published.protocol else _views_of(published),
         device=device,
         precision=precision,
         micro_batch=micro_batch,
         loading=loading,
         on_video=on_video,
     )
+    differences += view_differences(published, results.views)
     return Reproduction(published, results, tuple(differences))
+
+
+def last_checkpoint(path: Path) -> Path | None:
+    """Return the file of the last epoch of a run, or the file itself; None if there is none."""
+    if not path.is_dir():
+        return path if path.is_file() else None
+    epochs = epoch_checkpoints(path)
+    return epochs[max(epochs)] if epochs else None
 
 
 def shard_differences(published: Published, shards: ShardSet) -> list[str]:
@@ -143,12 +157,17 @@ def _other_videos(published: Published, shards: ShardSet) -> list[str]:
     return found
 
 
-def _weight_differences(published: Published, weights: WeightFile) -> list[str]:
-    wanted = read_pipeline(published.pipeline).model
-    if weights.depth is not None and weights.depth != wanted.depth:
+def weight_differences(published: Published, weights: WeightFile) -> list[str]:
+    """Return how a network, and the training of one of ours, differ from what was published, in sentences.
+
+    Raises:
+        CheckpointError: If it is of another depth.
+    """
+    wanted = read_pipeline(published.pipeline)
+    if weights.depth is not None and weights.depth != wanted.model.depth:
         raise CheckpointError(
             f"{weights.source} is a ResNet-{weights.depth}, {published.name} is of "
-            f"I3D-ResNet-{wanted.depth}. "
+            f"I3D-ResNet-{wanted.model.depth}. "
             "Give the file of that network."
         )
     found = []
@@ -156,7 +175,50 @@ def _weight_differences(published: Published, weights: WeightFile) -> list[str]:
         found.append("The file holds a 2D network, which was not trained on videos.")
     if published.protocol == "ibm" and weights.form == "vidprep":
         found.append("The weights are of a training of ours, not the published file.")
+    if published.protocol is None and weights.recipe is None:
+        found.append("The file does not say how its network was trained.")
+    if published.protocol is None and weights.recipe is not None:
+        found += [
+            f"Trained with {key} = {ours!r}, not {theirs!r}."
+            for table in _TRAINED
+            for key, ours, theirs in _different(
+                table, getattr(weights.recipe, table), getattr(wanted, table), skip=()
+            )
+        ]
     return found
+
+
+def view_differences(published: Published, views: EvalViews) -> list[str]:
+    """Return how the views of an evaluation differ from the published ones, in sentences."""
+    name = f"{published.protocol}_{_dataset(published)}" if published.protocol else published.pipeline
+    wanted = read_pipeline(name).eval_views
+    skip = ("num_crops", "num_clips") if published.views else ()
+    return [
+        f"Judged with {key} = {ours!r}, not {theirs!r}."
+        for key, ours, theirs in _different("eval_views", views, wanted, skip=skip)
+    ]
+
+
+def _views_of(published: Published) -> list[str]:
+    """Return the views of a pipeline as settings; how large a clip is, network and shards say."""
+    wanted = read_pipeline(published.pipeline).eval_views
+    return [f"eval_views.{key}={getattr(wanted, key)}" for key in _VIEWS]
+
+
+def _dataset(published: Published) -> str:
+    return read_pipeline(published.pipeline).dataset.name
+
+
+def _different(
+    table: str, ours: BaseModel, theirs: BaseModel, *, skip: Sequence[str]
+) -> list[tuple[str, object, object]]:
+    """Return (table.key, value, published value) of the settings that differ."""
+    mine, wanted = ours.model_dump(), theirs.model_dump()
+    return [
+        (f"{table}.{key}", value, wanted.get(key))
+        for key, value in mine.items()
+        if key not in skip and value != wanted.get(key)
+    ]
 
 
 def _called(dataset: str, subset: str | None) -> str:

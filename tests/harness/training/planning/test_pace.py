@@ -25,6 +25,8 @@ def test_a_duration_in_the_unit_that_fits(seconds, words):
 def test_the_end_of_a_short_training():
     said = foresee_end(Position(0, 11, 100), 2, 20.0, on="cpu")
     assert said == "10 steps took 20 s on cpu: the other 189 end in about 6 min 18 s."
+    last = foresee_end(Position(1, 4, 5), 2, 20.0, on="cpu")
+    assert last == "10 steps took 20 s on cpu: the last one ends in about 2 s."
 
 
 def test_a_cpu_is_told_that_it_will_not_do():

@@ -45,14 +45,16 @@ def foresee_end(position: Position, epochs: int, seconds: float, *, on: str) -> 
     """
     left = epochs * position.per_epoch - position.total_steps
     remaining = seconds / NUM_STEPS * left
+    others = f"the other {left:,} end" if left > 1 else "the last one ends"
     sentence = (
-        f"{NUM_STEPS} steps took {format_seconds(seconds)} on {on}: the other {left:,} end in about "
-        f"{format_long(remaining)}."
+        f"{NUM_STEPS} steps took {format_seconds(seconds)} on {on}: "
+        f"{others} in about {format_long(remaining)}."
     )
     if remaining > _LONG and on == "cpu":
         sentence += (
-            " This is nothing for a CPU: use GPUs, or a smaller network, clip or number of epochs "
-            "(--set model.width, train_clip.crop_size, optimisation.epochs)."
+            " This is nothing for a CPU: use GPUs (how fast they are was not measured here), or a smaller "
+            "network, clip or number of epochs (--set model.width, train_clip.crop_size, "
+            "optimisation.epochs)."
         )
     return sentence
 
