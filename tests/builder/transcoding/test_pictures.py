@@ -67,6 +67,23 @@ def test_straight_edges_beside_the_grid_are_not_suspect():
     assert suspicion(frames) == ("", 0)
 
 
+def small(frames):
+    """What a watcher says of frames cut down to 128x72, stored of 512x288."""
+    watcher = PictureWatcher((512, 288))
+    for number, frame in enumerate(frames):
+        planes = np.concatenate([frame[:72, :128].ravel(), np.full(36 * 128, 120, np.uint8)])
+        watcher.see(number, av.VideoFrame.from_ndarray(planes.reshape(108, 128), "yuv420p"))
+    return watcher.suspicion()
+
+
+def test_in_a_small_picture_a_corner_of_a_thing_that_jumps_is_no_block_noise():
+    frames = moving_scene()
+    for frame in frames[12:]:
+        frame[24:32, 32:40] = 220
+    assert small(frames) == ("", 0)
+    assert small(with_blocks(moving_scene(), 12, 8, count=300)) == ("block_noise", 12)
+
+
 def test_a_fill_of_grey_and_of_green():
     frames = moving_scene()
     grey = [frame.copy() for frame in frames]

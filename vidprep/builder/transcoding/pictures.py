@@ -22,10 +22,12 @@ _RUN = 8
 _BLOCK = 8
 _MIN_PERIOD = 6.0
 # New edges on the coding grid beyond those that chance puts there: blocks have upright and level ones, a
-# thing that moves has often one kind only. As their geometric mean by cells of 8 x 8 pixels, summed over the
+# thing that moves has often one kind only. Their geometric mean by cells of 8 x 8 pixels, summed over the
 # two frames where it is largest, as damage spreads; as a share of new edges of each kind, and of all. Chosen
 # on the mutants of seed 0 of benchmarks/mutants.py and its 220 healthy made-up videos, which stay below.
 _MIN_NEW_EDGES = 0.008
+# In a small picture that share is an edge or two, which an object that jumps makes by chance.
+_MIN_NUM_NEW_EDGES = 8
 _MIN_SHARE_OF_KIND = 0.3
 _MIN_SHARE_OF_ALL = 0.38
 _MIN_SIDE = 64
@@ -47,6 +49,7 @@ class PictureWatcher:
         self._found: dict[str, int] = {}
         self._edges: tuple[Mask, Mask] | None = None
         self._block_noise: list[tuple[float, int]] = []
+        self._num_cells = 0.0
         self._grey_share: float | None = None
         self._sample: Plane | None = None
         self._last_change = 0
@@ -65,7 +68,8 @@ class PictureWatcher:
         """Return a word of `SUSPICIONS` and the frame where it begins, or "" and 0."""
         still = self._num_frames - 1 - self._last_change
         moved = self._last_change > 0
-        if sum(amount for amount, _ in self._block_noise) >= _MIN_NEW_EDGES:
+        enough = max(_MIN_NUM_NEW_EDGES, _MIN_NEW_EDGES * self._num_cells)
+        if sum(amount for amount, _ in self._block_noise) >= enough:
             self._found.setdefault("block_noise", min(frame for _, frame in self._block_noise))
         if moved and still >= max(_MIN_FROZEN_FRAMES, _FROZEN_SHARE * self._num_frames):
             self._found.setdefault("frozen", self._last_change)
@@ -95,6 +99,7 @@ class PictureWatcher:
 
     def _see_edges(self, number: int, luma: Luma) -> None:
         """Compare this frame's straight edges with those of the frame before."""
+        self._num_cells = luma.size / _RUN**2
         sides = (luma, np.ascontiguousarray(luma.T))
         edges = (_edges(sides[0]), _edges(sides[1]))
         if self._edges is not None:
@@ -102,7 +107,7 @@ class PictureWatcher:
             periods = [
                 _BLOCK * side.shape[1] / length for side, length in zip(sides, self._source_size, strict=True)
             ]
-            amount = _block_noise(new, periods, num_cells=luma.size / _RUN**2)
+            amount = _block_noise(new, periods)
             if amount:
                 self._block_noise = sorted([*self._block_noise, (amount, number)])[-2:]
         self._edges = edges
@@ -142,8 +147,8 @@ def _nearby(edges: Mask) -> Mask:
     return taller
 
 
-def _block_noise(new_edges: list[Mask], periods: list[float], *, num_cells: float) -> float:
-    """Return how many of the new edges of both kinds lie on the coding grid, by cells; 0.0 if too few do."""
+def _block_noise(new_edges: list[Mask], periods: list[float]) -> float:
+    """Return how many of the new edges of both kinds lie on the coding grid; 0.0 if too few of them do."""
     num_new = [float(edges.sum()) for edges in new_edges]
     if not all(num_new):
         return 0.0
@@ -151,7 +156,7 @@ def _block_noise(new_edges: list[Mask], periods: list[float], *, num_cells: floa
     shares = [found / number for found, number in zip(on_grid, num_new, strict=True)]
     if min(shares) < _MIN_SHARE_OF_KIND or sum(on_grid) < _MIN_SHARE_OF_ALL * sum(num_new):
         return 0.0
-    return float((on_grid[0] * on_grid[1]) ** 0.5 / num_cells)
+    return float((on_grid[0] * on_grid[1]) ** 0.5)
 
 
 def _beyond_chance(edges: Mask, period: float) -> float:
