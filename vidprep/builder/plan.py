@@ -37,7 +37,7 @@ PLAN_SCHEMA = pa.schema(
 # Raised whenever a change of ours changes the bytes of a shard: a build is not resumed across it.
 _GENERATION = 1
 # What identifies a video; where the sources lie may change between two runs.
-_LATER_COLUMNS = ("checksum", "segment", "more_labels")
+LATER_COLUMNS = ("checksum", "segment", "more_labels")
 _IDENTITY = ("shard", "split", "key", "label", "label_full", "status", "reason", "source", "source_bytes")
 
 
@@ -122,7 +122,7 @@ def plan_build(
         inventory_rows: One row per annotated video, as `datasets.inventory` gives them.
         limit: Take this many videos of each split at most, for a try.
     """
-    rows = inventory_rows.assign(**{name: "" for name in _LATER_COLUMNS if name not in inventory_rows})
+    rows = inventory_rows.assign(**{name: "" for name in LATER_COLUMNS if name not in inventory_rows})
     rows = in_order(rows, recipe.shards.seed, limit)
     rows = _with_shards(rows, recipe.shards.samples_per_shard)
     planned = rows[rows["shard"] >= 0].groupby("shard", sort=True)["split"].agg(["first", "size"])
@@ -192,6 +192,6 @@ def _with_shards(rows: pd.DataFrame, samples_per_shard: int) -> pd.DataFrame:
 
 def _hash_rows(rows: pd.DataFrame) -> str:
     # Sets without checksums, parts and further labels keep the hash that release 0.1 gave them.
-    later = [name for name in _LATER_COLUMNS if (rows[name] != "").any()]
+    later = [name for name in LATER_COLUMNS if (rows[name] != "").any()]
     text = rows[[*_IDENTITY, *later]].to_csv(index=False, header=False)
     return hashlib.sha256(text.encode()).hexdigest()

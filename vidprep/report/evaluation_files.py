@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 
 from vidprep.errors import ReportError
 from vidprep.harness.evaluation.results import Results
-from vidprep.harness.evaluation.tables.predictions import PREDICTIONS
+from vidprep.harness.evaluation.tables.predictions import PREDICTIONS, is_of
 from vidprep.report.find import Subject
 
 _COLUMNS = ("key", "label", "predicted", "logit_sum")
@@ -34,6 +34,8 @@ def read_predictions(subject: Subject, results: Results) -> pa.Table:
             raise ReportError(f"a '{name}' lies outside of the {num_classes} classes.")
     if set(pc.unique(pc.list_value_length(table["logit_sum"])).to_pylist()) - {num_classes}:
         raise ReportError(f"'logit_sum' does not hold {num_classes} values in each row.")
+    if not is_of(results, path):
+        raise ReportError("it is damaged, or of another evaluation than results.json.")
     if len(table):
         _check_one_evaluation(table, results)
     return table

@@ -21,6 +21,7 @@ from typing import Any
 
 from vidprep.errors import ShardError
 from vidprep.files import replace_durably, write_whole
+from vidprep.recipes.manifests import class_list_hash
 from vidprep.shards.card import dataset_card
 from vidprep.shards.index import INDEX_SCHEMA, read_index
 from vidprep.shards.layout import CARD, CLASSES, MEMBERS
@@ -74,7 +75,7 @@ def export_huggingface(shards_dir: Path) -> list[Path]:
     """
     manifest = read_manifest(shards_dir)
     names = class_names(shards_dir)
-    if not names:
+    if class_list_hash(names) != manifest.classes_sha256:
         raise ShardError(f"{shards_dir / CLASSES} is missing or damaged: nobody knows the labels' names.")
     path = shards_dir / CARD
     write_whole(path, dataset_card(manifest, names).encode())

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from vidprep.errors import ShardError
 from vidprep.shards.layout import INDEX, MEMBERS, is_shard_name
-from vidprep.shards.manifest import find_file
+from vidprep.shards.manifest import read_named
 
 # offset and size are bytes from the start of the tar to a member's data, and of that data.
 INDEX_SCHEMA = pa.schema(
@@ -44,11 +44,19 @@ _FURTHER = re.compile(r"(class|label)_[a-z0-9_]+")
 _REMEDY = "Copy the whole shard set again, or build it again."
 
 
-def write_index(rows: list[dict[str, object]], path: Path) -> None:
-    """Write index rows, in the given order; equal rows make equal bytes."""
+def write_index(rows: list[dict[str, object]], path: Path, *, checksums: bool = False) -> None:
+    """Write index rows, in the given order; equal rows make equal bytes.
+
+    Args:
+        rows: Of the index.
+        path: The file.
+        checksums: Put one into each page, for sets without a manifest, which has one of the whole file.
+    """
     further = [name for name in (rows[0] if rows else {}) if name not in INDEX_SCHEMA.names]
     schema = pa.schema([*INDEX_SCHEMA, *(_further_field(name) for name in further)])
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), path, compression="zstd")
+    pq.write_table(
+        pa.Table.from_pylist(rows, schema=schema), path, compression="zstd", write_page_checksum=checksums
+    )
 
 
 def further_columns(schema: pa.Schema) -> list[str]:
@@ -68,23 +76,25 @@ def _is_index_schema(schema: pa.Schema) -> bool:
     )
 
 
-def read_index(shards_dir: Path, generation: int | None = None) -> pa.Table:
+def read_index(shards_dir: Path, generation: int | None = None, *, checked: bool = True) -> pa.Table:
     """Read the index of a shard set.
 
     Args:
         shards_dir: The set.
         generation: As it was then; None: as it is.
+        checked: Refuse other bytes than those that the manifest names.
 
     Returns:
         A table of `INDEX_SCHEMA`, ordered by split, shard and position.
 
     Raises:
-        ShardError: If the file is missing or has other columns.
+        ShardError: If the file is missing, is not the one that the manifest names, or has other columns.
     """
-    path = find_file(shards_dir, INDEX, generation)
-    if not path.is_file():
+    path = shards_dir / INDEX
+    data = read_named(shards_dir, INDEX, generation, checked=checked)
+    if data is None:
         raise ShardError(f"{path} is missing: this is no finished shard set. Run the same build again.")
-    return parse_index(path.read_bytes(), origin=str(path))
+    return parse_index(data, origin=str(path))
 
 
 def parse_index(data: bytes, *, origin: str) -> pa.Table:
@@ -99,8 +109,9 @@ def parse_index(data: bytes, *, origin: str) -> pa.Table:
     try:
         # Arrow's threads over a Python buffer abort, now and then, a process that ends soon after
         # (apache/arrow#50482). One thread reads 240,000 rows in a third of a second.
-        table = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).read(use_threads=False)
-    except (pa.ArrowInvalid, OSError) as error:
+        file = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False, page_checksum_verification=True)
+        table = file.read(use_threads=False)
+    except (ValueError, OSError, pa.ArrowException) as error:  # ValueError: bytes that are no UTF-8
         raise ShardError(f"{origin} cannot be read: {error}. Run the same build again.") from error
     if not _is_index_schema(table.schema):
         lacking = [name for name in INDEX_SCHEMA.names if name not in table.schema.names]

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 
 from vidprep.errors import ShardError
 from vidprep.shards.layout import LEDGER
-from vidprep.shards.manifest import find_file
+from vidprep.shards.manifest import read_named
 
 LEDGER_SCHEMA = pa.schema(
     [
@@ -70,25 +70,26 @@ def write_ledger(table: pa.Table, path: Path) -> None:
     pq.write_table(table.cast(LEDGER_SCHEMA), path, compression="zstd")
 
 
-def read_ledger(shards_dir: Path, generation: int | None = None) -> pa.Table:
+def read_ledger(shards_dir: Path, generation: int | None = None, *, checked: bool = True) -> pa.Table:
     """Read the ledger of a finished shard set.
 
     Args:
         shards_dir: The set.
         generation: As it was then; None: as it is.
+        checked: Refuse other bytes than those that the manifest names.
 
     Returns:
         A table of `LEDGER_SCHEMA`.
 
     Raises:
-        ShardError: If there is none.
+        ShardError: If there is none, or it is not the one that the manifest names.
     """
-    path = find_file(shards_dir, LEDGER, generation)
-    if not path.is_file():
+    data = read_named(shards_dir, LEDGER, generation, checked=checked)
+    if data is None:
         raise ShardError(
             f"No ledger in {shards_dir}: it is written when a build ends. See `vidprep status {shards_dir}`."
         )
-    return parse_ledger(path.read_bytes(), origin=str(path))
+    return parse_ledger(data, origin=str(shards_dir / LEDGER))
 
 
 def parse_ledger(data: bytes, *, origin: str) -> pa.Table:
@@ -103,7 +104,7 @@ def parse_ledger(data: bytes, *, origin: str) -> pa.Table:
     """
     try:
         table = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).read(use_threads=False)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (ValueError, OSError, pa.ArrowException) as error:  # ValueError: bytes that are no UTF-8
         raise ShardError(f"{origin} cannot be read: {error}. Run the same build again.") from error
     for name in _LATER_COLUMNS:
         if name not in table.schema.names:

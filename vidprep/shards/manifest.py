@@ -10,7 +10,7 @@ from vidprep.errors import ShardError
 from vidprep.recipes.manifests import SPLITS
 from vidprep.recipes.recipe import Recipe
 from vidprep.recipes.toml_models import Frozen
-from vidprep.shards.layout import GENERATIONS, MANIFEST, generation_file, is_shard_name
+from vidprep.shards.layout import GENERATIONS, INDEX, LEDGER, MANIFEST, generation_file, is_shard_name
 
 
 class ShardEntry(Frozen):
@@ -148,6 +148,37 @@ def find_file(shards_dir: Path, name: str, generation: int | None = None) -> Pat
     number = read_manifest(shards_dir, generation).generation
     kept = shards_dir / generation_file(number, name)
     return kept if kept.is_file() else shards_dir / name
+
+
+def read_named(
+    shards_dir: Path, name: str, generation: int | None = None, *, checked: bool = True
+) -> bytes | None:
+    """Return the bytes of the index or ledger that belongs to a manifest, where there is one.
+
+    Args:
+        shards_dir: The set.
+        name: Of the file.
+        generation: As it was then; None: as it is.
+        checked: Refuse other bytes than those that the manifest names.
+
+    Returns:
+        None if there is no such file.
+
+    Raises:
+        ShardError: If it is not the one that the manifest names, and as `read_manifest`.
+    """
+    manifest = read_manifest(shards_dir, generation) if (shards_dir / MANIFEST).is_file() else None
+    path = find_file(shards_dir, name, manifest.generation if manifest else generation)
+    if not path.is_file():
+        return None
+    data = path.read_bytes()
+    if manifest is not None and checked:
+        expected = {INDEX: manifest.index_sha256, LEDGER: manifest.ledger_sha256}[name]
+        if hashlib.sha256(data).hexdigest() != expected:
+            raise ShardError(
+                f"{path} is not the one of {MANIFEST}: it is stale or damaged. Run the same build again."
+            )
+    return data
 
 
 def _read_newest(shards_dir: Path) -> Manifest:

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vidprep.errors import ShardError
+from vidprep.recipes.manifests import class_list_hash
 from vidprep.shards.index import parse_index
 from vidprep.shards.layout import CLASSES, INDEX, LEDGER, MANIFEST, PASSPORT, generation_file
 from vidprep.shards.manifest import Manifest, ShardEntry, no_such_generation, parse_manifest
@@ -95,9 +96,17 @@ class ShardSet:
     def classes(self) -> dict[str, int]:
         """Label of each class; in third-party tars, of each that has a sample."""
         if (data := _read_optional(self.root, CLASSES)) is not None:
-            return _parse_classes(data, origin=f"{self.root}/{CLASSES}")
-        pairs = self.index.select(["class", "label"]).group_by(["class", "label"]).aggregate([])
-        return dict(zip(pairs["class"].to_pylist(), pairs["label"].to_pylist(), strict=True))
+            classes = _parse_classes(data, origin=f"{self.root}/{CLASSES}")
+        else:
+            pairs = self.index.select(["class", "label"]).group_by(["class", "label"]).aggregate([])
+            classes = dict(zip(pairs["class"].to_pylist(), pairs["label"].to_pylist(), strict=True))
+        names = sorted(classes, key=classes.__getitem__)
+        if self.manifest is not None and class_list_hash(names) != self.manifest.classes_sha256:
+            raise ShardError(
+                f"{self.root}/{CLASSES} is missing or damaged: the classes are not those that the manifest "
+                f"names. {_AGAIN}"
+            )
+        return classes
 
     def split(self, name: str) -> "Split":
         """Return the samples of one split.

@@ -1,5 +1,7 @@
 """Accuracy on the videos that several shard sets have in common, from the predictions of one evaluation."""
 
+import shutil
+
 import pandas as pd
 import pytest
 
@@ -8,7 +10,7 @@ from vidprep.errors import HarnessError
 from vidprep.harness.evaluation.comparisons.versus import compare_evaluations
 from vidprep.harness.evaluation.rescore import rescore
 from vidprep.harness.evaluation.results import read_results
-from vidprep.harness.evaluation.tables.predictions import read_predictions
+from vidprep.harness.evaluation.tables.predictions import read_predictions, read_scores
 from vidprep.shards.passports.making import open_passport
 from vidprep.shards.passports.passport import Passport
 
@@ -73,3 +75,18 @@ def test_damaged_predictions(tmp_path):
     (tmp_path / "predictions.parquet").unlink()
     with pytest.raises(HarnessError, match=r"predictions\.parquet cannot be read"):
         rescore(tmp_path)
+
+
+def test_predictions_of_other_bytes_are_refused(evaluated, tmp_path):
+    """A flipped bit of a score reads like any other score; results.json knows the bytes."""
+    assert rescore(evaluated).num_videos == 7
+    assert read_results(EVAL).predictions_sha256 == "", "release 0.1 did not say"
+    copied = shutil.copytree(evaluated, tmp_path / "copied")
+    path, whole = copied / "predictions.parquet", (evaluated / "predictions.parquet").read_bytes()
+    for place in range(0, len(whole), len(whole) // 50):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        for read in (rescore, read_scores):
+            with pytest.raises(
+                HarnessError, match=r"predictions\.parquet cannot be read \(it is damaged, or"
+            ):
+                read(copied)

@@ -174,3 +174,24 @@ def test_a_row_that_is_there_twice_is_counted_and_named(shards, network, tmp_pat
     results = run_evaluation(network, shards, tmp_path)
     assert (results.coverage.scored, results.coverage.duplicates, results.all_stored_scored) == (7, 2, False)
     assert ONE.is_first and (tmp_path / "parts").exists()
+
+
+def test_damaged_parts_are_named_and_not_taken_for_scores(many_shards, fast_network, tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(StopError):
+        run_evaluation(fast_network, many_shards, out, on_video=stop_after(70, StopError))
+    part = sorted(out.glob("parts/rows-*.parquet"))[0]
+    whole = part.read_bytes()
+    for place in range(100, len(whole), len(whole) // 40):
+        part.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        try:
+            assert sorted(read_done(out / "parts")) == list(range(70))  # of a byte that says nothing
+        except HarnessError as error:
+            assert re.search(r"rows-\d+\.parquet is damaged .*Delete it and run the same", str(error))
+    part.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(HarnessError, match=r"rows-\d+\.parquet is damaged"):
+        run_evaluation(fast_network, many_shards, out)
+    part.write_bytes(whole)
+    (out / "parts/evaluation.json").write_text('{"protocol": ')
+    with pytest.raises(HarnessError, match=r"evaluation\.json is damaged .*Delete .*parts and run"):
+        run_evaluation(fast_network, many_shards, out)

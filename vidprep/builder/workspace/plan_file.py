@@ -1,9 +1,11 @@
 """plan.parquet: the plan of a build on disk.
 
 Row group i holds the videos of shard i; one more row group holds the videos that are missing or were rejected
-already. The plan's facts lie in the file's metadata, so that file and facts cannot be torn apart.
+already. The plan's facts lie in the file's metadata, so that file and facts cannot be torn apart; the sha256
+of these beside them, and a checksum in each page of the rows, tell of damage.
 """
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,11 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from vidprep.builder.plan import PLAN_SCHEMA, Plan, PlanFacts
+from vidprep.builder.plan import LATER_COLUMNS, PLAN_SCHEMA, Plan, PlanFacts
 from vidprep.builder.workspace.paths import done_path, plan_path
 from vidprep.errors import BuildError
 
 _FACTS = b"vidprep.plan"
+_FACTS_SHA256 = b"vidprep.plan.sha256"  # plans of release 0.1 have none
 
 
 def write_plan(plan: Plan, out_dir: Path) -> None:
@@ -25,9 +28,10 @@ def write_plan(plan: Plan, out_dir: Path) -> None:
     path = plan_path(out_dir)
     path.parent.mkdir(parents=True, exist_ok=True)
     table = pa.Table.from_pandas(plan.rows, schema=PLAN_SCHEMA, preserve_index=False)
-    schema = PLAN_SCHEMA.with_metadata({_FACTS: plan.facts.model_dump_json().encode()})
+    facts = plan.facts.model_dump_json().encode()
+    schema = PLAN_SCHEMA.with_metadata({_FACTS: facts, _FACTS_SHA256: hashlib.sha256(facts).hexdigest()})
     partial_path = path.with_suffix(".partial")
-    with pq.ParquetWriter(partial_path, schema, compression="zstd") as writer:
+    with pq.ParquetWriter(partial_path, schema, compression="zstd", write_page_checksum=True) as writer:
         start = 0
         for size in (*plan.facts.shard_sizes, table.num_rows - plan.facts.num_videos):
             writer.write_table(table.slice(start, size).cast(schema), row_group_size=max(size, 1))
@@ -45,28 +49,46 @@ def read_facts(out_dir: Path) -> PlanFacts:
     if not path.is_file():
         raise BuildError(f"No build in {out_dir}: {path} does not exist. Start one with `vidprep build`.")
     with _damage_is_named(path):
-        return PlanFacts.model_validate_json(pq.read_schema(path).metadata[_FACTS])
+        metadata = _open(path).schema_arrow.metadata
+        facts = metadata[_FACTS]
+        expected = metadata.get(_FACTS_SHA256, b"").decode()
+        if expected not in ("", hashlib.sha256(facts).hexdigest()):
+            raise ValueError("the checksum is that of other facts")
+        return PlanFacts.model_validate_json(facts)
 
 
 def read_plan(out_dir: Path) -> Plan:
     """Read a whole plan."""
     facts = read_facts(out_dir)
     with _damage_is_named(plan_path(out_dir)):
-        return Plan(facts, pq.read_table(plan_path(out_dir)).to_pandas())
+        rows = _open(plan_path(out_dir)).read().to_pandas()
+        if len(rows) < facts.num_videos:
+            raise ValueError(f"{len(rows)} rows of at least {facts.num_videos}")
+        return Plan(facts, rows)
 
 
 def read_shard_rows(out_dir: Path, shard: int) -> list[dict[str, object]]:
     """Read the planned videos of one shard, in order."""
     with _damage_is_named(plan_path(out_dir)):
-        rows: list[dict[str, object]] = pq.ParquetFile(plan_path(out_dir)).read_row_group(shard).to_pylist()
+        rows: list[dict[str, object]] = _open(plan_path(out_dir)).read_row_group(shard).to_pylist()
     return rows
+
+
+def _open(path: Path) -> pq.ParquetFile:
+    """Open a plan whose pages are checked as they are read; ValueError if it has other columns."""
+    file = pq.ParquetFile(path, page_checksum_verification=True)
+    names = set(file.schema_arrow.names)
+    expected = [field for field in PLAN_SCHEMA if field.name in names or field.name not in LATER_COLUMNS]
+    if not file.schema_arrow.equals(pa.schema(expected)):
+        raise ValueError("its columns are others")
+    return file
 
 
 @contextmanager
 def _damage_is_named(path: Path) -> Iterator[None]:
     try:
         yield
-    except (KeyError, TypeError, ValueError, OSError) as error:  # whichever of these pyarrow raises
+    except (KeyError, TypeError, ValueError, OSError, pa.ArrowException) as error:
         raise BuildError(f"{path} is damaged or of another version. Build into a new folder.") from error
 
 
@@ -101,5 +123,6 @@ def check_plan_is_seen(out_dir: Path) -> None:
 def find_rows(out_dir: Path, key_or_id: str) -> list[dict[str, Any]]:
     """Return the planned rows with a key or video id."""
     wanted = (pc.field("key") == key_or_id) | (pc.field("video_id") == key_or_id)
-    rows: list[dict[str, Any]] = pq.read_table(plan_path(out_dir), filters=wanted).to_pylist()
+    with _damage_is_named(plan_path(out_dir)):
+        rows: list[dict[str, Any]] = _open(plan_path(out_dir)).read().filter(wanted).to_pylist()
     return rows

@@ -79,7 +79,9 @@ class PartWriter:
         if self._rows:
             columns = {name: [row[name] for row in self._rows] for name in PART_SCHEMA.names}
             data = io.BytesIO()
-            pq.write_table(pa.table(columns, schema=PART_SCHEMA), data, compression="zstd")
+            pq.write_table(
+                pa.table(columns, schema=PART_SCHEMA), data, compression="zstd", write_page_checksum=True
+            )
             # A row is scored once, so the first one makes a name that no other part has.
             write_whole(self._dir / f"rows-{self._rows[0]['row']:08d}.parquet", data.getvalue())
         self._rows = []
@@ -94,9 +96,25 @@ def read_parts(parts_dir: Path) -> ds.Dataset:
 
 
 def read_done(parts_dir: Path) -> npt.NDArray[np.int64]:
-    """Return the rows of the split that are done, in no order."""
-    rows: npt.NDArray[np.int64] = read_parts(parts_dir).to_table(columns=["row"])["row"].to_numpy()
-    return rows
+    """Return the rows of the split that are done, in no order.
+
+    Raises:
+        HarnessError: If a part is damaged.
+    """
+    rows = [np.empty(0, np.int64)]
+    for path in sorted(parts_dir.glob("rows-*.parquet")):
+        try:
+            part = pq.ParquetFile(path, page_checksum_verification=True)
+            if lacking := set(PART_SCHEMA.names) - set(part.schema_arrow.names):
+                raise ValueError(f"it lacks {', '.join(sorted(lacking))}")
+            rows.append(part.read(use_threads=False)["row"].to_numpy())
+        except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+            what = " ".join(str(error).split())
+            raise HarnessError(
+                f"{path} is damaged ({what}). Delete it and run the same evaluation again: the videos that "
+                "it holds are scored anew."
+            ) from error
+    return np.concatenate(rows)
 
 
 def open_parts(parts_dir: Path, identity: dict[str, Any]) -> None:
@@ -119,7 +137,7 @@ def check_identity(out_dir: Path, identity: dict[str, Any], found: dict[str, Any
     """
     path = out_dir / PARTS / _IDENTITY
     if found is None and path.is_file():
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = _read_identity(path)
     if found is None or found == identity:
         return
     names = [name for name in identity | found if identity.get(name) != found.get(name)]
@@ -127,6 +145,19 @@ def check_identity(out_dir: Path, identity: dict[str, Any], found: dict[str, Any
     raise HarnessError(
         f"{out_dir} holds another evaluation, with {differences}. Give another --out, or delete that folder."
     )
+
+
+def _read_identity(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+        if not isinstance(found, dict):
+            raise ValueError("it is no JSON object")
+    except ValueError as error:
+        raise HarnessError(
+            f"{path} is damaged ({error}), so nobody knows which evaluation the parts beside it are of. "
+            f"Delete {path.parent} and run the evaluation again."
+        ) from error
+    return found
 
 
 def write_failures(parts_dir: Path, rank: int, failures: dict[str, str]) -> None:

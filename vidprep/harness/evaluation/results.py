@@ -127,7 +127,8 @@ class CommonFigures(Frozen):
 class Results(Figures):
     """results.json; that of release 0.1 (format 1) lacks what has a default here.
 
-    `warnings` are reasons not to trust the figures, in sentences.
+    `warnings` are reasons not to trust the figures, in sentences. `predictions_sha256` is that of
+    predictions.parquet; "" where an earlier release wrote it.
     """
 
     format: Literal["vidprep evaluation 1", "vidprep evaluation 2"] = "vidprep evaluation 2"
@@ -146,6 +147,7 @@ class Results(Figures):
     class_order: ClassOrder | None = None
     seen_frames: SeenFrames | None = None
     warnings: tuple[str, ...] = ()
+    predictions_sha256: str = ""
     recipe: Recipe | None
     seconds: float
     views_per_second: float

@@ -48,6 +48,7 @@ from vidprep.harness.evaluation.tables.turned import write_turned_table
 from vidprep.harness.ranks import Ranks
 from vidprep.load import ViewLoader
 from vidprep.recipes.manifests import class_list_hash
+from vidprep.shards.manifest import file_sha256
 from vidprep.stop_signals import interrupted_by_stop_signals
 
 _log = logging.getLogger(__name__)
@@ -199,7 +200,7 @@ def _finish(evaluation: Evaluation, out_dir: Path, ranks: Ranks) -> None:
         raise HarnessError(f"None of {len(evaluation.split)} videos could be scored. The first: {first}")
     write_predictions(parts_dir, len(evaluation.split), out_dir / PREDICTIONS, classes=evaluation.classes)
     _write_tables(evaluation, once_in_order(parts), out_dir)
-    results = _results(evaluation, ranks, parts, failures)
+    results = _results(evaluation, ranks, parts, failures, file_sha256(out_dir / PREDICTIONS))
     write_results(results, out_dir)
     if results.all_stored_scored:
         shutil.rmtree(parts_dir)
@@ -216,7 +217,13 @@ def _integers(parts: pa.Table, *names: str) -> list[npt.NDArray[np.int64]]:
     return [parts[name].to_numpy().astype(np.int64) for name in names]
 
 
-def _results(evaluation: Evaluation, ranks: Ranks, parts: pa.Table, failures: dict[str, str]) -> Results:
+def _results(
+    evaluation: Evaluation,
+    ranks: Ranks,
+    parts: pa.Table,
+    failures: dict[str, str],
+    predictions_sha256: str,
+) -> Results:
     seen = coverage(parts["row"].to_numpy(), len(evaluation.split), failures)
     parts, views = once_in_order(parts), evaluation.views
     seconds = sum(parts["seconds"].to_pylist()) / ranks.world_size  # without what lay between two starts
@@ -251,6 +258,7 @@ def _results(evaluation: Evaluation, ranks: Ranks, parts: pa.Table, failures: di
             names_classes=evaluation.names_classes,
             may_turn=evaluation.probe is not None,
         ),
+        predictions_sha256=predictions_sha256,
         recipe=checkpoint.weights.recipe,
         seconds=seconds,
         views_per_second=len(parts) * views.num_clips * views.num_crops / seconds,

@@ -14,7 +14,6 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import ValidationError
 
 from vidprep.errors import ShardError
 from vidprep.files import write_whole
@@ -157,7 +156,7 @@ def parse_passport(data: bytes, *, origin: str) -> Passport:
     try:
         table = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).read(use_threads=False)
         head = PassportHead.model_validate_json((table.schema.metadata or {})[_HEAD])
-    except (pa.ArrowInvalid, OSError, KeyError, ValidationError) as error:
+    except (ValueError, OSError, KeyError, pa.ArrowException) as error:
         raise ShardError(
             f"{origin} is no passport, or a damaged one ({_first_line(error)}). Fetch it again."
         ) from error

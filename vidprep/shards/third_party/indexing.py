@@ -71,7 +71,7 @@ def index_tars(
         found.append(part)
         on_tar(len(found), len(tasks))
     rows = _ordered(numbered(unique_keys([row for part in found for row in part.rows])))
-    write_index(rows, directory / INDEX)
+    write_index(rows, directory / INDEX, checksums=True)
     splits = [str(row["split"]) for row in rows]
     return Indexed(
         directory / INDEX,

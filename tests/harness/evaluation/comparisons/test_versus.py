@@ -4,6 +4,8 @@ import json
 import shutil
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from scipy import stats
 
@@ -13,6 +15,11 @@ from vidprep.errors import HarnessError
 from vidprep.harness.evaluation.comparisons.versus import compare_evaluations
 from vidprep.harness.evaluation.results import read_results, write_results
 from vidprep.harness.evaluation.tables.predictions import read_predictions
+
+
+def believe_predictions(eval_dir):
+    """Make results.json say nothing of the bytes of predictions.parquet, as release 0.1 wrote it."""
+    write_results(read_results(eval_dir).model_copy(update={"predictions_sha256": ""}), eval_dir)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +69,19 @@ def test_other_classes_and_other_videos(evaluated, another, tmp_path):
     copy = shutil.copytree(another, tmp_path / "copy")
     table = pd.read_parquet(copy / "predictions.parquet")
     table.assign(key="other-" + table["key"]).to_parquet(copy / "predictions.parquet")
+    believe_predictions(copy)
     with pytest.raises(HarnessError, match="have no video in common that both have judged"):
         compare_evaluations(evaluated, copy)
     text = json.loads((copy / "results.json").read_text())
     assert text["format"] == "vidprep evaluation 2"
+
+
+def test_other_labels_for_the_same_videos_are_refused(evaluated, tmp_path):
+    other = shutil.copytree(evaluated, tmp_path / "other")
+    table = pq.read_table(other / "predictions.parquet")
+    labels = [(table["label"][0].as_py() + 1) % 5, *table["label"].to_pylist()[1:]]
+    table = table.set_column(1, "label", pa.array(labels, pa.int32()))
+    pq.write_table(table, other / "predictions.parquet")
+    believe_predictions(other)
+    with pytest.raises(HarnessError, match=r"other labels for 1 of 7 common videos, \S+ is the first"):
+        compare_evaluations(evaluated, other)

@@ -65,7 +65,8 @@ def compare_evaluations(
         passports: Of shard sets: only videos that all of them hold, and that show the same in them, count.
 
     Raises:
-        HarnessError: If one is not there, their classes differ, or they have no video in common.
+        HarnessError: If one is not there, their classes or a video's labels differ, or they have no video in
+            common.
     """
     first_dir, second_dir = Path(first_dir), Path(second_dir)
     first, second = read_results(first_dir), read_results(second_dir)
@@ -78,6 +79,11 @@ def compare_evaluations(
     both = left.merge(read_predictions(second_dir), on="key", suffixes=("_first", "_second"))
     if not len(both):
         raise HarnessError(f"{first_dir} and {second_dir} have no video in common that both have judged.")
+    if (differing := both["label_first"] != both["label_second"]).any():
+        raise HarnessError(
+            f"{first_dir} and {second_dir} have other labels for {differing.sum():,} of {len(both):,} common "
+            f"videos, {both['key'][differing].iloc[0]} is the first: they are of different annotations."
+        )
     names = _names(first_dir, second_dir)
     one, other = (_is_right(both, side) for side in ("_first", "_second"))
     labels = both["label_first"].to_numpy().astype(np.int64)

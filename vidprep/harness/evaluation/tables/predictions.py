@@ -14,6 +14,8 @@ import pyarrow.parquet as pq
 from vidprep.errors import HarnessError
 from vidprep.files import replace_durably
 from vidprep.harness.evaluation.partial_results import PREDICTION_FIELDS, read_parts
+from vidprep.harness.evaluation.results import RESULTS, Results, read_results
+from vidprep.shards.manifest import file_sha256
 
 PREDICTIONS = "predictions.parquet"
 
@@ -65,6 +67,7 @@ def read_scores(eval_dir: Path | str) -> tuple[list[str], npt.NDArray[np.float16
     """
     path = Path(eval_dir) / PREDICTIONS
     try:
+        _check_bytes(path)
         table = pq.read_table(path, columns=["key", "scores", "logit_sum"]).combine_chunks()
         num_classes = len(table["logit_sum"][0]) if len(table) else 1
         values = table["scores"].combine_chunks().flatten()  # of any list: release 0.1 had no fixed size
@@ -84,15 +87,27 @@ def read_predictions(eval_dir: Path) -> pd.DataFrame:
     """
     path, columns = eval_dir / PREDICTIONS, ["key", "label", "predicted", "logit_sum"]
     try:
+        _check_bytes(path)
         frame: pd.DataFrame = (
             pq.ParquetFile(path).read(columns=columns, use_threads=False).select(columns).to_pandas()
         )
         _check_predictions(frame)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
         raise HarnessError(
             f"{path} cannot be read ({error}). Run the evaluation again into another folder."
         ) from error
     return frame
+
+
+def is_of(results: Results, path: Path) -> bool:
+    """Tell whether a file of predictions has the bytes that results are about, as far as these say it."""
+    return results.predictions_sha256 in ("", file_sha256(path))
+
+
+def _check_bytes(path: Path) -> None:
+    """Raise ValueError if results.json lies beside the file and is about other bytes."""
+    if path.with_name(RESULTS).is_file() and not is_of(read_results(path.parent), path):
+        raise ValueError(f"it is damaged, or of another evaluation than {RESULTS}")
 
 
 def _check_predictions(frame: pd.DataFrame) -> None:
