@@ -345,7 +345,7 @@ def healthy(args):
     figures = {"real": dict(Counter(originals))}
     for seed in SEEDS:
         for name, (write, settings) in MADE_UP.items():
-            found = Counter(made_up(f"{name}, seed {seed}", write, settings, seed, args))
+            found = Counter(made_up(f"{name}, {seed}", write, settings, seed, args))
             figures[f"{name}, seed {seed}"] = dict(found)
             print(f"made-up {name}, seed {seed}: {dict(found)}")
     write_figures(args, healthy=figures)
@@ -354,11 +354,11 @@ def healthy(args):
 def made_up(name, write, settings, seed, args):
     """What is said of each video of a made-up dataset."""
     folder, stored_dir = (args.work / what / name for what in ("synthetic", "healthy"))
-    write(folder, num_classes=10, videos_per_class=9, validation_per_class=2, seed=seed)  # or complete it
+    write(folder, num_classes=10, videos_per_class=4, validation_per_class=1, seed=seed)  # or complete it
     stored_dir.mkdir(parents=True, exist_ok=True)
     for path in sorted(path for path in folder.rglob("*") if path.suffix in CONTAINERS):
         target = stored_dir / f"{path.stem}.mp4"
-        if not target.exists():
+        if not target.with_suffix(".log").exists():
             target.with_suffix(".log").write_text(store(path, target, settings).log)
         yield judge_healthy(target, path)
 

@@ -1,7 +1,8 @@
 """Files of shard sets, runs and evaluations with bytes flipped, cut off, or fields of another kind.
 
 Each file is read by what the commands read it with. An error with a message and no error at all are both
-fine; anything else would be a traceback for a person.
+fine; anything else would be a traceback for a person. Of plans and predictions, what is read without an error
+has to be what was written.
 """
 
 import copy
@@ -21,10 +22,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.faults.outcome import Outcome
+from vidprep.builder.plan import LATER_COLUMNS, Plan
 from vidprep.builder.status import read_status
+from vidprep.builder.workspace.plan_file import read_plan, write_plan
 from vidprep.errors import VidprepError
 from vidprep.harness.evaluation.rescore import rescore
-from vidprep.harness.evaluation.results import read_results
+from vidprep.harness.evaluation.results import read_results, write_results
+from vidprep.harness.evaluation.tables.predictions import read_predictions, read_scores
 from vidprep.harness.run_table import summarise_runs
 from vidprep.load import ClipLoader, LoaderOptions
 from vidprep.model.checkpoint_bytes import checkpoint_bytes
@@ -34,6 +38,7 @@ from vidprep.recipes.recipe import TrainClip
 from vidprep.report import write_report
 from vidprep.shards.checks import find_problems
 from vidprep.shards.ledger import read_ledger
+from vidprep.shards.manifest import file_sha256
 from vidprep.shards.shard_set import ShardSet
 
 RELEASE = Path(__file__).parents[2] / "tests/fixtures/release_0_1"
@@ -55,6 +60,7 @@ def read_shards(root: Path) -> None:
 
 
 def read_build(root: Path) -> None:
+    read_plan(root / "shards")
     if problem := read_status(root / "shards").log_problem:
         raise VidprepError(problem)
 
@@ -62,6 +68,7 @@ def read_build(root: Path) -> None:
 def read_evaluation(root: Path) -> None:
     read_results(root / "eval")
     rescore(root / "eval")
+    read_scores(root / "eval")
 
 
 def read_run(root: Path) -> None:
@@ -94,6 +101,23 @@ FILES: dict[str, Callable[[Path], None]] = {
     "run/run.json": read_run,
     "run/metrics.jsonl": read_run,
     "run/checkpoints/epoch-0003.pt": read_network,
+}
+
+
+def plan_content(root: Path) -> Any:
+    plan = read_plan(root / "shards")
+    return plan.facts, plan.rows.to_dict("list")
+
+
+def predictions_content(root: Path) -> Any:
+    keys, scores = read_scores(root / "eval")
+    return keys, scores.tolist(), read_predictions(root / "eval").to_json()
+
+
+# What has to be the same as before where flipped bits, noise or a cut give no message.
+CONTENTS: dict[str, Callable[[Path], Any]] = {
+    "shards/.build/plan.parquet": plan_content,
+    "eval/predictions.parquet": predictions_content,
 }
 
 
@@ -205,18 +229,32 @@ def what_comes_of(root: Path, name: str) -> str:
     return "no error"
 
 
-def _write_anew(path: Path) -> None:
-    """Make a checkpoint of release 0.1, which has no checksum, one of today."""
-    path.write_bytes(checkpoint_bytes(read_checkpoint(path)))
+def _write_anew(root: Path) -> None:
+    """Make files of release 0.1, which have no checksums, ones of today."""
+    checkpoint = root / "run/checkpoints/epoch-0003.pt"
+    checkpoint.write_bytes(checkpoint_bytes(read_checkpoint(checkpoint)))
+    plan = read_plan(root / "shards")
+    rows = plan.rows.assign(**dict.fromkeys(LATER_COLUMNS, ""))
+    write_plan(Plan(plan.facts, rows), root / "shards")
+    sha256 = file_sha256(root / "eval/predictions.parquet")
+    results = read_results(root / "eval").model_copy(update={"predictions_sha256": sha256})
+    write_results(results, root / "eval")
+
+
+def _is_other_content(root: Path, name: str, what: str, before: Any) -> bool:
+    """Tell whether damage that gave no message changed what is read; fields are changed by people."""
+    is_damage = what.startswith(("bit ", "cut ", "64 bytes"))
+    return is_damage and name in CONTENTS and CONTENTS[name](root) != before
 
 
 def try_file(name: str, count: int) -> tuple[Outcome, list[str]]:
-    """Damage a file in many ways, one at a time; return the row, and each traceback with its cause."""
+    """Damage a file in many ways, one at a time; return the row, and what went wrong with its cause."""
     counts: Counter[str] = Counter()
     tracebacks = []
     with tempfile.TemporaryDirectory() as folder:
         root = Path(shutil.copytree(RELEASE, Path(folder) / "release"))
-        _write_anew(root / "run/checkpoints/epoch-0003.pt")
+        _write_anew(root)
+        before = CONTENTS[name](root) if name in CONTENTS else None
         manifest, data = (root / "shards/manifest.json").read_bytes(), (root / name).read_bytes()
         for number, (what, damaged) in enumerate(damages(name, data, count)):
             (root / "shards/manifest.json").write_bytes(manifest)
@@ -224,10 +262,14 @@ def try_file(name: str, count: int) -> tuple[Outcome, list[str]]:
             if name.endswith(("index.parquet", "ledger.parquet")) and number % 8 > 3:
                 _sign(root)
             found = what_comes_of(root, name)
+            if found == "no error" and _is_other_content(root, name, what, before):
+                found = "other content, without a word"
             counts[found if found in ("message", "no error") else "traceback"] += 1
             if found not in ("message", "no error"):
                 tracebacks.append(f"{name}, {what}: {found}")
     well = counts["message"] + counts["no error"]
     said = f"{counts['message']} messages, {counts['no error']} without an error, "
     said += f"{counts['traceback']} tracebacks"
+    if name in CONTENTS:
+        said += " or other content, edited fields aside"
     return Outcome(f"`{name}` damaged", count, well, None, None, None, said), tracebacks
