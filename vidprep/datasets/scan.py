@@ -13,6 +13,7 @@ import pandas as pd
 from vidprep.datasets.archives.listing import ArchiveOptions, Listing, list_archives
 from vidprep.datasets.archives.parts import MARK, may_be_archive
 from vidprep.errors import SourceError
+from vidprep.files import store_errors
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -224,10 +225,11 @@ def _walk_remote(source: str, suffixes: tuple[str, ...]) -> Iterator[_Found]:
     from fsspec.core import url_to_fs  # here, since most sources are local
 
     try:
-        filesystem, root = url_to_fs(source)
-        filesystem.invalidate_cache()  # of what this process saw there before
-        found = _find(filesystem, root)
-    except (OSError, ValueError, ImportError) as error:
+        with store_errors():
+            filesystem, root = url_to_fs(source)
+            filesystem.invalidate_cache()  # of what this process saw there before
+            found = _find(filesystem, root)
+    except OSError as error:
         raise SourceError(f"The source {source} cannot be listed: {error}. {_REMOTE_REMEDY}") from error
     if not found:
         raise SourceError(f"There is nothing under {source}. {_REMOTE_REMEDY}")

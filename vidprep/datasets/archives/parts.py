@@ -13,11 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
+from vidprep.files import store_errors
+
 # Between the path of an archive and that of a member: `train/part_0.tar.gz!/abc_000001_000011.mp4`.
 MARK = "!/"
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".zip")
 _PART = re.compile(r"([\w-]*\D)(\d{2})")
 _HEAD_BYTES = 512
+# What stores call a file's tag or time: S3, HTTP, Google's, Azure, SFTP, memory.
+_VERSIONS = ("ETag", "LastModified", "etag", "updated", "last_modified", "mtime", "created")
 
 Kind = Literal["tar", "tar.gz", "zip"]
 
@@ -99,8 +103,8 @@ def _open(source_dir: str, path: str) -> BinaryIO:
     if "://" in source_dir:
         import fsspec  # here, since most sources are local
 
-        file: BinaryIO = fsspec.open(f"{source_dir.rstrip('/')}/{path}", "rb").open()
-        return file
+        with store_errors():
+            return _StoreFile(fsspec.open(f"{source_dir.rstrip('/')}/{path}", "rb").open())
     return Path(source_dir, path).open("rb")
 
 
@@ -110,20 +114,14 @@ def _size_and_version(source_dir: str, path: str) -> tuple[int, str]:
         return info.st_size, str(info.st_mtime_ns)
     from fsspec.core import url_to_fs
 
-    filesystem, inner = url_to_fs(f"{source_dir.rstrip('/')}/{path}")
-    facts = filesystem.info(inner)
-    return int(facts["size"]), str(facts.get("ETag") or facts.get("LastModified") or facts.get("mtime") or "")
+    with store_errors():
+        filesystem, inner = url_to_fs(f"{source_dir.rstrip('/')}/{path}")
+        facts = filesystem.info(inner)
+    return int(facts["size"]), str(next((facts[name] for name in _VERSIONS if facts.get(name)), ""))
 
 
-class _Joined(io.RawIOBase, BinaryIO):
-    """Several files, one behind the other, as one that can be read and can seek."""
-
-    def __init__(self, files: list[BinaryIO]) -> None:
-        self._files = files
-        sizes = [file.seek(0, io.SEEK_END) for file in files]
-        self._starts = [sum(sizes[:number]) for number in range(len(sizes))]
-        self._size = sum(sizes)
-        self._position = 0
+class _Seekable(io.RawIOBase, BinaryIO):
+    """What can be read and can seek."""
 
     def readable(self) -> bool:
         """Return True."""
@@ -132,6 +130,43 @@ class _Joined(io.RawIOBase, BinaryIO):
     def seekable(self) -> bool:
         """Return True."""
         return True
+
+
+class _StoreFile(_Seekable):
+    """A file in a store, whose errors are OSErrors: others would be taken for damage of the archive."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._file.tell()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a position."""
+        return self._file.seek(offset, whence)
+
+    def readinto(self, buffer: Any) -> int:
+        """Read up to the buffer's size."""
+        with store_errors():
+            data = self._file.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class _Joined(_Seekable):
+    """Several files, one behind the other, as one."""
+
+    def __init__(self, files: list[BinaryIO]) -> None:
+        self._files = files
+        sizes = [file.seek(0, io.SEEK_END) for file in files]
+        self._starts = [sum(sizes[:number]) for number in range(len(sizes))]
+        self._size = sum(sizes)
+        self._position = 0
 
     def tell(self) -> int:
         """Return the position."""
