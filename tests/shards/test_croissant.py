@@ -92,5 +92,5 @@ def test_of_no_set(tmp_path):
 
 def test_without_a_class_list(root):
     (root / "classes.json").unlink()
-    with pytest.raises(ShardError, match=r"classes\.json is missing\. Run the same build again"):
+    with pytest.raises(ShardError, match=r"classes\.json is missing\. Copy .*, or run the same build again"):
         write_croissant(root)

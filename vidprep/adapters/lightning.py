@@ -95,8 +95,14 @@ class ShardLoaders:
         return {"train": self._train.state_dict()} if self._train else {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on at a position, once the loader is made."""
+        """Go on at a position, now or once the loader is made.
+
+        Raises:
+            ValueError: If the loader is made, and the position is one among other clips.
+        """
         self._restored = state.get("train")
+        if self._train is not None and self._restored is not None:
+            self._train.load_state_dict(self._restored)
 
     def _place(self) -> tuple[int, int]:
         """Return rank and world size; one process where there is no trainer yet."""

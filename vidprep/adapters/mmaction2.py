@@ -37,7 +37,8 @@ class DecodeFrames:
         frame_step: Source frames from one to the next.
         temporal: As in `TrainClip`.
         test_mode: The clip in the middle, the same each time.
-        seed: Of random clips; drawn from NumPy's generator, as mmaction2 seeds it, where it is None.
+        seed: None: random clips follow from NumPy's generator, as mmaction2 seeds it. A number: each video
+            shows the same random clip in every epoch, for tests and comparisons.
     """
 
     def __init__(

@@ -95,10 +95,11 @@ class VideoClsDataset(torch.utils.data.Dataset[Any]):
         self._check_short_side(short_side_size)
 
     def _check_short_side(self, wanted: int | None) -> None:
-        stored = min(min(size) for size in self._dataset.frame_sizes)
-        if wanted not in (None, stored):
+        stored = sorted({min(size) for size in self._dataset.frame_sizes})
+        if wanted is not None and stored != [wanted]:
+            held = " to ".join(map(str, dict.fromkeys((stored[0], stored[-1]))))
             raise ValueError(
-                f"short_side_size is {wanted}, the shards hold videos of {stored}. Leave it out, or build "
+                f"short_side_size is {wanted}, the shards hold videos of {held}. Leave it out, or build "
                 f"shards with --set transcode.short_side={wanted}."
             )
 

@@ -100,13 +100,10 @@ class ShardSet:
         else:
             pairs = self.index.select(["class", "label"]).group_by(["class", "label"]).aggregate([])
             classes = dict(zip(pairs["class"].to_pylist(), pairs["label"].to_pylist(), strict=True))
-        names = sorted(classes, key=classes.__getitem__)
         expected = self.manifest.classes_sha256 if self.manifest else ""
-        if expected not in ("", class_list_hash(names)):
-            raise ShardError(
-                f"{self.root}/{CLASSES} is missing or damaged: the classes are not those that the manifest "
-                f"names. {_AGAIN}"
-            )
+        if expected not in ("", class_list_hash(sorted(classes, key=classes.__getitem__))):
+            what = "is missing" if data is None else "is damaged: its classes are not those of the manifest"
+            raise ShardError(f"{self.root}/{CLASSES} {what}. {_AGAIN}")
         return classes
 
     def split(self, name: str) -> "Split":

@@ -127,3 +127,15 @@ def test_a_segment_that_is_not_there(tmp_path, segment, message):
     with pytest.raises(VideoRejected, match=message) as rejected:
         transcode(source, tmp_path, LOSSLESS, find_ffmpeg(), segment=segment)
     assert rejected.value.reason == "beyond_end"
+
+
+def test_beyond_the_end_of_a_source_that_does_not_tell_its_length(tmp_path):
+    """It was stored as long as it went: 0.5 to 1000 s of a video of 2 s."""
+    live = ("-live", 1, "-deadline", "realtime")
+    source = numbered_video(tmp_path / "live.webm", 20, fps=10, codec="libvpx-vp9", options=live)
+    assert len(stored_frames(source, tmp_path / "inside", Segment(start=0.5, end=2.0))) == 15
+    assert len(stored_frames(source, tmp_path / "rounded", Segment(start=0.5, end=2.4))) == 15
+    for end in (3.0, 1000.0):
+        with pytest.raises(VideoRejected, match="its pictures end before the segment") as caught:
+            stored_frames(source, tmp_path / f"beyond {end}", Segment(start=0.5, end=end))
+        assert caught.value.reason == "beyond_end"

@@ -24,7 +24,7 @@ _WRITTEN = re.compile(
 )
 _STOPPED = re.compile(r"^\[info\] Exiting normally, received signal (\d+)", re.MULTILINE)
 _DURATION = re.compile(r"^\[info\]   Duration: (\d+):(\d+):([\d.]+)", re.MULTILINE)
-_FIRST_FRAME = re.compile(r"^\[Eval\] \[info\] (-?\d+\.\d+)", re.MULTILINE)
+_FRAME_TIMES = re.compile(r"^\[Eval\] \[info\] (-?\d+\.\d+)", re.MULTILINE)
 _RATE = re.compile(r"([\d.]+)(k?) fps")
 _SIZE = re.compile(r", (\d+)x(\d+)[ ,]")
 _TURN = re.compile(
@@ -64,6 +64,7 @@ class FFmpegLog:
         warnings: Lines of the next lower level, whoever wrote them.
         duration_seconds: Of the source by its header; 0.0 if it does not tell.
         first_frame_seconds: Time of the first frame decoded, where the command asks for it; else None.
+        last_frame_seconds: Time of the last frame near the end that is wanted; None if there is none.
     """
 
     container: str
@@ -86,6 +87,7 @@ class FFmpegLog:
     warnings: tuple[str, ...]
     duration_seconds: float = 0.0
     first_frame_seconds: float | None = None
+    last_frame_seconds: float | None = None
 
     @property
     def source_codec(self) -> str:
@@ -103,7 +105,7 @@ def parse_log(log: str) -> FFmpegLog:
     container = _first(_INPUT, log)
     by_duration = _frames_by_duration(before, source_stream)
     read = _READ.search(log)
-    first = _FIRST_FRAME.search(log)
+    times = [float(time) for time in _FRAME_TIMES.findall(log)]
     size = _SIZE_AND_RATE.search(_first(_VIDEO_STREAM, after))
     errors = [(match[1], (match[2] or match[3]).strip()) for match in _ERROR.finditer(log)]
     return FFmpegLog(
@@ -126,7 +128,8 @@ def parse_log(log: str) -> FFmpegLog:
         errors=_unique(text for _, text in errors),
         warnings=_unique(_WARNING.findall(log)),
         duration_seconds=_duration(before),
-        first_frame_seconds=float(first[1]) if first else None,
+        first_frame_seconds=times[0] if times else None,
+        last_frame_seconds=times[-1] if len(times) > 1 else None,
     )
 
 

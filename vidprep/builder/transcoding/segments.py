@@ -8,6 +8,7 @@ from vidprep.shards.segment import END_TOLERANCE_SECONDS, TIME_TOLERANCE_SECONDS
 
 # From so long before a segment on it is decoded: B-frames and open GOPs reach over a key frame.
 _RUN_UP_SECONDS = 2.0
+_NEAR_END_SECONDS = 2.0
 # Containers that keep the time of each packet beside an index of key frames. AVI keeps none: after a seek
 # its times are guesses where there are B-frames.
 _INDEXED = {"mov", "mp4", "matroska", "webm"}
@@ -38,8 +39,10 @@ def plan_cut(segment: Segment, *, seek: bool) -> Cut:
     begin = segment.start - _RUN_UP_SECONDS
     # FFmpeg writes the time of the first frame that it decodes into its log, at level "info".
     first = "if(eq(n,0),0*print(t,32))"
+    # And of those around the end: a source that does not tell its length may end long before.
+    last = f"if(gte(t,{segment.end - _NEAR_END_SECONDS:.9f}),0*print(t,32))"
     start, end = (time - TIME_TOLERANCE_SECONDS for time in (segment.start, segment.end))
-    expression = f"{first}+gte(t,{start:.9f})*lt(t,{end:.9f})"
+    expression = f"{first}+{last}+gte(t,{start:.9f})*lt(t,{end:.9f})"
     return Cut(expression, begin if seek and begin > 0 else None, segment.end + 1.0)
 
 
@@ -61,9 +64,20 @@ def check_inside(log: FFmpegLog, segment: Segment) -> None:
     length = log.duration_seconds
     if segment.unit == "seconds" and length and segment.end > length + END_TOLERANCE_SECONDS:
         raise VideoRejected("beyond_end", f"segment {segment}; the source lasts {length:g} s")
+    if segment.unit == "seconds" and not length and not _reaches_end(log, segment):
+        raise VideoRejected(
+            "beyond_end",
+            f"segment {segment}; the source does not tell its length; its pictures end before the segment",
+        )
     if segment.unit == "frames" and log.num_frames_encoded < segment.end - segment.start + 1:
         raise VideoRejected(
             "beyond_end", f"segment {segment}; it holds {log.num_frames_encoded} frames of the source"
         )
     if not log.num_frames_encoded:
         raise VideoRejected("beyond_end", f"segment {segment}; no frame of the source lies in it")
+
+
+def _reaches_end(log: FFmpegLog, segment: Segment) -> bool:
+    """Tell whether the last frame that was seen near the end of a segment is shown until then."""
+    last, shown = log.last_frame_seconds, 1 / log.fps if log.fps else 0.0
+    return last is not None and last + shown >= segment.end - END_TOLERANCE_SECONDS
