@@ -12,8 +12,10 @@ from typer.testing import CliRunner
 from tests.helpers.paths import RELEASE_0_1
 from vidprep.cli.main import app
 from vidprep.errors import ShardError
+from vidprep.shards.checks import verify
 from vidprep.shards.layout import is_shard_name
 from vidprep.shards.shard_set import ShardSet
+from vidprep.shards.stored_video import range_reader, read_video
 
 TAR = "train/demo-train-000000.tar"
 
@@ -108,3 +110,19 @@ def test_totals_without_a_split(shard_set):
     change_manifest(shard_set, lambda manifest: manifest["totals"].pop("validation"))
     with pytest.raises(ShardError, match="no totals of validation"):
         ShardSet.open(shard_set)
+
+
+def test_a_tar_that_is_a_link_out_of_the_set_is_read_only_as_the_index_says(shard_set, tmp_path):
+    """Caches of downloads keep files so; docs/shards.md says that they are read."""
+    outside = (shard_set / TAR).rename(tmp_path / "outside.tar")
+    (shard_set / TAR).symlink_to(outside)
+    assert verify(shard_set, num_workers=0).problems == ()
+    whole = outside.read_bytes()
+    for other in (b"secret", b"x" * len(whole)):
+        outside.write_bytes(other)
+        assert TAR in verify(shard_set, num_workers=0).problems[0]
+        split = ShardSet.open(shard_set).split("train")
+        video = next(one for one in map(split.video, range(len(split))) if one.shard == TAR)
+        with pytest.raises(ShardError, match=r"000000\.tar"):
+            read_video(range_reader(str(shard_set)), video)
+    assert outside.read_bytes() == b"x" * len(whole)
