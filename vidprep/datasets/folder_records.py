@@ -40,7 +40,7 @@ def folder_records(
         if not folder or (below and not above):
             unsorted_files.append(source)
             continue
-        rows.append((above or ASSIGNED_LATER, video_id, name, ".", source))
+        rows.append((above or ASSIGNED_LATER, video_id, name, "video", source))
     where = ", ".join(sources)
     if not rows:
         example = f" Found {unsorted_files[0]} outside of any." if unsorted_files else ""
