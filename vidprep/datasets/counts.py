@@ -221,7 +221,7 @@ def _labels(inventory: Inventory) -> list[Remark]:
 def _empty_classes(inventory: Inventory) -> list[Remark]:
     remarks = []
     for split in inventory.lists:
-        there = set(inventory.rows["class"][inventory.rows["split"] == split])
+        there = set(inventory.rows["class"][inventory.rows["split"] == split].unique())
         absent = [name for name in inventory.classes if name not in there]
         if absent:
             share = f"{len(absent)} of {len(inventory.classes)} classes"

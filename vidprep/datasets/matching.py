@@ -49,7 +49,7 @@ def _annotation_faults(records: pd.DataFrame, keys: pd.Series) -> pd.DataFrame:
     again = records[records.duplicated("video_id", keep=False)]
     by_id = again.groupby("video_id")
     reason = pd.Series("", index=records.index, dtype="object")
-    reason[records.duplicated(["split", "video_id", "class"])] = "duplicate_row"
+    reason[again.index[again.duplicated(["split", "video_id", "class"])]] = "duplicate_row"
     for column, word in (("split", "two_splits"), ("class", "two_labels")):
         several = by_id[column].transform("nunique") > 1
         reason[again.index[several]] = word
