@@ -19,6 +19,8 @@ GROUPS = {
         "explain",
         "subset",
         "merge",
+        "push",
+        "pull",
         "passport",
         "passport_of_raw",
         "compare",

@@ -31,6 +31,8 @@ NAMES = set(
         "write_report",
         "subset",
         "merge",
+        "pull",
+        "push",
         "explain",
         "index_tars",
         "rescore",

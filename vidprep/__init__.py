@@ -7,6 +7,7 @@
     evaluate       a network -> its accuracy            LoaderOptions   how a loader uses the machine
     write_report   all of it -> one HTML page           Batch           what the loaders give
     subset, merge  shard sets -> another, by copying    rescore         accuracy on common videos
+    push, pull     a shard set to a store and back
     explain        one video's story                    passport, compare   which videos, and the same ones?
 
 `TrainClip` and `EvalViews` say which clips and views; `to_network_input` turns a `Batch` into what a network
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
     from vidprep.shards.passports.making import passport as passport
     from vidprep.shards.shard_set import ShardSet as ShardSet
     from vidprep.shards.third_party.indexing import index_tars as index_tars
+    from vidprep.shards.transfer.pull import pull as pull
+    from vidprep.shards.transfer.push import push as push
 
 _MODULES = {
     "Augmentation": "vidprep.recipes.augmentation",
@@ -75,6 +78,8 @@ _MODULES = {
     "passport": "vidprep.shards.passports.making",
     "passport_of_raw": "vidprep.builder.raw_passport",
     "plan_training": "vidprep.harness.training.planning.run",
+    "pull": "vidprep.shards.transfer.pull",
+    "push": "vidprep.shards.transfer.push",
     "reproduce": "vidprep.harness.reproduction.run",
     "rescore": "vidprep.harness.evaluation.rescore",
     "subset": "vidprep.builder.subset",

@@ -113,7 +113,7 @@ def test_nothing_is_made_in_a_store(full, store, words):
     done = run(words[0], URL, *words[1:], "--out", "memory://new")
     assert done.exit_code == 1 and isinstance(done.exception, BuildError)
     assert str(done.exception).startswith(
-        "memory://new is a URL. Make the set in a local folder and copy it: tars first, manifest.json last."
+        "memory://new is a URL. Make the set in a local folder, then `vidprep push` it."
     )
     assert store.store == files
     with pytest.raises(BuildError, match="s3://bucket/new is a URL"):

@@ -93,7 +93,7 @@ def local_folder(out_dir: Path | str) -> Path:
     """
     if ":/" in str(out_dir):
         raise BuildError(
-            f"{out_dir} is a URL. Make the set in a local folder and copy it: tars first, {MANIFEST} last."
+            f"{out_dir} is a URL. Make the set in a local folder, then `vidprep push` it."
         )
     return Path(out_dir).absolute()
 

@@ -26,8 +26,8 @@ from vidprep.shards.manifest import Manifest
 
 # What to do about an output that is a URL, when building and when extending.
 LOCAL_FIRST = {
-    False: "Build into a local folder and copy it.",
-    True: "Extend a copy on a local disk, then copy what is new: the tars first, manifest.json last.",
+    False: "Build into a local folder, then `vidprep push` it.",
+    True: "Extend a copy on a local disk (`vidprep pull`), then `vidprep push` it.",
 }
 
 

@@ -14,7 +14,7 @@ from vidprep.cli.networks import erf, filters, model
 from vidprep.cli.pipelines import datasets_app, init, pipelines_app
 from vidprep.cli.report import report
 from vidprep.cli.shards import compare, explain, ledger, passport, verify
-from vidprep.cli.subset import merge, reshard, subset
+from vidprep.cli.subset import merge, pull, push, reshard, subset
 from vidprep.cli.synth import synth
 from vidprep.cli.train import runs, train
 from vidprep.errors import BuildStopped, HarnessStopped, VidprepError
@@ -52,6 +52,8 @@ app.command("build-mini", rich_help_panel="Build shards")(build_mini)
 app.command(rich_help_panel="Build shards")(subset)
 app.command(rich_help_panel="Build shards")(merge)
 app.command(rich_help_panel="Build shards")(reshard)
+app.command(rich_help_panel="Build shards")(push)
+app.command(rich_help_panel="Build shards")(pull)
 app.command(rich_help_panel="Build shards")(status)
 app.command(rich_help_panel="Look at shards")(ledger)
 app.command(rich_help_panel="Look at shards")(explain)

@@ -1,16 +1,18 @@
-"""`vidprep subset`, `merge` and `reshard`: shard sets made of shard sets, without decoding."""
+"""`vidprep subset`, `merge`, `reshard`, `push` and `pull`: shard sets made of shard sets by copying."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from vidprep.cli.options import ClassList, Overrides, ShardsDirOrUrl
+from vidprep.cli.options import ClassList, Overrides, ShardsDir, ShardsDirOrUrl
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from vidprep.builder.run import BuildResult
+    from vidprep.cli.display import StepProgress
+    from vidprep.shards.transfer.push import Transfer
 
 OutSet = Annotated[str, typer.Option("--out", metavar="DIR", help="The new shard set, a folder.")]
 
@@ -104,6 +106,59 @@ def reshard(
     with BuildProgress(console) as progress:
         result = vidprep.subset(shards_dir, out, overrides=[setting], on_event=progress.update)
     _print(result, console)
+
+
+def push(
+    shards_dir: ShardsDir,
+    url: Annotated[str, typer.Argument(metavar="URL", help="Where it is to lie, e.g. s3://bucket/k400.")],
+) -> None:
+    """Copy a finished shard set to an object store; only what differs, the manifest last.
+
+    Stopped? The same command goes on. The set is then read from there: vidprep train --shards URL.
+    """
+    from rich.console import Console
+
+    import vidprep
+
+    console = Console(highlight=False)
+    with _file_progress(console) as progress:
+        done = vidprep.push(shards_dir, url, on_file=progress.update)
+    _print_transfer(done, url, console)
+    if not done.is_create_only:
+        console.print("This store cannot promise that nobody else wrote the manifest at the same moment.")
+
+
+def pull(
+    url: Annotated[str, typer.Argument(metavar="URL", help="A shard set in a store, e.g. s3://bucket/k400.")],
+    out: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to copy it to.")],
+) -> None:
+    """Copy a shard set from an object store; only what differs, and checked.
+
+    Stopped? The same command goes on.
+    """
+    from rich.console import Console
+
+    import vidprep
+
+    console = Console(highlight=False)
+    with _file_progress(console) as progress:
+        done = vidprep.pull(url, out, on_file=progress.update)
+    _print_transfer(done, str(out), console)
+
+
+def _file_progress(console: "Console") -> "StepProgress":
+    from vidprep.cli.display import StepProgress
+
+    return StepProgress(0, "files", console)
+
+
+def _print_transfer(done: "Transfer", place: str, console: "Console") -> None:
+    console.print(
+        f"{done.num_copied:,} files copied ({done.size_bytes / 2**20:,.1f} MiB), {done.num_kept:,} were "
+        f"there with the same bytes.\nShard set: {place}",
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 def _print(result: "BuildResult", console: "Console") -> None:
