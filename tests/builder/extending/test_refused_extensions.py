@@ -56,7 +56,7 @@ def test_no_finished_set(gaps, tmp_path):
 
 
 def test_a_set_on_a_store(gaps):
-    message = r"is a URL. Extend a copy on a local disk \(`vidprep pull`\), then `vidprep push` it"
+    message = "is a URL. Extend a copy on a local disk"
     with pytest.raises(BuildError, match=message):
         build(gaps.raw, "s3://bucket/set", extend=True)
     code, output = command(gaps, "s3://bucket/set", "--extend")
