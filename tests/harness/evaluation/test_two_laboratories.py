@@ -98,12 +98,17 @@ def test_the_bounds_contain_what_all_videos_give(laboratories):
 def test_the_documented_example_is_what_is_printed(laboratories, monkeypatch):
     monkeypatch.chdir(laboratories)
     monkeypatch.setenv("COLUMNS", "140")
-    page = (REPOSITORY / "docs/compare.md").read_text()
+    page = _without_bits((REPOSITORY / "docs/compare.md").read_text())
     for words in (
         "compare ours.parquet theirs.parquet --list different_content",
         "rescore ours --on ours.parquet --on theirs.parquet",
         "rescore theirs --on ours.parquet --on theirs.parquet",
     ):
         output = CliRunner().invoke(app, words.split(), catch_exceptions=False).output
-        expected = "\n".join(line.rstrip() for line in output.strip().splitlines())
+        expected = _without_bits("\n".join(line.rstrip() for line in output.strip().splitlines()))
         assert f"$ vidprep {words}\n{expected}\n" in page, f"docs/compare.md should show:\n{expected}"
+
+
+def _without_bits(text):
+    """Leave out how different two videos are: encoders do not give the same bytes on all machines."""
+    return re.sub(r"\d+ of 192 bits", "N of 192 bits", text)
