@@ -1,5 +1,6 @@
 """What the documents say about the project is true: files exist, pages are current, Python blocks run."""
 
+import json
 import re
 import runpy
 import shlex
@@ -8,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -15,6 +17,9 @@ import vidprep
 from tests.helpers.paths import REAL_DATA, RELEASE_0_1, REPOSITORY
 from tests.helpers.videos import numbered_video
 from vidprep.cli.main import app
+from vidprep.harness.reproduction import run as reproduction
+from vidprep.model import i3d_resnet
+from vidprep.recipes.pipelines import read_pipeline
 
 PAGES = sorted(
     [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("*.md"), REPOSITORY / "examples/README.md"]
@@ -65,7 +70,7 @@ def raw(tmp_path_factory):
     folder = tmp_path_factory.mktemp("raw") / "ssv2"
     options = ["--classes", "2", "--videos-per-class", "4", "--validation-per-class", "2"]
     command = [sys.executable, "-m", "vidprep", "synth", "ssv2", "--out", str(folder), *options]
-    subprocess.run(command, check=True, capture_output=True, timeout=240)
+    subprocess.run(command, check=True, capture_output=True, timeout=100)
     return folder
 
 
@@ -96,6 +101,55 @@ def test_the_probes_of_the_harness_page_run(road):
         assert done.exit_code == 0, done.output
     assert (road / "evals/reversed/turned_into.csv").is_file()
     assert (road / "evals/frozen/versus-motion.csv").is_file()
+
+
+SMALL = {
+    "train_clip.clip_len": 4,
+    "train_clip.crop_size": 32,
+    "eval_views.clip_len": 4,
+    "eval_views.crop_size": 32,
+    "model.depth": 18,
+    "model.width": 4,
+    "optimisation.batch_size": 4,
+    "optimisation.epochs": 1,
+}
+
+
+@pytest.fixture
+def long_road(road, monkeypatch):
+    """Every path of the page leads to something small; published weights are drawn ones."""
+    assert CliRunner().invoke(app, ["passport", "shards/motion", "--out", "ours.parquet"]).exit_code == 0
+    shutil.copy("ours.parquet", "theirs.parquet")
+    for name, dataset in (("mini_k400", "k400"), ("k400", "k400"), ("ssv2", "ssv2"), ("mini_ssv2", "ssv2")):
+        shutil.copytree("shards/motion", f"shards/{name}")
+        path = road / "shards" / name / "manifest.json"
+        manifest = json.loads(path.read_text())
+        manifest["recipe"]["dataset"] = {"name": dataset}
+        path.write_text(json.dumps(manifest))
+    tensors = i3d_resnet(18, 12, width=4).state_dict()
+    torch.save({"state_dict": tensors}, "K400-I3D-ResNet-50-f32.pth.tar")
+    pictures = {name: each.mean(2) if each.ndim == 5 else each for name, each in tensors.items()}
+    torch.save(pictures, "imagenet.pth")
+    monkeypatch.setattr("vidprep.harness.training.run.fetch_imagenet", lambda depth: road / "imagenet.pth")
+    monkeypatch.setattr(reproduction, "read_pipeline", lambda name: read_pipeline(name, ["model.depth=18"]))
+    return road
+
+
+@pytest.mark.slow
+def test_every_block_of_the_harness_page_runs(long_road):
+    """In the order of the page, with small networks; `...` stands for more words."""
+    commands = [words for words in commands_of("harness.md") if "..." not in words]
+    assert len(commands) >= 11
+    for words in commands:
+        words = [*words, "--workers", "0"]
+        if "--resume" in words and "--extend" in words:
+            words += ["--set", "optimisation.epochs=4"]
+        elif words[1] == "train":
+            words += [word for name, value in SMALL.items() for word in ("--set", f"{name}={value}")]
+        done = CliRunner().invoke(app, words[1:], catch_exceptions=False)
+        assert done.exit_code == 0, (words, done.output)
+    for block in re.findall(r"```python\n(.*?)```", (REPOSITORY / "docs/harness.md").read_text(), re.S):
+        exec(compile(block, "docs/harness.md", "exec"), {"vidprep": vidprep})
 
 
 def test_every_example_of_the_api_page_runs(road, raw):
