@@ -92,9 +92,7 @@ def local_folder(out_dir: Path | str) -> Path:
         BuildError: If it is a URL: sets are read from stores, and made on disks.
     """
     if ":/" in str(out_dir):
-        raise BuildError(
-            f"{out_dir} is a URL. Make the set in a local folder, then `vidprep push` it."
-        )
+        raise BuildError(f"{out_dir} is a URL. Make the set in a local folder, then `vidprep push` it.")
     return Path(out_dir).absolute()
 
 
