@@ -4,6 +4,7 @@ import argparse
 import datetime
 import os
 import platform
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -61,13 +62,14 @@ def all_outcomes(folder: Path, options: argparse.Namespace) -> Iterator[tuple[Ou
             yield outcome, []
 
 
-def page(rows: list[Outcome]) -> str:
-    """Return the page."""
+def page(rows: list[Outcome], tries: int) -> str:
+    """Return the page; `tries` is what the command was told."""
     cells = [list(HEADINGS), ["---", *["---:"] * 5, "---"], *(row.cells() for row in rows)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in cells)
     today = f"{datetime.datetime.now(datetime.UTC):%d %B %Y}"
     load = f"load {os.getloadavg()[2]:.1f} on {os.cpu_count()} cores at the end"
-    return f"{_HEAD}{today}, Python {platform.python_version()}, {load}.\n\n{table}\n"
+    run = f"`python -m benchmarks.faults` with {tries} tries of each fault of a build or a training"
+    return f"{_HEAD}{today}, {run}, Python {platform.python_version()}, {load}.\n\n{table}\n"
 
 
 def main() -> None:
@@ -82,6 +84,7 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=PAGE, help="the page")
     options = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     if options.short:
         options.tries, options.mutations, options.openings = 1, 24, 100
     rows, wrong = [], []
@@ -91,7 +94,7 @@ def main() -> None:
             print(*row.cells(), sep=" | ", flush=True)
             wrong += details + ([] if row.is_good or not row.tries else [f"not good: {row.fault}"])
             if not options.short:
-                options.out.write_text(page(rows), encoding="utf-8")
+                options.out.write_text(page(rows, options.tries), encoding="utf-8")
     if wrong:
         sys.exit("\n".join(wrong))
 

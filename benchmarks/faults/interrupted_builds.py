@@ -131,7 +131,9 @@ def ctrl_c_in_a_terminal(bench: Bench, tries: int) -> Outcome:
         with Terminal(*words) as terminal:
             moment = time.monotonic() + draw.uniform(0.3, 12)
             with contextlib.suppress(AssertionError):  # it has ended before that moment
-                terminal.wait_until(lambda moment=moment: time.monotonic() > moment)
+                terminal.wait_until(
+                    lambda moment=moment, out=out: time.monotonic() > moment or videos_seen(out) >= 18
+                )
             terminal.press_ctrl_c()
             text, code = terminal.read_to_end()
         messages.append(f"exit {code}: {last_sentence(text)}")
@@ -216,7 +218,7 @@ def short_build_outcomes(folder: Path, tries: int) -> Iterator[Outcome]:
 
 def build_outcomes(folder: Path, tries: int) -> Iterator[Outcome]:
     """Yield a row for each fault of a build."""
-    bench = Bench(folder, num_videos=12 if tries < 3 else 24)
+    bench = Bench(folder, num_videos=24)
     yield in_the_midst(bench, "kill -9 of the build", tries, kill_main)
     yield in_the_midst(bench, "kill -9 of a worker", tries, kill_worker)
     yield in_the_midst(bench, "kill -9 of an FFmpeg", tries, kill_child)
