@@ -78,5 +78,6 @@ def test_another_plan_is_said_and_takes_nothing_over(dozen, reference, tmp_path,
     end_midway(dozen, out, misbehaving_ffmpeg(*SLOW), signal.SIGINT)
     done = run_build(dozen, out, "--sync")
     assert "Planned anew, as no shard was finished yet: shards was" in done.stdout
+    assert "the videos" not in done.stdout.split("Planned anew")[1].splitlines()[0]
     assert '"samples_per_shard":10' in done.stdout
     assert hashes(out) == hashes(reference)

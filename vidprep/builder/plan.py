@@ -143,6 +143,8 @@ def plan_build(
 def describe_difference(old: PlanFacts, new: PlanFacts) -> str:
     """Say what makes two plans differ, for an error message; empty if they are the same."""
     parts: list[str] = []
+    # Which shard a video is in is a fact about it, which other settings change, too.
+    same_videos = (old.num_videos, old.num_missing) == (new.num_videos, new.num_missing)
     for name, before in old.decisive_parts().items():
         now = new.decisive_parts()[name]
         if name == "videos" and before != now and not parts:
@@ -150,6 +152,8 @@ def describe_difference(old: PlanFacts, new: PlanFacts) -> str:
                 f"the videos or annotations changed ({old.num_videos:,} to transcode and {old.num_missing:,} "
                 f"missing before, {new.num_videos:,} and {new.num_missing:,} now)"
             )
+        elif name == "videos" and same_videos and old.recipe.shards != new.recipe.shards:
+            continue
         elif name in ("class list", "videos"):
             parts += [f"the {name} changed"] if before != now else []
         elif name == "dataset" and "definition" in before + now and before != now:
