@@ -33,4 +33,5 @@ def s3_store(monkeypatch: pytest.MonkeyPatch, bucket: str) -> Iterator[fsspec.Ab
         filesystem.mkdir(bucket)
         yield filesystem
     finally:
+        fsspec.get_filesystem_class("s3").clear_instance_cache()  # nobody after this knows the address
         server.stop()

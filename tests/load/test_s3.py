@@ -6,6 +6,7 @@ import itertools
 import threading
 import time
 import urllib.parse
+import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import fsspec
@@ -82,7 +83,9 @@ class Handler(BaseHTTPRequestHandler):
 def server():
     moto = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     moto.start()
-    proxy = Proxy(moto.get_host_and_port()[1])
+    port = moto.get_host_and_port()[1]
+    urllib.request.urlopen(f"http://127.0.0.1:{port}/moto-api/reset", data=b"").close()  # of earlier tests
+    proxy = Proxy(port)
     threading.Thread(target=proxy.serve_forever, daemon=True).start()
     yield proxy
     proxy.shutdown()
@@ -97,6 +100,7 @@ def bucket(server, shards, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+    fsspec.get_filesystem_class("s3").clear_instance_cache()  # of servers that tests before had
     filesystem = fsspec.filesystem("s3")
     if not filesystem.exists("bucket"):
         filesystem.mkdir("bucket")

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from vidprep.errors import HarnessError
@@ -18,13 +17,12 @@ from vidprep.files import write_whole
 from vidprep.harness.evaluation.request import EvalRequest
 from vidprep.harness.evaluation.results import EPOCHS, Results
 from vidprep.harness.evaluation.scoring import score_split
+from vidprep.harness.evaluation.tables.epochs import OVER_EPOCHS, epochs_table
 from vidprep.harness.evaluation.tables.per_class import write_csv
 from vidprep.harness.ranks import Ranks
 from vidprep.harness.run_folder import epoch_checkpoints
 
-OVER_EPOCHS = "over_epochs.csv"
 _FIGURE = "over_epochs.png"
-_COLUMNS = ["epoch", "num_videos", "top1", "top1_low", "top1_high", "top5", "mean_per_class"]
 
 
 def score_all_epochs(
@@ -61,39 +59,6 @@ def score_all_epochs(
         write_csv(table, request.out_dir / OVER_EPOCHS)
         write_whole(request.out_dir / _FIGURE, _figure(table, last.classes))
     return last
-
-
-def epochs_table(found: dict[int, Results]) -> pd.DataFrame:
-    """Return epoch, num_videos, top1 with its 95 % interval, top5 and mean_per_class of each."""
-    return pd.DataFrame(
-        [
-            {
-                "epoch": epoch,
-                "num_videos": results.coverage.scored,
-                "top1": results.top1,
-                "top1_low": results.interval.top1[0],
-                "top1_high": results.interval.top1[1],
-                "top5": results.top5,
-                "mean_per_class": results.mean_per_class,
-            }
-            for epoch, results in found.items()
-        ]
-    )
-
-
-def read_epochs_table(path: Path) -> pd.DataFrame:
-    """Read over_epochs.csv.
-
-    Raises:
-        ValueError: If it is no such table, or an empty one.
-    """
-    table = pd.read_csv(path)
-    missing = set(_COLUMNS) - set(table)
-    if missing:
-        raise ValueError(f"no column {', '.join(sorted(missing))}")
-    if table.empty or not np.isfinite(table[_COLUMNS].astype(float)).all(axis=None):
-        raise ValueError("no row of finite numbers" if table.empty else "a cell that is no finite number")
-    return table.sort_values("epoch", ignore_index=True)
 
 
 def _figure(table: pd.DataFrame, classes: Sequence[str]) -> bytes:
