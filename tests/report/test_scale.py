@@ -3,6 +3,7 @@
 import resource
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -57,7 +58,9 @@ def large_set(root, folder):
         )
     many.sort(key=lambda row: row["split"])
     write_index(many, root / INDEX)
-    write_manifest(root, read_manifest(root).shards)
+    counts = Counter(row["shard"] for row in many)
+    shards = read_manifest(root).shards
+    write_manifest(root, tuple(one.model_copy(update={"num_samples": counts[one.name]}) for one in shards))
     write_rows(root, [ledger_row(row["split"], row["video_id"], row["class"], "used") for row in many])
     return root
 
