@@ -163,11 +163,13 @@ class ClipLoader(Loader):
         """Say in a few words what is loaded and how."""
         rest = len(self._split) % self._videos_per_batch
         what = "are dropped" if self._drop_last else "are a smaller batch"
+        workers = f"{self._stats.num_workers} worker{'' if self._stats.num_workers == 1 else 's'}"
+        ranks = f"{self._world_size} ranks with {workers} each"
+        who = ranks if self._world_size > 1 else f"1 process with {workers}"
         return (
             f"{self._shards.root} {self._split.name}: {len(self._split)} videos in {len(self)} batches of "
             f"{self._batch_size}, the last {rest} of each epoch's order {what}; "
-            f"{self._world_size} ranks with {self._stats.num_workers} workers each, "
-            f"{self._config.ring.size_bytes / 2**20:.0f} MiB of batches a rank"
+            f"{who}, {self._config.ring.size_bytes / 2**20:.0f} MiB of batches a rank"
         )
 
     def set_epoch(self, epoch: int) -> None:
