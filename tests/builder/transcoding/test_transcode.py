@@ -278,6 +278,21 @@ def test_want_of_memory_is_told_from_damage_whatever_ffmpeg_calls_it(tmp_path):
     assert rejected(source, tmp_path, ffmpeg=broken).reason == "unreadable"
 
 
+def test_a_decoder_that_runs_further_ahead_by_chance_did_not_lack_memory(tmp_path):
+    source = numbered_video(tmp_path / "a.mp4", 5)
+    runs = tmp_path / "runs"
+    say = "echo '[h264 @ 0x1] [error] mmco: unref short failure' >&2"
+    further = f'sed -E "s/5 frames decoded/$((5 + $(wc -c < {runs}))) frames decoded/" {tmp_path}/log >&2'
+    ahead = fake_ffmpeg(
+        tmp_path / "ahead",
+        f'[ "$2" = -version ] && exec "{find_ffmpeg()}" "$@"\nprintf . >> {runs}\n{say}\n'
+        f'"{find_ffmpeg()}" "$@" 2> {tmp_path}/log; code=$?; {further}; exit $code',
+    )
+    error = rejected(source, tmp_path, ffmpeg=ahead)
+    assert (error.reason, "mmco" in error.detail) == ("partial", True)
+    assert runs.read_text() == ".."
+
+
 def fake_ffmpeg(path, body):
     path.write_text(f'#!/bin/sh\n{body}\nexec "{find_ffmpeg()}" "$@"\n')
     path.chmod(path.stat().st_mode | stat.S_IEXEC)

@@ -98,22 +98,31 @@ def _comes_further_with_more(command: list[str], ended: Ended, log: FFmpegLog, s
     """Run FFmpeg again, with more memory: what is damaged stays so, whatever there is of it.
 
     What the first run said does not tell: where FFmpeg lacks a frame's memory it may call the packet invalid.
+    A run that comes further may also be chance: threads meet damage in another order each time. So
+    memory is the reason only if a third run, with as much as the first had, stays behind once more.
     """
+    more_mb = math.ceil(_MORE_MEMORY * settings.memory_mb)
+    with_more = _progress_with(command, settings, more_mb)
+    return (
+        _progress(ended, log) < with_more
+        and _progress_with(command, settings, settings.memory_mb) < with_more
+    )
+
+
+def _progress_with(command: list[str], settings: Transcode, memory_mb: int) -> tuple[bool, bool, int]:
+    """Run the command on other outputs and return how far it came; a run that timed out came nowhere."""
     source = command.index("-i") + 1
     elsewhere = [
         f"{word}.again" if word.startswith("file:") and number != source else word
         for number, word in enumerate(command)
     ]
-    again = run_child(
-        elsewhere,
-        timeout_seconds=settings.timeout_seconds,
-        memory_mb=math.ceil(_MORE_MEMORY * settings.memory_mb),
-    )
-    return not again.timed_out and _progress(again, parse_log(again.log)) > _progress(ended, log)
+    again = run_child(elsewhere, timeout_seconds=settings.timeout_seconds, memory_mb=memory_mb)
+    return (False, False, 0) if again.timed_out else _progress(again, parse_log(again.log))
 
 
-def _progress(ended: Ended, log: FFmpegLog) -> tuple[bool, bool, int, int]:
-    return (ended.returncode == 0, log.container != "", log.num_frames_decoded, -log.num_decode_errors)
+def _progress(ended: Ended, log: FFmpegLog) -> tuple[bool, bool, int]:
+    # Frames written, not frames decoded: how far a decoder runs ahead of the end of a part is chance.
+    return (ended.returncode == 0, log.container != "", log.num_frames_encoded)
 
 
 def _reason(ended: Ended, log: FFmpegLog) -> str:
