@@ -2,10 +2,12 @@
 
 python benchmarks/passports.py fingerprint   its share of the CPU time of transcoding and checking a video
 python benchmarks/passports.py size          a passport of 240,000 rows: bytes, and seconds to compare two
-python benchmarks/passports.py subset        interleaved rounds: `vidprep subset`, and `cp` of the same tars
+python benchmarks/passports.py subset        in turn: a subset, its checksums alone, `cp` of the same tars
 """
 
 import argparse
+import hashlib
+import os
 import resource
 import shutil
 import statistics
@@ -13,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import av
@@ -26,6 +30,7 @@ from vidprep.builder.shard import Accepted, write_shard
 from vidprep.builder.transcoding.transcode import check_stored, transcode
 from vidprep.builder.workspace.plan_file import read_shard_rows
 from vidprep.ffmpeg import find_ffmpeg
+from vidprep.machine import num_cores
 from vidprep.recipes.manifests import read_dataset
 from vidprep.recipes.mini import resolve_recipe
 from vidprep.recipes.recipe import Transcode
@@ -114,26 +119,78 @@ def measure_size(folder, rounds):
     print(f"compare two, reading included: {spread(seconds, '.1f')} s")
 
 
-def measure_subset(folder, rounds, *, num_videos=2000, size_bytes=500_000):
+def measure_subset(folder, rounds, *, num_videos=6000, size_bytes=500_000):
     full = folder / "full"
     classes = read_dataset("k400").labels.classes[:4]
     if not full.exists():
         write_full_set(full, classes, num_videos, size_bytes)
     (folder / "classes.txt").write_text("\n".join(classes[:2]))
-    ratios = []
+    seconds = {(memory, what): [] for memory in ("cold", "warm") for what in ("subset", "checksums", "cp")}
     for _ in range(rounds):
-        for name in ("subset", "copy"):
-            shutil.rmtree(folder / name, ignore_errors=True)
-        started = time.perf_counter()
-        vidprep.subset(full, folder / "subset", class_list=folder / "classes.txt")
-        copied = time.perf_counter()
-        subprocess.run(["cp", "-r", folder / "subset", folder / "copy"], check=True)
-        subprocess.run(["sync", "-f", folder / "copy"], check=True)
-        ratios.append((time.perf_counter() - copied) / (copied - started))
+        for memory in ("cold", "warm"):
+            one_round = copies_of_a_round(folder, is_cold=memory == "cold")
+            for what, taken in one_round.items():
+                seconds[memory, what].append(taken)
     size = sum(path.stat().st_size for path in (folder / "subset").rglob("*.tar"))
-    print(
-        f"subset of {size / 1e6:,.0f} MB against cp and sync of it: {spread(ratios, '.2f')} times its speed"
-    )
+    for memory in ("cold", "warm"):
+        of = {what: seconds[memory, what] for what in ("subset", "checksums", "cp")}
+        print(
+            f"{size / 1e6:,.0f} MB, source {memory}: "
+            + ", ".join(f"{k} {spread(of[k], '.2f')} s" for k in of)
+        )
+        for other in ("cp", "checksums"):
+            ratios = [theirs / mine for theirs, mine in zip(of[other], of["subset"], strict=True)]
+            print(f"  speed of subset / speed of {other}: {spread(ratios, '.2f')}")
+
+
+def copies_of_a_round(folder, *, is_cold):
+    """Seconds of a subset, of the checksums that it needs, and of `cp` and `sync` of what it wrote."""
+    steps = {
+        "subset": lambda: vidprep.subset(
+            folder / "full", folder / "subset", class_list=folder / "classes.txt"
+        ),
+        "checksums": lambda: checksum_all(sorted((folder / "subset").rglob("*.tar"))),
+        "cp": lambda: copy_and_sync(folder / "subset", folder / "copy"),
+    }
+    for name in ("subset", "copy"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    seconds = {}
+    for what, step in steps.items():
+        os.sync()
+        if is_cold:
+            forget(folder.rglob("*.tar"))
+        started = time.perf_counter()
+        step()
+        seconds[what] = time.perf_counter() - started
+    return seconds
+
+
+def copy_and_sync(folder, copy):
+    subprocess.run(["cp", "-r", folder, copy], check=True)
+    subprocess.run(["sync", "-f", copy], check=True)
+
+
+def checksum_all(tars):
+    """Read each tar and take its crc32, md5 and sha256, as many at a time as there are cores."""
+
+    def checksum(path):
+        sums = hashlib.md5(), hashlib.sha256()
+        with path.open("rb", buffering=0) as file:
+            while data := file.read(500_000):
+                zlib.crc32(data)
+                for each in sums:
+                    each.update(data)
+
+    with ThreadPoolExecutor(num_cores()) as pool:
+        list(pool.map(checksum, tars))
+
+
+def forget(paths):
+    """Have the system drop files from memory, so that they are read from the disk again."""
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(descriptor)
 
 
 def write_full_set(out_dir, classes, num_videos, size_bytes):

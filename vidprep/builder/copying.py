@@ -4,6 +4,7 @@ from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any
@@ -23,12 +24,12 @@ from vidprep.shards.ledger import parse_ledger
 from vidprep.shards.manifest import Manifest, read_manifest
 from vidprep.shards.passports.making import known_contents
 from vidprep.shards.shard_set import ShardSet
-from vidprep.shards.stored_video import RangeReader, StoredVideo, range_reader, read_video
+from vidprep.shards.stored_video import RangeReader, StoredVideo, range_reader, read_ahead, read_video
 from vidprep.shards.tar import Sample
 
 # Rejected before a build has looked into them: these were never planned into a shard.
 UNPLANNED_REASONS = {"duplicate_row", "two_labels", "two_splits", "wrong_folder", "invalid_id", "zero_bytes"}
-# Videos are copied between two looks at whether to stop: a tenth of a second.
+# Videos are copied between two looks at whether to stop: a tenth of a second. As many are fetched ahead.
 _LOOK_EVERY = 32
 _REMOTE_TURNS = 16  # shards that are filled from a store at a time
 _WHERE = ("mp4_offset", "mp4_size", "mp4_crc32", "num_frames", "width", "height")
@@ -136,11 +137,11 @@ def copying_engine(outcomes: dict[str, Outcome]) -> RunShards:
     """
 
     def copy_shards(tasks: list[ShardTask], report: Report) -> None:
-        # Hashing and copying leave Python's lock, so threads will do. A core each for copying; as many more
-        # wait for the disk meanwhile. Without turns, all would copy at once and then wait at once.
-        # A store answers after a while, and to many at once.
+        # Hashing and copying leave Python's lock, so threads will do. One more than cores copies, for each
+        # waits now and then; as many again wait for the disk. Without turns, all would copy at once and then
+        # wait at once. A store answers after a while, and to many at once.
         is_remote = any("://" in outcome.source.root for outcome in outcomes.values())
-        num_turns = max(_REMOTE_TURNS, num_cores()) if is_remote else num_cores()
+        num_turns = max(_REMOTE_TURNS, num_cores()) if is_remote else num_cores() + 1
         turns = BoundedSemaphore(num_turns)
         with ThreadPoolExecutor(2 * num_turns) as pool:
             futures = {pool.submit(_copy_shard, outcomes, task, report, turns): task for task in tasks}
@@ -168,15 +169,28 @@ def _copy_shard(
 def _copied_videos(
     outcomes: dict[str, Outcome], task: ShardTask, rows: list[Row], report: Report, turns: BoundedSemaphore
 ) -> Generator[Stored, None, None]:
+    _read_ahead(outcomes, rows[:_LOOK_EVERY])
     with turns:
         for number, row in enumerate(rows):
             if number % _LOOK_EVERY == 0:
                 stop_if_asked(task)
+                _read_ahead(outcomes, rows[number + _LOOK_EVERY : number + 2 * _LOOK_EVERY])
             stored = _stored(outcomes[row["key"]], row)
             yield stored
             video = {"event": "video", "shard": task.shard, "key": row["key"], "source": row["source"]}
             why = {"reason": stored.reason, "detail": stored.detail} if isinstance(stored, Rejected) else {}
             report(video | {"seconds": 0.0, "worker": "here"} | why)
+
+
+def _read_ahead(outcomes: dict[str, Outcome], rows: list[Row]) -> None:
+    used = [outcomes[row["key"]] for row in rows if outcomes[row["key"]].ledger_row["status"] == "used"]
+    for root, of_root in groupby(used, lambda outcome: outcome.source.root):
+        read_ahead(root, [_where(outcome.source, outcome.ledger_row["key"]) for outcome in of_root])
+
+
+def _where(source: FinishedSet, key: str) -> StoredVideo:
+    stored = source.stored[key]
+    return StoredVideo(key, stored["shard"], *(stored[name] for name in _WHERE))
 
 
 def _stored(outcome: Outcome, row: Row) -> Stored:
@@ -196,11 +210,8 @@ def _stored(outcome: Outcome, row: Row) -> Stored:
 
 def _sample(source: FinishedSet, row: Row) -> Sample:
     where = source.stored[row["key"]]
-    numbers = (
-        where[name] for name in ("mp4_offset", "mp4_size", "mp4_crc32", "num_frames", "width", "height")
-    )
     try:
-        video = read_video(source.reader, StoredVideo(row["key"], where["shard"], *numbers))
+        video = read_video(source.reader, _where(source, row["key"]))
     except ShardError as error:
         raise ShardError(
             f"{source.root}/{where['shard']}: {row['key']} is not the video that the index names, or cannot "
