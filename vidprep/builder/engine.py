@@ -207,9 +207,11 @@ def _stop_workers(client: Client, task: ShardTask, futures: list[Future]) -> Non
         return
     with contextlib.suppress(TimeoutError, OSError):
         ask_to_stop(task.out_dir)
+        client.run(task.place.ask_to_stop, task.out_dir, on_error="ignore")
         begun = {key for keys in client.processing().values() for key in keys}
         client.cancel([future for future in futures if future.key not in begun])
         wait([future for future in futures if future.key in begun], timeout=task.transcode.timeout_seconds)
+        client.run(task.place.forget_stop, task.out_dir, on_error="ignore")
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from vidprep.errors import BuildError
 from vidprep.shards.index import read_index
 from vidprep.shards.layout import INDEX, LEDGER
 from vidprep.shards.ledger import REASONS, read_ledger
+from vidprep.shards.transfer.likeness import local_likeness
 
 Story = list[tuple[str, str]]
 
@@ -26,7 +27,7 @@ def explain(shards_dir: Path | str, key_or_id: str) -> list[Story]:
             print(what, value)
 
     Args:
-        shards_dir: A shard set, or the folder of a build that is not finished.
+        shards_dir: A shard set, or the folder of a build that is not finished; or its URL.
         key_or_id: A key (`train-abc`) or a video id (`abc`).
 
     Returns:
@@ -37,7 +38,11 @@ def explain(shards_dir: Path | str, key_or_id: str) -> list[Story]:
     """
     if not key_or_id:
         raise BuildError("Give a key (train-<id>) or a video id.")
-    shards_dir = Path(shards_dir)
+    with local_likeness(shards_dir) as folder:
+        return _tell_of(folder, key_or_id)
+
+
+def _tell_of(shards_dir: Path, key_or_id: str) -> list[Story]:
     if share_dirs(shards_dir) and planned_facts(shards_dir) is None:
         raise BuildError(
             f"The tasks of a job array have not finished {shards_dir} yet: see vidprep status {shards_dir}."

@@ -3,32 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from vidprep.builder.engine import RunShards, build_nothing, choose_engine
+from vidprep.builder.engine import build_nothing, choose_engine
 from vidprep.builder.extending.candidates import check_retry
-from vidprep.builder.extending.extend import extend_set
-from vidprep.builder.extending.repair import is_extended, is_finished, repair, without_newcomers
-from vidprep.builder.job_array.share import Share, build_share
-from vidprep.builder.plan import plan_build
-from vidprep.builder.run import (
-    BuildRequest,
-    BuildResult,
-    OnEvent,
-    carry_out,
-    inventory_of,
-    with_found_dataset,
-)
+from vidprep.builder.job_array.share import Share
+from vidprep.builder.one_call import Wanted, build_in_folder, build_in_store
+from vidprep.builder.run import BuildRequest, BuildResult, OnEvent
 from vidprep.datasets.folders import absolute, default_sources
-from vidprep.errors import BuildError, SourceError
-from vidprep.ffmpeg import ffmpeg_version, find_ffmpeg
 from vidprep.recipes.own import choose_videos
 from vidprep.recipes.recipe import Recipe
-from vidprep.shards.manifest import Manifest
-
-# What to do about an output that is a URL, when building and when extending.
-LOCAL_FIRST = {
-    False: "Build into a local folder, then `vidprep push` it.",
-    True: "Extend a copy on a local disk (`vidprep pull`), then `vidprep push` it.",
-}
+from vidprep.shards.transfer.likeness import is_url
 
 
 def build(
@@ -67,7 +50,7 @@ def build(
 
     Args:
         recipe: A recipe, or the name or path of a pipeline; one's own videos need none.
-        out_dir: The shard set; None: `shards/NAME`.
+        out_dir: The shard set, a folder or a URL such as "s3://bucket/k400"; None: `shards/NAME`.
         sources: Folders of raw videos; a later one fills the gaps of the earlier. None given: where
             $VIDPREP_NAME points (VIDPREP_SSV2, ...), else data/NAME.
         annotations: Annotation files or folders; none given: looked for in the sources.
@@ -120,22 +103,25 @@ def build(
         val_seed=val_seed,
     )
     resolved = chosen.recipe
-    if out_dir is not None and ":/" in str(out_dir):
-        raise BuildError(f"{out_dir} is a URL. {LOCAL_FIRST[extend]}")
     request = BuildRequest(
         recipe=resolved,
         sources=[absolute(folder) for folder in chosen.sources or default_sources(resolved.dataset.name)],
         annotations=chosen.annotations,
-        out_dir=Path(out_dir or Path("shards") / resolved.name).absolute(),
+        out_dir=Path() if is_url(out_dir) else Path(out_dir or Path("shards") / resolved.name).absolute(),
         limit=limit,
         ffmpeg=absolute(ffmpeg) if ffmpeg else None,
         checksums=tuple(checksums),
     )
-    if extend:
-        return extend_set(request, engine, on_event, retry)
-    if finalise:
-        return _build(request, build_nothing, on_event)
-    return _build(request, engine, on_event, Share.parse(array) if array else None)
+    wanted = Wanted(
+        engine=build_nothing if finalise else engine,
+        on_event=on_event,
+        share=Share.parse(array) if array else None,
+        extend=extend,
+        retry=tuple(retry),
+    )
+    return (
+        build_in_store(request, str(out_dir), wanted) if is_url(out_dir) else build_in_folder(request, wanted)
+    )
 
 
 def check_array(array: str | None, *, finalise: bool, extend: bool, scheduler: str | None) -> None:
@@ -155,46 +141,3 @@ def check_array(array: str | None, *, finalise: bool, extend: bool, scheduler: s
     given = [name for name, is_given in others.items() if is_given]
     if (array is not None or finalise) and len(given) > 1:
         raise ValueError(f"{' and '.join(given)} exclude each other.")
-
-
-def _build(
-    request: BuildRequest, engine: RunShards, on_event: OnEvent, share: Share | None = None
-) -> BuildResult:
-    inventory = inventory_of(request, request.out_dir, on_event)
-    request = with_found_dataset(request, inventory)
-    rows, num_newly_there = inventory.rows, 0
-    if is_finished(request.out_dir):
-        # The plan was made without those that came later.
-        rows, num_newly_there = without_newcomers(request, inventory.rows)
-    plan = plan_build(
-        request.recipe,
-        rows,
-        inventory.classes,
-        ffmpeg_version=ffmpeg_version(find_ffmpeg(request.ffmpeg)),
-        limit=request.limit,
-    )
-    if not plan.facts.num_videos:
-        raise SourceError(
-            f"Nothing to build: none of the {len(plan.rows):,} annotated videos is under "
-            f"{', '.join(request.sources)}. See `vidprep audit`."
-        )
-    if is_extended(request.out_dir):
-        manifest = repair(request, plan, inventory.rows, engine, on_event)
-        return BuildResult(request.out_dir, manifest, num_newly_there=num_newly_there)
-
-    def complete(engine: RunShards) -> Manifest:
-        classes = inventory.dataset.labels.classes
-        return carry_out(plan, request.out_dir, engine, on_event, classes, ffmpeg=request.ffmpeg)
-
-    if share is None:
-        return BuildResult(request.out_dir, complete(engine), num_newly_there=num_newly_there)
-    finished, num_left = build_share(
-        plan,
-        request.out_dir,
-        share,
-        engine,
-        on_event,
-        lambda: complete(build_nothing),
-        ffmpeg=request.ffmpeg,
-    )
-    return BuildResult(request.out_dir, finished, None, num_newly_there, num_left)

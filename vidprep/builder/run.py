@@ -45,14 +45,14 @@ class BuildResult:
     """A finished shard set; of a job array perhaps one task's share of it.
 
     Attributes:
-        out_dir: Its folder.
+        out_dir: Its folder, or its URL.
         finished: The manifest; None while other tasks of a job array are at work.
         extension: What was added, if the set was extended and anything came of it; else None.
         num_newly_there: Videos that are missing in the set and were found in the sources; `extend` adds them.
         num_shards_left: Shards that other tasks of a job array have not finished yet.
     """
 
-    out_dir: Path
+    out_dir: Path | str
     finished: Manifest | None
     extension: Extension | None = None
     num_newly_there: int = 0

@@ -7,20 +7,21 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from vidprep.builder.full_disk import no_room_is_a_build_error
+from vidprep.builder.places.place import OnDisk, Place
 from vidprep.builder.transcoding.preflight import checked_ffmpeg
 from vidprep.builder.transcoding.scratch import clear_scratch_of_the_dead, scratch_folder
 from vidprep.builder.transcoding.source import Source, check_checksum, read_source, segment_of
 from vidprep.builder.transcoding.transcode import TranscodedVideo, check_stored, transcode
 from vidprep.builder.workspace.archive_indexes import index_dir_of
-from vidprep.builder.workspace.finished import DoneShard, Rejected, new_partial_path, write_done
+from vidprep.builder.workspace.finished import DoneShard, Rejected, new_partial_path
 from vidprep.builder.workspace.lock import is_asked_to_stop
-from vidprep.builder.workspace.plan_file import check_plan_is_seen, read_shard_rows
+from vidprep.builder.workspace.plan_file import read_shard_rows
 from vidprep.builder.workspace.unfinished import (
     Note,
     Unfinished,
@@ -28,7 +29,7 @@ from vidprep.builder.workspace.unfinished import (
     noted_samples,
     remove_unfinished,
 )
-from vidprep.errors import BuildError, BuildStopped, SourceError, VideoRejected, VidprepError
+from vidprep.errors import BuildError, BuildStopped, ShardError, SourceError, VideoRejected, VidprepError
 from vidprep.files import is_no_room
 from vidprep.recipes.recipe import Transcode
 from vidprep.shards.tar import Sample, ShardWriter
@@ -78,13 +79,14 @@ class ShardTask:
     """What a worker has to know; the videos themselves stand in the plan on disk.
 
     Attributes:
-        out_dir: The shard set, on a file system that all workers see.
+        out_dir: The folder in which the build was begun: the shard set, or the likeness of one in a store.
         shard: Number in the plan.
         transcode: How to store a video.
         ffmpeg: A binary of the user's, or None for the one that comes with vidprep.
         ffmpeg_version: What it must be, on every machine.
         frame_rate: Of sources that are folders of images; 0.0: they are video files.
         label_sets: Classes of each further label of a sample.
+        place: Where the shard is kept.
     """
 
     out_dir: Path
@@ -94,6 +96,7 @@ class ShardTask:
     ffmpeg_version: str
     frame_rate: float = 0.0
     label_sets: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    place: Place = field(default_factory=OnDisk)
 
 
 def build_shard(task: ShardTask, report: Report) -> None:
@@ -108,7 +111,7 @@ def build_shard(task: ShardTask, report: Report) -> None:
         SourceError: If a source is not what the plan says.
     """
     clear_scratch_of_the_dead()
-    check_plan_is_seen(task.out_dir)
+    task = replace(task, out_dir=task.place.arrive(task.out_dir))
     ffmpeg_path = checked_ffmpeg(task.ffmpeg, task.ffmpeg_version, task.transcode)
     rows = read_shard_rows(task.out_dir, task.shard)
     stop_if_asked(task)
@@ -157,7 +160,7 @@ def write_shard(task: ShardTask, rows: list[Row], videos: Iterator[Stored], *, k
     try:
         with no_room_is_a_build_error(task.out_dir), noted_samples(task.out_dir, partial_path) as note:
             _write_shard(task, rows, videos, partial_path, note)
-    except (BuildStopped, SourceError, KeyboardInterrupt):
+    except (BuildStopped, SourceError, ShardError, KeyboardInterrupt):  # ShardError: of a store
         if not keep:
             remove_unfinished(partial_path)
         raise
@@ -190,7 +193,7 @@ def _write_shard(
         sha256=writer.sha256,
         md5=writer.md5,
     )
-    write_done(task.out_dir, done, partial_path)
+    task.place.keep(task.out_dir, done, partial_path)
 
 
 def _known(facts: dict[str, dict[str, str]], name: str) -> dict[str, str]:

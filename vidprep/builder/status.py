@@ -11,9 +11,10 @@ from vidprep.builder.workspace.finished import read_done
 from vidprep.builder.workspace.lock import is_running
 from vidprep.builder.workspace.log import CUT_SHORT, LogFile, describe_problems, scan_log
 from vidprep.builder.workspace.plan_file import planned_facts, read_facts
-from vidprep.builder.workspace.shares import share_dirs
+from vidprep.builder.workspace.shares import is_share_running, share_dirs
 from vidprep.shards.layout import MANIFEST
 from vidprep.shards.manifest import read_manifest
+from vidprep.shards.transfer.likeness import local_likeness
 
 
 @dataclass(frozen=True)
@@ -54,14 +55,20 @@ class BuildStatus:
     num_tasks_running: int = 0
 
 
-def read_status(out_dir: Path) -> BuildStatus:
-    """Read the state of a build from its folder.
+def read_status(out_dir: Path | str) -> BuildStatus:
+    """Read the state of a build from its folder, or from the store that it is built into.
 
     Raises:
         BuildError: If there is no build in it.
+        ShardError: If the store does not answer.
     """
+    with local_likeness(out_dir) as folder:
+        return _status_of(folder)
+
+
+def _status_of(out_dir: Path) -> BuildStatus:
     shares = share_dirs(out_dir)
-    running_shares = [folder for folder in shares if is_running(folder)]
+    running_shares = [folder for folder in shares if is_share_running(out_dir, folder)]
     running = is_running(out_dir)  # before the rest: what is read after the end of a build is final
     folder, generation = _in_work(out_dir)
     facts = read_facts(folder) if planned_facts(folder) or not shares else read_facts(shares[0])

@@ -14,7 +14,7 @@ from vidprep.cli.options import (
     FromFolders,
     Overrides,
     Root,
-    ShardsDir,
+    ShardsDirOrUrl,
     Sources,
     ValFraction,
     ValSeed,
@@ -79,7 +79,7 @@ def build(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The shard set. Default: shards/NAME.")
+        str | None, typer.Option(metavar="DIR|URL", help="The shard set. Default: shards/NAME.")
     ] = None,
     source: Sources = None,
     annotations: Annotations = None,
@@ -143,7 +143,7 @@ def build_mini(
         int | None, typer.Option(help="87 of ssv2, 200 of k400.", show_default="the subset's")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The shard set. Default: shards/NAME.")
+        str | None, typer.Option(metavar="DIR|URL", help="The shard set. Default: shards/NAME.")
     ] = None,
     source: Sources = None,
     annotations: Annotations = None,
@@ -187,7 +187,7 @@ def build_mini(
 
 
 def status(
-    shards_dir: ShardsDir,
+    shards_dir: ShardsDirOrUrl,
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
     """Show how far a build is: while it runs, after a crash, or when it is done."""
@@ -248,23 +248,22 @@ def _reasons(retry: str | None, extend: bool) -> list[str]:
     return reasons
 
 
-def _build(recipe: "Recipe | str | None", out: Path | None, **options: Any) -> None:
+def _build(recipe: "Recipe | str | None", out: str | None, **options: Any) -> None:
     from rich.console import Console
 
     import vidprep
-    from vidprep.builder.from_raw import LOCAL_FIRST
     from vidprep.cli.display import BuildProgress, accounting_table
     from vidprep.shards.ledger import read_ledger
+    from vidprep.shards.transfer.likeness import is_beside_shards, local_likeness
 
-    if out and ":/" in str(out):
-        raise typer.BadParameter(f"{out} is a URL. {LOCAL_FIRST[options['extend']]}", param_hint="--out")
     console = Console(highlight=False)
     with BuildProgress(console) as progress:
         result = vidprep.build(recipe, out, on_event=progress.update, **options)
     if result.finished is None:
         console.print(_share_sentence(options["array"], result), markup=False, soft_wrap=True)
         return
-    ledger = read_ledger(result.out_dir)
+    with local_likeness(result.out_dir, wanted=is_beside_shards) as folder:
+        ledger = read_ledger(folder)
     console.print(accounting_table(ledger))
     num_suspect = sum(word != "" for word in ledger["suspect"].to_pylist())
     if num_suspect:

@@ -28,6 +28,8 @@ _BUILD_MESSAGES = {
     "archive problem": "Warning: {problem}. Its other videos are built.",
     "planned anew": "Planned anew, as no shard was finished yet: {difference}.",
     "unlisted": "Warning: {num_videos:,} videos are in no list of checksums, unchecked, e.g. {example}.",
+    "not create-only": "Warning: {url} is in a store that overwrites where it should only create: "
+    "two builds that begin in the same second could meet. It is looked first.",
     "no workers": "The scheduler has no workers yet; waiting for them.",
 }
 

@@ -13,8 +13,10 @@ _SECONDS_BETWEEN_LINES = 5.0
 
 def report(
     folders: Annotated[
-        list[Path],
-        typer.Argument(metavar="DIR...", help="Shard sets, runs, evaluations, analyses, or folders of them."),
+        list[str],
+        typer.Argument(
+            metavar="DIR|URL...", help="Shard sets, runs, evaluations, analyses, or folders of them."
+        ),
     ],
     out: Annotated[Path, typer.Option(metavar="FILE.html", help="The page.")] = Path("report.html"),
     max_mb: Annotated[

@@ -15,7 +15,7 @@ from vidprep.cli.options import (
     Generation,
     Overrides,
     Root,
-    ShardsDir,
+    ShardsDirOrUrl,
     ValFraction,
     ValSeed,
 )
@@ -29,7 +29,7 @@ _MAX_CLASSES = 10  # of those that differ most
 
 
 def verify(
-    shards_dir: ShardsDir,
+    shards_dir: ShardsDirOrUrl,
     decode: Annotated[
         bool, typer.Option("--decode", help="Also decode every video and count its frames.")
     ] = False,
@@ -60,7 +60,7 @@ def verify(
 
 
 def explain(
-    shards_dir: ShardsDir,
+    shards_dir: ShardsDirOrUrl,
     video: Annotated[str, typer.Argument(metavar="KEY_OR_VIDEO_ID", help="E.g. train-12345, or 12345.")],
 ) -> None:
     """Tell one video's whole story, from annotation to shard."""
@@ -80,7 +80,7 @@ def explain(
 
 
 def ledger(
-    shards_dir: ShardsDir,
+    shards_dir: ShardsDirOrUrl,
     show: Annotated[
         str | None,
         typer.Option(
@@ -97,13 +97,16 @@ def ledger(
     from vidprep.shards.layout import MANIFEST
     from vidprep.shards.ledger import STATUSES, read_ledger
     from vidprep.shards.manifest import read_manifest
+    from vidprep.shards.transfer.likeness import is_beside_shards, local_likeness
 
     if show is not None and show not in (*STATUSES, "suspect"):
         raise typer.BadParameter(f"{show!r} is none of {', '.join(STATUSES)}, suspect.", param_hint="--list")
-    table = read_ledger(shards_dir, generation)
+    with local_likeness(shards_dir, wanted=is_beside_shards) as folder:
+        table = read_ledger(folder, generation)
+        history = read_manifest(folder, generation).history if (folder / MANIFEST).is_file() else ()
     console = Console(highlight=False, soft_wrap=True)
     console.print(accounting_table(table))
-    for one in read_manifest(shards_dir, generation).history if (shards_dir / MANIFEST).is_file() else ():
+    for one in history:
         added = sum(one.num_added.values())
         console.print(
             f"Generation {one.generation}, {one.date[:10]}: {one.why}; {added:,} used.", markup=False

@@ -165,5 +165,5 @@ def _print(result: "BuildResult", console: "Console") -> None:
     from vidprep.cli.display import accounting_table
     from vidprep.shards.ledger import read_ledger
 
-    console.print(accounting_table(read_ledger(result.out_dir)))
+    console.print(accounting_table(read_ledger(Path(result.out_dir))))
     console.print(f"Shard set: {result.out_dir}", markup=False, soft_wrap=True)

@@ -83,7 +83,7 @@ def _look(subjects: Sequence[Subject], max_bytes: int, on_stage: OnStage, on_cli
     for subject in subjects:
         if subject.kind == "run":
             continue  # all runs share their charts
-        on_stage(f"{subject.kind} {subject.path}")
+        on_stage(f"{subject.kind} {subject.url or subject.path}")
         try:
             if subject.kind == "shards":
                 shards.append(view_shards(subject, shares[subject], on_clip))

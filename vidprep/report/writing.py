@@ -1,12 +1,14 @@
 """Write the page: the whole of `vidprep report`, as one function."""
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from vidprep.files import write_whole
 from vidprep.report.find import Kind, find_subjects
 from vidprep.report.page import MAX_BYTES, write_page
+from vidprep.shards.transfer.likeness import is_beside_shards, is_url, local_likeness
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ def write_report(
         print(page.path, page.size_bytes)
 
     Args:
-        folders: Shard sets, runs, evaluations and analyses, or folders of them.
+        folders: Shard sets, runs, evaluations and analyses, or folders of them; shard sets also by URL.
         path: The page; ends in .html.
         max_bytes: Of the page: clips and figures are made smaller to fit; tables and text are not.
         on_stage: Told the name of each part that is looked at.
@@ -51,7 +53,10 @@ def write_report(
     path = Path(path)
     if path.suffix not in (".html", ".htm"):
         raise ValueError(f"{path} does not end in .html.")
-    subjects = find_subjects([Path(folder) for folder in folders])
-    page = write_page(subjects, max_bytes=max_bytes, on_stage=on_stage, on_clip=on_clip).encode()
+    with ExitStack() as likenesses:
+        here = [likenesses.enter_context(local_likeness(one, wanted=is_beside_shards)) for one in folders]
+        urls = {path: str(one) for path, one in zip(here, folders, strict=True) if is_url(one)}
+        subjects = [each._replace(url=urls.get(each.path, "")) for each in find_subjects(here)]
+        page = write_page(subjects, max_bytes=max_bytes, on_stage=on_stage, on_clip=on_clip).encode()
     write_whole(path, page)
     return WrittenReport(path, len(page), tuple(subject.kind for subject in subjects))

@@ -34,6 +34,8 @@ from vidprep.shards.ledger import read_ledger
 from vidprep.shards.manifest import Manifest, ShardEntry, SplitTotals, file_sha256, read_manifest
 from vidprep.shards.tar import FACTS
 from vidprep.shards.third_party.checks import check_names, check_tar, frame_problems
+from vidprep.shards.transfer.likeness import is_url, local_likeness
+from vidprep.shards.transfer.store import Store
 from vidprep.worker_pool import map_in_processes
 
 
@@ -46,12 +48,14 @@ class ShardCheck:
         entry: What the manifest says of it.
         rows: What the index says of it, in order.
         decode: Whether to decode every video.
+        url: Of the set, if it lies in a store; the tar is read from there.
     """
 
     path: Path
     entry: ShardEntry
     rows: list[dict[str, Any]]
     decode: bool
+    url: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ def verify(
         print(checked.problems)
 
     Args:
-        shards_dir: The set.
+        shards_dir: The set, its folder or its URL.
         decode: Also decode every video and count its frames.
         num_workers: Processes that read shards at the same time; None: one per core, 0: this one.
         on_shard: Called after each shard with how many are done, and how many there are.
@@ -95,12 +99,21 @@ def verify(
     Raises:
         ShardError: If there is no manifest or no index to check against.
     """
-    shards_dir = Path(shards_dir)
+    url = str(shards_dir) if is_url(shards_dir) else ""
+    with local_likeness(shards_dir, wanted=lambda name: not name.startswith(".")) as folder:
+        return _verify(folder, url, decode, num_workers, on_shard)
+
+
+def _verify(
+    shards_dir: Path, url: str, decode: bool, num_workers: int | None, on_shard: Callable[[int, int], object]
+) -> Verified:
     if is_third_party(shards_dir):
+        if url:
+            raise ShardError(f"{url} holds tars of others, which are checked on a disk. Copy them there.")
         return _verify_third_party(shards_dir, decode, num_workers, on_shard)
     shards = read_manifest(shards_dir).shards
     problems: list[str] = []
-    for done, found in enumerate(find_problems(shards_dir, decode=decode, num_workers=num_workers)):
+    for done, found in enumerate(find_problems(shards_dir, decode=decode, num_workers=num_workers, url=url)):
         problems += found
         on_shard(done, len(shards))  # the first finds are those of the files beside the shards
     return Verified(len(shards), sum(shard.num_samples for shard in shards), tuple(problems))
@@ -131,7 +144,7 @@ def _check_third_party(task: tuple[Path, list[dict[str, Any]]], decode: bool) ->
 
 
 def find_problems(
-    shards_dir: Path, *, decode: bool = False, num_workers: int | None = None
+    shards_dir: Path, *, decode: bool = False, num_workers: int | None = None, url: str = ""
 ) -> Iterator[list[str]]:
     """Check a finished shard set, see `verify`.
 
@@ -155,7 +168,7 @@ def find_problems(
         *check_generations(shards_dir, manifest),
     ]
     tasks = [
-        ShardCheck(shards_dir / entry.name, entry, rows_of.get(entry.name, []), decode)
+        ShardCheck(shards_dir / entry.name, entry, rows_of.get(entry.name, []), decode, url)
         for entry in manifest.shards
     ]
     if num_workers == 0:
@@ -210,7 +223,7 @@ def verify_shard(task: ShardCheck) -> list[str]:
     remedy = "Delete the shard and run the same build again; finished shards are kept."
     if not task.path.is_file():
         return [f"{name} is missing. Run the same build again; finished shards are kept."]
-    data = task.path.read_bytes()
+    data = Store(task.url).read(name) if task.url else task.path.read_bytes()
     if len(data) != entry.size_bytes:
         return [f"{name}: {len(data):,} bytes, the manifest says {entry.size_bytes:,}. {remedy}"]
     problems = []

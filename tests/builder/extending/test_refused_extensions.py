@@ -55,14 +55,6 @@ def test_no_finished_set(gaps, tmp_path):
         build(gaps.raw, tmp_path / "begun", extend=True)
 
 
-def test_a_set_on_a_store(gaps):
-    message = "is a URL. Extend a copy on a local disk"
-    with pytest.raises(BuildError, match=message):
-        build(gaps.raw, "s3://bucket/set", extend=True)
-    code, output = command(gaps, "s3://bucket/set", "--extend")
-    assert (code, message in output) == (2, True)
-
-
 def test_while_another_build_works(gaps, copy):
     out = copy(gaps.out)
     with exclusive(out), pytest.raises(BuildError, match=r"Another build is working in"):

@@ -1,6 +1,6 @@
 """One task of a job array: it fills its share of the shards, and makes the set if it is the last."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -9,6 +9,7 @@ from vidprep.builder.engine import RunShards
 from vidprep.builder.job_array.gather import check_same_plan
 from vidprep.builder.plan import Plan
 from vidprep.builder.run import OnEvent, fill_shards, working_in
+from vidprep.builder.workspace.finished import read_done
 from vidprep.builder.workspace.lock import check_is_ours
 from vidprep.builder.workspace.shares import finished_anywhere, share_dir, share_dirs
 from vidprep.errors import BuildBusy
@@ -38,6 +39,9 @@ class Share:
         if not (slash and number.isdecimal() and total.isdecimal() and 1 <= int(number) <= int(total)):
             raise ValueError(f"array must be I/N, task I of 1 to N, e.g. 3/8; got {text!r}.")
         return cls(int(number), int(total))
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.total}"
 
     def shards(self, num_shards: int) -> range:
         """Return the numbers of its shards: every N-th, so that all tasks have as many, and of each split."""
@@ -87,3 +91,33 @@ def build_share(
         return make_set(), 0
     except BuildBusy:  # the other task that found all shards finished, or a build, makes it
         return None, 0
+
+
+def fill_share(
+    plan: Plan,
+    folder: Path,
+    numbers: Sequence[int],
+    engine: RunShards,
+    on_event: OnEvent,
+    *,
+    look: Callable[[], object],
+    ffmpeg: str | None = None,
+) -> int:
+    """Fill some shards of a build for a store, in a folder that knows which ones are finished there.
+
+    Args:
+        plan: Which video goes into which shard; the same for all tasks.
+        folder: The likeness of the set on this machine.
+        numbers: Of the task's shards.
+        engine: What fills shards.
+        on_event: Told of each event.
+        look: Makes the likeness anew.
+        ffmpeg: A binary of the user's.
+
+    Returns:
+        How many shards of all are not finished yet.
+    """
+    with working_in(folder):
+        fill_shards(plan, folder, engine, on_event, ffmpeg, numbers)
+        look()
+    return len(plan.facts.shard_sizes) - len(read_done(folder, plan.facts))

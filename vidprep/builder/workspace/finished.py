@@ -73,6 +73,10 @@ class DoneShard(Frozen):
         """Return what `facts_sha256` has to be."""
         return hashlib.sha256(self.model_dump_json(exclude={"facts_sha256"}).encode()).hexdigest()
 
+    def signed(self) -> Self:
+        """Return the same with its checksum, as it is written down."""
+        return self.model_copy(update={"facts_sha256": self.sha256_of_facts()})
+
     @model_validator(mode="after")
     def _is_about_its_own_videos(self) -> Self:
         if self.split not in SPLITS:
@@ -100,8 +104,7 @@ def write_done(out_dir: Path, done: DoneShard, partial_path: Path) -> None:
     """Keep a tar that is whole, then say what it holds; a shard without a single sample has no tar."""
     if done.rows:
         replace_durably(partial_path, staging_path(out_dir, done.shard))
-    signed = done.model_copy(update={"facts_sha256": done.sha256_of_facts()})
-    write_whole(done_path(out_dir, done.shard), signed.model_dump_json().encode())
+    write_whole(done_path(out_dir, done.shard), done.signed().model_dump_json().encode())
 
 
 def is_done(out_dir: Path, shard: int) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from vidprep.builder.workspace.extensions import extension_dirs
+from vidprep.builder.workspace.leases import holders
 from vidprep.builder.workspace.log import read_log
 from vidprep.builder.workspace.paths import BUILD_DIR, lock_path, stop_path
 from vidprep.errors import BuildBusy, BuildError
@@ -67,7 +68,9 @@ def check_is_ours(out_dir: Path, *, finished_set: bool = False) -> None:
 
 
 def is_running(out_dir: Path) -> bool:
-    """Tell whether a build is working on this folder right now."""
+    """Tell whether a build is working on this folder, or the one that it is the likeness of, right now."""
+    if any(not holder.share for holder in holders(out_dir)):
+        return True
     if not lock_path(out_dir).exists():
         return False
     lock = FileLock(lock_path(out_dir))

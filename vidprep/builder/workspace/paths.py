@@ -1,4 +1,4 @@
-"""Names of the files in `.build/`; used in this room only.
+"""Names of the files in `.build/`; used in this room and by `places` only.
 
 plan.parquet                 which video goes into which shard
 staging/000007.tar           a finished shard that has no final name yet
@@ -8,37 +8,43 @@ places.json                  the final names, by number in the plan
 archives/                    indexes of the archives among the sources
 log.jsonl                    what happened, a line an event
 lock, stop                   one build at a time; please stop
+lease/                       in a store, instead of the lock: see `places.lease`
 share-0003-of-0008/          what a task of a job array has finished: see `shares`
 """
 
 from pathlib import Path
 
 BUILD_DIR = ".build"
+PLAN = f"{BUILD_DIR}/plan.parquet"
+STAGING = f"{BUILD_DIR}/staging"
+DONE = f"{BUILD_DIR}/done"
+PLACES = f"{BUILD_DIR}/places.json"
+ARCHIVES = f"{BUILD_DIR}/archives"
 
 
 def plan_path(out_dir: Path) -> Path:
     """Return where a shard set keeps its plan."""
-    return out_dir / BUILD_DIR / "plan.parquet"
+    return out_dir / PLAN
 
 
 def staging_path(out_dir: Path, shard: int) -> Path:
     """Return where a finished tar waits for its final name."""
-    return out_dir / BUILD_DIR / "staging" / f"{shard:06d}.tar"
+    return out_dir / STAGING / f"{shard:06d}.tar"
 
 
 def done_path(out_dir: Path, shard: int) -> Path:
     """Return the file whose existence means that a shard is finished."""
-    return out_dir / BUILD_DIR / "done" / f"{shard:06d}.json"
+    return out_dir / DONE / f"{shard:06d}.json"
 
 
 def places_path(out_dir: Path) -> Path:
     """Return the file that says which final name each finished shard has, by its number in the plan."""
-    return out_dir / BUILD_DIR / "places.json"
+    return out_dir / PLACES
 
 
 def archive_index_dir(out_dir: Path) -> Path:
     """Return where the indexes of archives lie, in which the workers look videos up."""
-    return out_dir / BUILD_DIR / "archives"
+    return out_dir / ARCHIVES
 
 
 def log_path(out_dir: Path) -> Path:

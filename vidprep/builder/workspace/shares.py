@@ -10,6 +10,8 @@ from pathlib import Path
 
 from vidprep.builder.plan import PlanFacts
 from vidprep.builder.workspace.finished import is_done, read_done
+from vidprep.builder.workspace.leases import holders
+from vidprep.builder.workspace.lock import is_running
 from vidprep.builder.workspace.paths import BUILD_DIR, done_path, log_path, staging_path
 from vidprep.builder.workspace.plan_file import planned_facts
 
@@ -24,6 +26,14 @@ def share_dir(out_dir: Path, number: int, total: int) -> Path:
 def share_dirs(out_dir: Path) -> list[Path]:
     """Return the folders of all shares that were begun."""
     return sorted(path for path in (out_dir / BUILD_DIR).glob("share-*") if _NAME.fullmatch(path.name))
+
+
+def is_share_running(out_dir: Path, folder: Path) -> bool:
+    """Tell whether a task is working on its share."""
+    return is_running(folder) or any(
+        holder.share and share_dir(out_dir, *map(int, holder.share.split("/"))) == folder
+        for holder in holders(out_dir)
+    )
 
 
 def share_name(folder: Path) -> str:

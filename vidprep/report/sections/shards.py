@@ -67,7 +67,7 @@ def view_shards(subject: Subject, max_chars: int, on_clip: OnClip) -> ShardsView
     Raises:
         ShardError: If the set is damaged.
     """
-    shards = ShardSet.open(subject.path)
+    shards = ShardSet.open(subject.url or subject.path)
     manifest, index = shards.manifest, shards.index
     ledger, notes = _ledger(subject)
     reader = VideoReader(shards)

@@ -1,10 +1,13 @@
 """What copying to and from a store needs of it, whichever it is."""
 
 import base64
+import errno
 import hashlib
 import random
 import time
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +19,16 @@ from vidprep.errors import ShardError
 from vidprep.files import store_errors
 
 Result = TypeVar("Result")
+Item = TypeVar("Item")
 
 PART_BYTES = 32 << 20  # what is held in memory of a file; a part of a multipart upload
-_ATTEMPTS = 5
+_ATTEMPTS = 8
 _BACKOFF_SECONDS = 0.5
+_MAX_BACKOFF_SECONDS = 15.0
+_DEADLINE_SECONDS = 300.0  # after which nothing is tried again
 _FINAL = (FileNotFoundError, PermissionError, ShardError)
+_COPIES_AT_ONCE = 16
+_PROBE = ".build/probe"
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,10 @@ class Digests:
     size_bytes: int
     md5: str
     sha256: str
+
+
+class _Taken(FileExistsError):
+    """An object that was to be created exists."""
 
 
 class Store:
@@ -128,23 +140,91 @@ class Store:
         """Write an object that must not exist yet; tell whether the store itself made sure of that.
 
         Raises:
-            FileExistsError: If it exists.
+            FileExistsError: If it exists, with other bytes.
         """
-        try:
-            with store_errors():
+
+        def create() -> bool:
+            try:
                 self._filesystem.pipe_file(self._path(name), data, mode="create")
+            except (NotImplementedError, TypeError):
+                return False
+            except OSError as error:
+                if error.errno == errno.ENOSYS:
+                    return False
+                if not _is_taken(error):
+                    raise
+                raise _Taken(str(error)) from error
             return True
-        except FileExistsError:
-            raise
-        except OSError as error:
-            if "PreconditionFailed" in str(error) or "412" in str(error):
-                raise FileExistsError(str(error)) from error
-            self.replace(name, data)  # a store without such a thing; the caller has looked
-            return False
+
+        try:
+            if self._again(create, "written", name):
+                return True
+        except _Taken as error:
+            # Perhaps by our own attempt, whose answer was lost.
+            if self.read(name) == data:
+                return True
+            raise FileExistsError(f"{self.url}/{name} exists") from error
+        self.replace(name, data)  # a store without such a thing; the caller has looked
+        return False
 
     def replace(self, name: str, data: bytes) -> None:
         """Write an object, whether it exists or not."""
         self._again(lambda: self._filesystem.pipe_file(self._path(name), data), "written", name)
+
+    def copy(self, names: Iterable[tuple[str, str]]) -> None:
+        """Copy objects to other names; their bytes do not leave the store."""
+
+        def copy(pair: tuple[str, str]) -> None:
+            source, target = map(self._path, pair)
+            self._again(lambda: self._filesystem.cp_file(source, target), "copied", pair[0])
+
+        at_once(copy, names)
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove objects that are there."""
+        if paths := [self._path(name) for name in names]:
+            with suppress(FileNotFoundError):
+                self._again(lambda: self._filesystem.rm(paths), "removed", paths[0].rpartition("/")[2])
+
+    def abort_uploads(self) -> int:
+        """Abort uploads in parts that died before they were complete, where a store keeps, and bills, such.
+
+        Returns:
+            How many there were.
+        """
+        if not hasattr(self._filesystem, "abort_mpu"):
+            return 0
+        bucket, _, folder = self._root.partition("/")
+
+        def abort() -> int:
+            found = self._filesystem.call_s3("list_multipart_uploads", Bucket=bucket, Prefix=f"{folder}/")
+            uploads = found.get("Uploads", [])
+            for one in uploads:
+                self._filesystem.abort_mpu(bucket, one["Key"], one["UploadId"])
+            return len(uploads)
+
+        return self._again(abort, "cleared of unfinished uploads", "")
+
+    def check_operations(self) -> bool:
+        """Make sure that the store can do what a build needs: write, read, copy, list and remove.
+
+        Returns:
+            Whether it also refuses to create an object that exists.
+
+        Raises:
+            ShardError: If it cannot, or may not.
+        """
+        probe, data = f"{_PROBE}-{uuid.uuid4().hex[:8]}", b"May be removed."
+        is_create_only = self.put_new(probe, data)
+        if is_create_only:
+            with suppress(FileExistsError):
+                self.put_new(probe, data + data)
+                is_create_only = False  # it took no notice of the condition
+        self.copy([(probe, f"{probe}-copy")])
+        if self.read(f"{probe}-copy")[: len(data)] != data:
+            raise ShardError(f"{self.url}: a copied object has other bytes than the object.")
+        self.remove([probe, f"{probe}-copy"])
+        return is_create_only
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
@@ -162,18 +242,39 @@ class Store:
             OSError: Of the local disk, with its path.
         """
         place = f"{self.url}/{name}".rstrip("/")
+        started = time.monotonic()
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 with store_errors():
                     return request()
+            except _Taken:
+                raise
             except OSError as error:
+                if isinstance(error.__cause__, NotImplementedError):
+                    raise ShardError(
+                        f"{place} cannot be {what}: stores of this kind do not offer that."
+                    ) from error
                 if error.filename is not None and not isinstance(error, _FINAL):
                     raise  # of a file of ours
-                if isinstance(error, _FINAL) or attempt == _ATTEMPTS:
+                is_late = time.monotonic() - started > _DEADLINE_SECONDS
+                if isinstance(error, _FINAL) or attempt == _ATTEMPTS or is_late:
                     tries = f"{attempt} attempts failed, the last one with " if attempt > 1 else ""
                     raise ShardError(f"{place} cannot be {what}: {tries}{error}.") from error
-            time.sleep(_BACKOFF_SECONDS * 2 ** (attempt - 1) * (1 + random.random()) / 2)
+            pause = min(_MAX_BACKOFF_SECONDS, _BACKOFF_SECONDS * 2 ** (attempt - 1))
+            time.sleep(pause * (1 + random.random()) / 2)
         raise AssertionError("_ATTEMPTS is at least 1")
+
+
+def at_once(work: Callable[[Item], object], items: Iterable[Item]) -> None:
+    """Do something with each of many items, several at a time; the first error ends it."""
+    with ThreadPoolExecutor(_COPIES_AT_ONCE) as pool:
+        for _ in pool.map(work, items):
+            pass
+
+
+def _is_taken(error: OSError) -> bool:
+    is_said = "PreconditionFailed" in str(error) or "412" in str(error)
+    return isinstance(error, FileExistsError) or is_said
 
 
 def parts_of(path: Path) -> Iterator[bytes]:

@@ -1,0 +1,53 @@
+"""lease/00000n.json: who builds in a store, where there are no locks; written by `places.lease`."""
+
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+from pydantic import ValidationError
+
+from vidprep.builder.workspace.paths import BUILD_DIR
+from vidprep.recipes.toml_models import Frozen
+
+LEASE = f"{BUILD_DIR}/lease"
+
+
+class LeaseFacts(Frozen):
+    """What a lease says.
+
+    Attributes:
+        token: Of the holder, and nobody else's.
+        host: Where the holder works.
+        pid: Of its process there.
+        since: When it began.
+        renewed: When it last said so.
+        expires: Until when it is believed.
+        share: Of a job array, e.g. "3/8"; "": all shards.
+    """
+
+    token: str
+    host: str
+    pid: int
+    since: datetime
+    renewed: datetime
+    expires: datetime
+    share: str = ""
+
+    def is_alive(self) -> bool:
+        """Tell whether its holder may still be at work."""
+        if self.host == platform.node() and not psutil.pid_exists(self.pid):
+            return False
+        return datetime.now(UTC) < self.expires
+
+
+def holders(out_dir: Path) -> list[LeaseFacts]:
+    """Return who builds in a folder of which this is the likeness, by what the leases in it say."""
+    found = []
+    for path in sorted((out_dir / LEASE).glob("*.json")):
+        try:
+            facts = LeaseFacts.model_validate_json(path.read_bytes())
+        except (ValidationError, OSError):
+            continue
+        found += [facts] if facts.is_alive() else []
+    return found

@@ -1,0 +1,167 @@
+"""A folder in an object store as it looks on a disk: every small file with its bytes, every tar a hole.
+
+A hole has the size of the tar and takes no room. What looks at names and sizes, or reads index, ledger and
+manifest, works on it as on the folder itself; only bytes of tars are not there. A log, which stores cannot
+append to, lies in a store as pieces (`log.jsonl/20261129T221500.000001-1f3a`) and on the disk as one file.
+"""
+
+import hashlib
+import os
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from vidprep.errors import ShardError
+from vidprep.files import write_whole
+from vidprep.shards.layout import INDEX, MANIFEST
+from vidprep.shards.transfer.store import Store, StoredObject, at_once
+
+Listing = Mapping[str, StoredObject]
+LOG = "log.jsonl"
+_KEPT_HERE = (".partial", ".jsonl", ".lock")  # of this machine; a store has no such files
+_TAR = ".tar"
+
+
+def is_url(place: object) -> bool:
+    """Tell whether a place is one in a store, rather than a folder of this machine."""
+    return ":/" in str(place)
+
+
+def is_beside_shards(name: str) -> bool:
+    """Tell whether a file is a small one of a finished set: no tar, nothing that its build keeps."""
+    return not name.startswith(".") and not name.endswith(_TAR)
+
+
+@contextmanager
+def local_likeness(place: Path | str, *, wanted: Callable[[str], bool] = lambda name: True) -> Iterator[Path]:
+    """Give a folder as it is, or the likeness of one in a store, for as long as a `with` block lasts.
+
+    Args:
+        place: A folder or a URL.
+        wanted: Tells by its name whether a file is needed.
+
+    Raises:
+        ShardError: If the store does not answer, or holds nothing there.
+    """
+    if not is_url(place):
+        yield Path(place)
+        return
+    store = Store(str(place))
+    there = store.listing()
+    if not there:
+        raise ShardError(f"Nothing lies at {place}. Is the address right, and may you list it?")
+    with tempfile.TemporaryDirectory(prefix=f"vidprep-{os.getpid()}-") as scratch:
+        folder = Path(scratch) / Path(store.url).name
+        folder.mkdir()
+        with names_the_place(folder, store.url):
+            fetch_likeness(store, folder, {name: one for name, one in there.items() if wanted(name)})
+            yield folder
+
+
+@contextmanager
+def names_the_place(folder: Path, url: str) -> Iterator[None]:
+    """Let errors name the place in the store, which the user knows, instead of the likeness on the disk."""
+    try:
+        yield
+    except Exception as error:
+        error.args = tuple(
+            one.replace(str(folder), url) if isinstance(one, str) else one for one in error.args
+        )
+        raise
+
+
+def fetch_likeness(store: Store, folder: Path, there: Listing) -> None:
+    """Make a folder look like one in a store; what it has already is not fetched again.
+
+    Args:
+        store: The folder in the store.
+        folder: The one on the disk; files that the store has not are removed, but for those of this machine.
+        there: What lies in the store, or the part of it that is wanted.
+
+    Raises:
+        ShardError: If the store does not answer, or a name would lead out of the folder.
+    """
+    for name in there:
+        if ".." in Path(name).parts or Path(name).is_absolute():
+            raise ShardError(f"{store.url} holds {name!r}, which would lie outside of the folder.")
+    pieces: dict[str, list[str]] = defaultdict(list)
+    small = []
+    for name, found in there.items():
+        front, is_piece, _ = name.partition(f"{LOG}/")
+        if is_piece:
+            pieces[front + LOG].append(name)
+        elif name.endswith(_TAR):
+            make_hole(folder / name, found.size_bytes)
+        elif not _is_same(folder / name, found):
+            small.append(name)
+    _remove_others(folder, there)
+    at_once(lambda name: write_whole(folder / name, store.read(name)), small)
+    for name, parts in pieces.items():
+        write_whole(folder / name, b"".join(map(store.read, sorted(parts))))
+
+
+def put_folder(store: Store, folder: Path, there: Listing) -> bool:
+    """Make a folder in a store look like one on the disk, but for tars and logs; the manifest comes last.
+
+    Args:
+        store: The folder in the store.
+        folder: The one on the disk.
+        there: What lies in the store.
+
+    Returns:
+        Whether the store itself made sure that a new manifest is the only one; True where there was one.
+
+    Raises:
+        ShardError: If the store does not answer, or somebody else has put a manifest there.
+    """
+    here = [path for path in sorted(folder.rglob("*")) if path.is_file() and _is_shared(path)]
+    names = [path.relative_to(folder).as_posix() for path in here]
+    changed = [name for name in names if not (name in there and _is_same(folder / name, there[name]))]
+    # What was kept with a generation is there before the files that readers look at first.
+    order = sorted(changed, key=lambda name: (name == MANIFEST, name == INDEX, MANIFEST in name, name))
+    first = [name for name in order if name not in (INDEX, MANIFEST) and MANIFEST not in name]
+    at_once(lambda name: store.put(folder / name, name), first)
+    is_create_only = True
+    for name in order[len(first) :]:
+        if name == MANIFEST and MANIFEST not in there:
+            is_create_only = _put_new_manifest(store, (folder / MANIFEST).read_bytes())
+        else:
+            store.put(folder / name, name)
+    return is_create_only
+
+
+def make_hole(path: Path, size_bytes: int) -> None:
+    """Make a file of a size that holds nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.truncate(size_bytes)
+
+
+def _put_new_manifest(store: Store, data: bytes) -> bool:
+    try:
+        return store.put_new(MANIFEST, data)
+    except FileExistsError as error:
+        raise ShardError(
+            f"{store.url}: somebody else has made a shard set there meanwhile. Choose another place."
+        ) from error
+
+
+def _is_same(path: Path, there: StoredObject) -> bool:
+    if there.md5 is None or not path.is_file() or path.stat().st_size != there.size_bytes:
+        return False
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest() == there.md5
+
+
+def _is_shared(path: Path) -> bool:
+    is_of_a_build = path.parent.name == ".build" and path.name in ("lock", "stop")
+    return not (is_of_a_build or path.suffix == _TAR or path.name.endswith(_KEPT_HERE))
+
+
+def _remove_others(folder: Path, there: Listing) -> None:
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and name not in there and (_is_shared(path) or path.suffix == _TAR):
+            path.unlink(missing_ok=True)
