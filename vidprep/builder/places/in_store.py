@@ -1,25 +1,24 @@
 """Build into an object store: in a likeness of the folder on this machine's disk, which the store follows.
 
-    s3://bucket/k400                      $TMPDIR/vidprep-stores-0/4f.../k400
-      .build/plan.parquet        <----      .build/plan.parquet
-      .build/staging/000007.tar  <----      (written here, put whole, then a hole of that size)
-      .build/done/000007.json    <----      .build/done/000007.json
-      train/...-000004.tar       <- copied in the store from staging, when its final name is known
-      index, ledger, ...         <----      index, ledger, ...
-      manifest.json              <----      last; created only if there is none
+    s3://bucket/k400               $TMPDIR/vidprep-stores-0/4f.../k400
+      plan                 <----     plan
+      staging/000007.tar   <----     (written here, put whole, then a hole of that size)
+      done/000007.json     <----     done/000007.json
+      train/...000004.tar  <- copied in the store from staging, when its final name is known
+      index, ledger, ...   <----     index, ledger, ...
+      manifest.json        <----     last; created only if there is none
 
 Nothing but the unfinished videos of shards in hand is lost with this machine's disk.
 """
 
 import functools
-import hashlib
 import shutil
+import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,28 +28,32 @@ from vidprep.builder.engine import RunShards
 from vidprep.builder.places.lease import Lease
 from vidprep.builder.places.place import InStore, scratch_of
 from vidprep.builder.shard import Report, ShardTask
+from vidprep.builder.workspace.extensions import extension_dirs
 from vidprep.builder.workspace.finished import read_places
-from vidprep.builder.workspace.leases import LEASE
 from vidprep.builder.workspace.lock import ask_to_stop
-from vidprep.builder.workspace.paths import (
-    ARCHIVES,
-    BUILD_DIR,
-    DONE,
-    PLACES,
-    STAGING,
-    plan_path,
+from vidprep.builder.workspace.plan_file import plan_sha256
+from vidprep.builder.workspace.store_names import (
+    PLACES_NAME,
+    is_build,
+    is_done_name,
+    is_of_one_build,
+    kept_folder,
+    log_of,
+    logs_in,
+    may_be_stale,
+    new_piece_name,
+    new_probe_name,
+    planned_files,
+    shares_pieces,
+    staged_name,
 )
-from vidprep.builder.workspace.shares import share_dir
 from vidprep.errors import BuildBusy, BuildError, VidprepError
 from vidprep.files import write_whole
-from vidprep.recipes.manifests import SPLITS
 from vidprep.shards.layout import MANIFEST
-from vidprep.shards.transfer.likeness import LOG, fetch_likeness, make_hole, names_the_place, put_folder
+from vidprep.shards.transfer.likeness import fetch_likeness, make_hole, names_the_place, put_folder
 from vidprep.shards.transfer.store import Store, StoredObject, at_once
 
 OnEvent = Callable[[dict[str, Any]], object]
-SHARE = f"{BUILD_DIR}/share-"
-_OTHERS = (f"{LEASE}/", SHARE, f"{BUILD_DIR}/probe")
 
 
 @dataclass
@@ -78,14 +81,15 @@ class StoreBuild:
     def look(self) -> None:
         """Make the likeness anew, from one listing."""
         self.there = self.store.listing()
-        known = {name: one for name, one in self.there.items() if not name.startswith(_OTHERS)}
-        self.log_bytes = {}
-        for name, one in self.there.items():
-            log, is_piece, _ = name.partition(f"/{LOG}/")
-            if is_piece:
-                log = f"{log}/{LOG}"
-                self.log_bytes[log] = self.log_bytes.get(log, 0) + one.size_bytes
-        fetch_likeness(self.store, self.folder, known)
+        fetch_likeness(
+            self.store, self.folder, {name: one for name, one in self.there.items() if is_of_one_build(name)}
+        )
+
+    def begin(self) -> None:
+        """Make the likeness, and note which lines of the logs are in the store."""
+        self.look()
+        put = {log_of(name) for name in self.there}
+        self.log_bytes = {name: path.stat().st_size for name, path in self._logs().items() if name in put}
 
     def engine(self, build: RunShards) -> RunShards:
         """Return an engine that keeps what it builds in the store."""
@@ -99,11 +103,9 @@ class StoreBuild:
         if not (self.folder / MANIFEST).is_file() and MANIFEST in self.there:
             self.store.remove([MANIFEST])  # the set is not complete any more
             del self.there[MANIFEST]
-        for path in (*sorted((folder / ARCHIVES).glob("*")), folder / "begun.json", plan_path(folder)):
-            if path.is_file():
-                self.store.put(path, path.relative_to(self.folder).as_posix())
-        plan_sha256 = hashlib.sha256(plan_path(folder).read_bytes()).hexdigest()
-        place = replace(self.place, below=below, plan_sha256=plan_sha256)
+        for path in planned_files(folder):
+            self.store.put(path, path.relative_to(self.folder).as_posix())
+        place = replace(self.place, below=below, plan_sha256=plan_sha256(folder))
         try:
             build([replace(task, place=place) for task in tasks], report)
         finally:
@@ -111,45 +113,37 @@ class StoreBuild:
 
     def _fetch_done(self, folder: Path, below: str) -> None:
         """Fetch what workers with other disks have written of the shards that they finished."""
-        there = Store(f"{self.store.url}/{below}{BUILD_DIR}").listing()
-        build_dir = folder / BUILD_DIR
-        lacking = [
-            name
-            for name in there
-            if f"{BUILD_DIR}/{name}".startswith(DONE) and not (build_dir / name).exists()
-        ]
-        for name, one in there.items():
-            if name.endswith(".tar") and not (build_dir / name).exists():
-                make_hole(build_dir / name, one.size_bytes)
-        root = self.store
-        at_once(lambda name: write_whole(build_dir / name, root.read(f"{below}{BUILD_DIR}/{name}")), lacking)
+        kept = Store(f"{self.store.url}/{kept_folder(below)}")
+        here = self.folder / kept_folder(below)
+        lacking = {name: one for name, one in kept.listing().items() if not (here / name).exists()}
+        for name, one in lacking.items():
+            if name.endswith(".tar"):
+                make_hole(here / name, one.size_bytes)
+        done = [name for name in lacking if is_done_name(name)]
+        at_once(lambda name: write_whole(here / name, kept.read(name)), done)
 
     def put_logs(self) -> None:
         """Put what the logs have got since the last time, each as one more piece."""
         with self._putting:
-            for path in sorted((self.folder / BUILD_DIR).rglob(LOG)):
-                name = path.relative_to(self.folder).as_posix()
-                if self.place.share:
-                    name = f"{share_dir(Path(), *self._share()).as_posix()}/{name}"
+            for name, path in self._logs().items():
                 put = self.log_bytes.get(name, 0)
                 with path.open("rb") as file:
                     file.seek(put)
                     if data := file.read():
-                        piece = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{self._token}"
-                        self.store.replace(f"{name}/{piece}", data)
+                        self.store.replace(new_piece_name(name, self._token), data)
                         self.log_bytes[name] = put + len(data)
 
-    def _share(self) -> tuple[int, int]:
-        number, _, total = self.place.share.partition("/")
-        return int(number), int(total)
+    def _logs(self) -> dict[str, Path]:
+        """Return the logs on this disk by the names that they have in the store."""
+        share = self.place.share_folder()
+        return {share + path.relative_to(self.folder).as_posix(): path for path in logs_in(self.folder)}
 
     def settle(self) -> None:
         """Let the store follow the finished set on this disk: final names first, the manifest last."""
         self.there = self.store.listing()
-        folders = [self.folder, *sorted((self.folder / BUILD_DIR).glob("generation-????"))]
-        for folder in folders:
+        for folder in (self.folder, *extension_dirs(self.folder)):
             self._move_tars(folder)
-        self._gather_logs()
+        self.store.copy(shares_pieces(self.there))
         stale = self._stale()
         if not put_folder(self.store, self.folder, self.there):
             self.on_event({"event": "not create-only", "url": self.store.url})
@@ -160,7 +154,7 @@ class StoreBuild:
         below = "" if folder == self.folder else f"{folder.relative_to(self.folder).as_posix()}/"
         names = read_places(folder)
         before = self._places_there(below)
-        staged = {number: f"{below}{STAGING}/{number:06d}.tar" for number in names}
+        staged = {number: staged_name(below, number) for number in names}
         moved = [
             (before[number], staged[number])
             for number in names
@@ -170,7 +164,7 @@ class StoreBuild:
         ]
         self.store.copy(moved)
         if names and names != before:
-            self.store.put(folder / PLACES, below + PLACES)
+            self.store.put(folder / PLACES_NAME, below + PLACES_NAME)
         is_staged = set(self.there) | {target for _, target in moved}
         waiting = [(staged[number], names[number]) for number in names if staged[number] in is_staged]
         self.store.copy(waiting)
@@ -178,32 +172,18 @@ class StoreBuild:
         for source, _ in waiting:
             self.there.pop(source, None)
 
-    def _gather_logs(self) -> None:
-        """Make the logs of shares part of the log of the build."""
-        pieces = [name for name in self.there if name.startswith(SHARE) and f"/{LOG}/" in name]
-        self.store.copy((name, f"{BUILD_DIR}/{LOG}/{name.rpartition('/')[2]}") for name in pieces)
-
     def _places_there(self, below: str) -> dict[int, str]:
-        if below + PLACES not in self.there:
+        name = below + PLACES_NAME
+        if name not in self.there:
             return {}
-        scratch = self.folder / below / BUILD_DIR / "there"
-        write_whole(scratch / PLACES, self.store.read(below + PLACES))
-        try:
-            return read_places(scratch)
-        finally:
-            shutil.rmtree(scratch)
+        with tempfile.TemporaryDirectory() as scratch:
+            write_whole(Path(scratch) / PLACES_NAME, self.store.read(name))
+            return read_places(Path(scratch))
 
     def _stale(self) -> list[str]:
         """Return what the store has and the finished set has not."""
-        places = (f"{BUILD_DIR}/", *(f"{split}/" for split in SPLITS))
-        kept = (f"{LEASE}/", f"{BUILD_DIR}/{LOG}/")
-        return [
-            name
-            for name in self.there
-            if name.startswith(places)
-            and not name.startswith(kept)
-            and not (self.folder / name.partition(f"/{LOG}/")[0]).exists()
-        ]
+        known = {name: self.folder / (log_of(name) or name) for name in self.there if may_be_stale(name)}
+        return [name for name, path in known.items() if not path.exists()]
 
 
 @contextmanager
@@ -231,7 +211,7 @@ def building_in_store(
     with _alone_on_this_machine(folder, url), names_the_place(folder, url):
         there = store.listing()
         _refuse_foreign(url, there, finished_set=finished_set)
-        if not store.check_operations():
+        if not store.check_operations(new_probe_name()):
             on_event({"event": "not create-only", "url": url})
         build = StoreBuild(place, folder, store, there, on_event)
         lease = Lease(store, share, build.put_logs, lambda: ask_to_stop(folder))
@@ -239,7 +219,7 @@ def building_in_store(
         try:
             if not share:
                 store.abort_uploads()
-            build.look()
+            build.begin()
             was_complete = MANIFEST in build.there
             try:
                 yield build
@@ -278,7 +258,7 @@ def _alone_on_this_machine(folder: Path, url: str) -> Iterator[None]:
 
 def _refuse_foreign(url: str, there: dict[str, StoredObject], *, finished_set: bool) -> None:
     tops = {name.partition("/")[0] for name in there}
-    if tops and BUILD_DIR not in tops and not (finished_set and MANIFEST in tops):
+    if tops and not is_build(there) and not (finished_set and MANIFEST in tops):
         raise BuildError(
             f"{url} is not empty and holds no build of vidprep (it has {sorted(tops)[0]!r}). Build into "
             "a new place."

@@ -9,8 +9,14 @@ from typing import Protocol
 
 from vidprep.builder.workspace.finished import DoneShard, write_done
 from vidprep.builder.workspace.lock import ask_to_stop, forget_stop
-from vidprep.builder.workspace.paths import ARCHIVES, DONE, PLAN, STAGING, done_path, plan_path
-from vidprep.builder.workspace.plan_file import check_plan_is_seen
+from vidprep.builder.workspace.plan_file import check_plan_is_seen, plan_sha256
+from vidprep.builder.workspace.store_names import (
+    ARCHIVES_NAME,
+    PLAN_NAME,
+    done_name,
+    share_folder,
+    staged_name,
+)
 from vidprep.errors import BuildError
 from vidprep.files import write_whole
 from vidprep.shards.transfer.likeness import make_hole
@@ -94,7 +100,7 @@ class InStore:
         """See `Place`; the tar takes no more room here once it lies in the store."""
         store = Store(self.url)
         if done.rows:
-            written = store.put(partial_path, f"{self.below}{STAGING}/{done.shard:06d}.tar")
+            written = store.put(partial_path, staged_name(self.below, done.shard))
             if written.sha256 != done.sha256:
                 raise BuildError(
                     f"{partial_path} has sha256 {written.sha256[:12]}... and was written with "
@@ -102,7 +108,7 @@ class InStore:
                 )
         # Only now: whoever sees the done-file finds the tar.
         signed = done.signed()
-        store.replace(f"{self.below}{DONE}/{done.shard:06d}.json", signed.model_dump_json().encode())
+        store.replace(done_name(self.below, done.shard), signed.model_dump_json().encode())
         if done.rows:
             make_hole(partial_path, done.size_bytes)
         write_done(out_dir, done, partial_path)
@@ -120,16 +126,19 @@ class InStore:
         """Return the folder in which this machine works on that part."""
         return scratch_of(self.url, self.share) / self.below
 
+    def share_folder(self) -> str:
+        """Return the part of the store for the log of a share, with a slash at the end; "" for all shards."""
+        number, _, total = self.share.partition("/")
+        return share_folder(int(number), int(total)) if self.share else ""
+
     def _has_plan(self, here: Path) -> bool:
-        path = plan_path(here)
-        return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == self.plan_sha256
+        return plan_sha256(here) == self.plan_sha256
 
     def _fetch_plan(self, here: Path) -> None:
         store = Store(self.url)
-        archives = Store(f"{self.url}/{self.below}{ARCHIVES}").listing()
-        for name in (*(f"{ARCHIVES}/{name}" for name in archives), PLAN):
+        archives = Store(f"{self.url}/{self.below}{ARCHIVES_NAME}").listing()
+        for name in (*(f"{ARCHIVES_NAME}/{name}" for name in archives), PLAN_NAME):
             write_whole(here / name, store.read(self.below + name))
-        done_path(here, 0).parent.mkdir(parents=True, exist_ok=True)
         if not self._has_plan(here):
             raise BuildError(f"{self.url} got another plan meanwhile. Run the same build again.")
 

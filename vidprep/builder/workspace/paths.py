@@ -1,4 +1,4 @@
-"""Names of the files in `.build/`; used in this room and by `places` only.
+"""Names of the files in `.build/`; used in this room only.
 
 plan.parquet                 which video goes into which shard
 staging/000007.tar           a finished shard that has no final name yet
@@ -8,7 +8,7 @@ places.json                  the final names, by number in the plan
 archives/                    indexes of the archives among the sources
 log.jsonl                    what happened, a line an event
 lock, stop                   one build at a time; please stop
-lease/                       in a store, instead of the lock: see `places.lease`
+lease/                       in a store, instead of the lock: see `leases`
 share-0003-of-0008/          what a task of a job array has finished: see `shares`
 """
 

@@ -120,6 +120,12 @@ def check_plan_is_seen(out_dir: Path) -> None:
         )
 
 
+def plan_sha256(out_dir: Path) -> str:
+    """Return the hash of the bytes of a plan; "" if there is none."""
+    path = plan_path(out_dir)
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
 def find_rows(out_dir: Path, key_or_id: str) -> list[dict[str, Any]]:
     """Return the planned rows with a key or video id."""
     wanted = (pc.field("key") == key_or_id) | (pc.field("video_id") == key_or_id)

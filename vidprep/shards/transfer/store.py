@@ -5,7 +5,6 @@ import errno
 import hashlib
 import random
 import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -28,7 +27,6 @@ _MAX_BACKOFF_SECONDS = 15.0
 _DEADLINE_SECONDS = 300.0  # after which nothing is tried again
 _FINAL = (FileNotFoundError, PermissionError, ShardError)
 _COPIES_AT_ONCE = 16
-_PROBE = ".build/probe"
 
 
 @dataclass(frozen=True)
@@ -205,8 +203,11 @@ class Store:
 
         return self._again(abort, "cleared of unfinished uploads", "")
 
-    def check_operations(self) -> bool:
-        """Make sure that the store can do what a build needs: write, read, copy, list and remove.
+    def check_operations(self, probe: str) -> bool:
+        """Make sure that the store can do what a build needs: write, read, copy and remove.
+
+        Args:
+            probe: Name of an object to try it with.
 
         Returns:
             Whether it also refuses to create an object that exists.
@@ -214,7 +215,7 @@ class Store:
         Raises:
             ShardError: If it cannot, or may not.
         """
-        probe, data = f"{_PROBE}-{uuid.uuid4().hex[:8]}", b"May be removed."
+        data = b"May be removed."
         is_create_only = self.put_new(probe, data)
         if is_create_only:
             with suppress(FileExistsError):
