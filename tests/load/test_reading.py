@@ -115,7 +115,7 @@ def test_a_stale_index_of_as_many_samples(own_shards, samples, tmp_path):
 
 
 def test_no_shard_set(tmp_path):
-    with pytest.raises(ShardError, match=r"No shard set at \S+: index.parquet is missing. Build one with"):
+    with pytest.raises(ShardError, match=r"No shard set at \S+: manifest.json is missing, which"):
         train(tmp_path)
 
 

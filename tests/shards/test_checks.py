@@ -95,7 +95,7 @@ def test_a_video_that_does_not_decode_to_its_frames(shard_set):
 
 def test_an_unfinished_set(shard_set):
     (shard_set / "manifest.json").unlink()
-    with pytest.raises(ShardError, match="it is written when a build ends"):
+    with pytest.raises(ShardError, match="which is written when a build ends"):
         problems(shard_set)
     with pytest.raises(ShardError, match=r"No folder .*nowhere"):
         problems(shard_set / "nowhere")

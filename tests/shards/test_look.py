@@ -1,6 +1,7 @@
 """`ledger`, `explain` and `status` tell the truth about a set."""
 
 import json
+import shutil
 
 import pytest
 from filelock import FileLock
@@ -38,8 +39,24 @@ def test_ledger_lists_and_exports(finished, tmp_path):
 
 
 def test_ledger_of_an_unfinished_set(tmp_path):
-    with pytest.raises(ShardError, match="it is written when a build ends"):
+    with pytest.raises(ShardError, match=r"manifest.json is missing, which is written when a build ends"):
         read_ledger(tmp_path)
+    (tmp_path / "index.parquet").touch()
+    with pytest.raises(ShardError, match=r"No ledger in .*: a build writes it"):
+        read_ledger(tmp_path)
+
+
+def test_a_copy_without_its_build_folder_tells_what_the_set_tells(finished, tmp_path):
+    copy = shutil.copytree(finished, tmp_path / "copy", ignore=shutil.ignore_patterns(".build"))
+    there, here = read_status(finished), read_status(copy)
+    assert here.state == "complete"
+    for name in ("num_shards", "num_videos", "num_videos_done", "num_rejected", "num_missing", "num_suspect"):
+        assert getattr(here, name) == getattr(there, name), name
+    for key in ("train-gone_000000_000010", read_ledger(copy)["key"][0].as_py()):
+        (story,), (whole,) = explain(copy, key), explain(finished, key)
+        known = dict(whole)
+        assert dict(story).keys() <= known.keys() and ("key", key) in story
+        assert all(known[what] == value for what, value in story if what in ("status", "stored in", "seen"))
 
 
 def test_explain_tells_the_whole_story(finished):

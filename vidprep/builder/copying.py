@@ -20,15 +20,13 @@ from vidprep.machine import num_cores
 from vidprep.recipes.classes import dataset_of
 from vidprep.recipes.recipe import DatasetStage
 from vidprep.shards.layout import LEDGER, MANIFEST
-from vidprep.shards.ledger import parse_ledger
+from vidprep.shards.ledger import is_planned, parse_ledger
 from vidprep.shards.manifest import Manifest, read_manifest
 from vidprep.shards.passports.making import known_contents
 from vidprep.shards.shard_set import ShardSet
 from vidprep.shards.stored_video import RangeReader, StoredVideo, range_reader, read_ahead, read_video
 from vidprep.shards.tar import Sample
 
-# Rejected before a build has looked into them: these were never planned into a shard.
-UNPLANNED_REASONS = {"duplicate_row", "two_labels", "two_splits", "wrong_folder", "invalid_id", "zero_bytes"}
 # Videos are copied between two looks at whether to stop: a tenth of a second. As many are fetched ahead.
 _LOOK_EVERY = 32
 _REMOTE_TURNS = 16  # shards that are filled from a store at a time
@@ -115,12 +113,6 @@ def inventory_rows(ledger: pd.DataFrame, dataset: DatasetStage, classes: tuple[s
     rows["detail"] = rows["detail"].mask(planned, "")
     rows["source_dir"] = ""
     return rows.drop(columns="shard")
-
-
-def is_planned(ledger: pd.DataFrame) -> "pd.Series[bool]":
-    """Tell which videos of a ledger were there when the build began, used or rejected later."""
-    rejected_later = (ledger["status"] == "rejected") & ~ledger["reason"].isin(UNPLANNED_REASONS)
-    return (ledger["status"] == "used") | rejected_later
 
 
 def outcomes_of(source: FinishedSet) -> dict[str, Outcome]:

@@ -12,7 +12,7 @@ from vidprep.builder.workspace.plan_file import find_rows, planned_facts, read_f
 from vidprep.builder.workspace.shares import share_dirs
 from vidprep.errors import BuildError
 from vidprep.shards.index import read_index
-from vidprep.shards.layout import INDEX, LEDGER
+from vidprep.shards.layout import INDEX, LEDGER, MANIFEST
 from vidprep.shards.ledger import REASONS, read_ledger
 from vidprep.shards.transfer.likeness import local_likeness
 
@@ -47,13 +47,20 @@ def _tell_of(shards_dir: Path, key_or_id: str) -> list[Story]:
         raise BuildError(
             f"The tasks of a job array have not finished {shards_dir} yet: see vidprep status {shards_dir}."
         )
-    read_facts(shards_dir)
-    rows = find_rows(shards_dir, key_or_id)
+    is_copy = planned_facts(shards_dir) is None and (shards_dir / MANIFEST).is_file()
+    if is_copy:
+        ledger = read_ledger(shards_dir)
+        rows = ledger.filter((pc.field("key") == key_or_id) | (pc.field("video_id") == key_or_id)).to_pylist()
+    else:
+        read_facts(shards_dir)
+        rows = find_rows(shards_dir, key_or_id)
     if not rows:
         raise BuildError(
             f"No annotated video of {shards_dir} has the key or id {key_or_id!r}. Keys look like "
             "train-<id>; a video of a class outside the subset is in no ledger."
         )
+    if is_copy:
+        return [_tell_of_copy(shards_dir, row) for row in rows]
     later = {
         (row["split"], row["video_id"]): (folder, row)
         for folder in extension_dirs(shards_dir)
@@ -82,6 +89,20 @@ def _tell(shards_dir: Path, folder: Path, row: dict[str, Any]) -> Story:
     if row["shard"] >= 0:
         return story + _planned(shards_dir, folder, row)
     return story + _status(row)
+
+
+def _tell_of_copy(shards_dir: Path, row: dict[str, Any]) -> Story:
+    """Tell what ledger and index say, in a set that was copied without what its build keeps."""
+    story = [
+        ("key", row["key"]),
+        ("annotated as", f"{row['class']} (label {row['label']})"),
+        ("split", row["split"]),
+    ]
+    if row["source"]:
+        story.append(("found as", f"{row['source']} ({row['source_bytes']:,} bytes)"))
+    story += _status(row)
+    stored = _rows(read_index(shards_dir), row["key"]) if row["status"] == "used" else []
+    return story + [line for one in stored for line in _stored(one)]
 
 
 def _planned(shards_dir: Path, folder: Path, row: dict[str, Any]) -> Story:

@@ -1,6 +1,6 @@
 """How far a build is, read from its folder: while it runs, after a crash, or when it is done."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from vidprep.builder.workspace.log import CUT_SHORT, LogFile, describe_problems,
 from vidprep.builder.workspace.plan_file import planned_facts, read_facts
 from vidprep.builder.workspace.shares import is_share_running, share_dirs
 from vidprep.shards.layout import MANIFEST
+from vidprep.shards.ledger import is_planned, read_ledger
 from vidprep.shards.manifest import read_manifest
 from vidprep.shards.transfer.likeness import local_likeness
 
@@ -55,6 +56,23 @@ class BuildStatus:
     num_tasks_running: int = 0
 
 
+# Of a finished set without the folder that it was built in; the numbers come from its manifest and ledger.
+_COPIED = BuildStatus(
+    state="complete",
+    generation=1,
+    num_shards=0,
+    num_shards_done=0,
+    num_videos=0,
+    num_videos_done=0,
+    num_rejected=0,
+    num_missing=0,
+    num_suspect=0,
+    videos_per_second=0.0,
+    eta_seconds=None,
+    last_event=None,
+)
+
+
 def read_status(out_dir: Path | str) -> BuildStatus:
     """Read the state of a build from its folder, or from the store that it is built into.
 
@@ -68,6 +86,8 @@ def read_status(out_dir: Path | str) -> BuildStatus:
 
 def _status_of(out_dir: Path) -> BuildStatus:
     shares = share_dirs(out_dir)
+    if not shares and planned_facts(out_dir) is None and (out_dir / MANIFEST).is_file():
+        return _of_finished_set(_COPIED, out_dir)
     running_shares = [folder for folder in shares if is_share_running(out_dir, folder)]
     running = is_running(out_dir)  # before the rest: what is read after the end of a build is final
     folder, generation = _in_work(out_dir)
@@ -85,7 +105,7 @@ def _status_of(out_dir: Path) -> BuildStatus:
     in_hand = [event for each in at_work for event in _videos_in_hand(logs[each].events, done.keys())]
     num_done = sum(facts.shard_sizes[number] for number in done) + len(in_hand)
     rate = sum(_videos_per_second(logs[each].events) for each in at_work or [folder])
-    return BuildStatus(
+    status = BuildStatus(
         state="running" if at_work else "complete" if complete else "stopped",
         generation=generation,
         num_shards=len(facts.shard_sizes),
@@ -100,6 +120,24 @@ def _status_of(out_dir: Path) -> BuildStatus:
         last_event=max(events, key=lambda event: event["time"], default=None),
         log_problem="; ".join(problems) or None,
         num_tasks_running=len(running_shares),
+    )
+    return _of_finished_set(status, out_dir) if complete and generation > 1 else status
+
+
+def _of_finished_set(status: BuildStatus, out_dir: Path) -> BuildStatus:
+    """Count what a set holds: one that was extended later, or copied without what its build keeps."""
+    manifest, ledger = read_manifest(out_dir), read_ledger(out_dir).to_pandas()
+    num_videos = int(is_planned(ledger).sum())
+    return replace(
+        status,
+        generation=manifest.generation,
+        num_shards=len(manifest.shards),
+        num_shards_done=len(manifest.shards),
+        num_videos=num_videos,
+        num_videos_done=num_videos,
+        num_rejected=int((ledger["status"] == "rejected").sum()),
+        num_missing=int((ledger["status"] == "missing").sum()),
+        num_suspect=int((ledger["suspect"] != "").sum()),
     )
 
 

@@ -215,10 +215,12 @@ class BuildProgress(LiveDisplay):
 
     Args:
         console: Where to show them.
+        verb: What is done to its videos.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, verb: str = "to transcode") -> None:
         super().__init__(console)
+        self._verb = verb
         self._title = ""  # until something is planned
         self._num_videos = self._before = self._rejected_before = 0
         self._videos: dict[int, int] = {}  # by shard, so that a shard begun again counts once
@@ -243,7 +245,7 @@ class BuildProgress(LiveDisplay):
         self._before, self._rejected_before = event["num_finished"], event["num_rejected"]
         self.started = time.monotonic()
         if not self.console.is_terminal:
-            self.print(f"{self._title}: {self._num_videos - self._before:,} videos to transcode.")
+            self.print(f"{self._title}: {self._num_videos - self._before:,} videos {self._verb}.")
 
     def last_line(self) -> str:
         """Return the line, if something was to be built."""

@@ -1,5 +1,6 @@
 """The `vidprep` program: its commands, and how an expected error looks."""
 
+import inspect
 import sys
 from typing import Annotated
 
@@ -72,6 +73,16 @@ app.command(rich_help_panel="Look at networks")(model)
 app.command(rich_help_panel="Look at networks")(filters)
 app.command(rich_help_panel="Look at networks")(erf)
 app.command(rich_help_panel="Results")(report)
+
+
+def _unwrapped(text: str) -> str:
+    """Return a docstring with each paragraph on a line: terminals are not as wide as the source."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in inspect.cleandoc(text).split("\n\n"))
+
+
+for _command in app.registered_commands:
+    assert _command.callback is not None
+    _command.help = _unwrapped(_command.callback.__doc__ or "")
 
 
 def _show_version(wanted: bool) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -19,13 +19,6 @@ from vidprep.cli.options import (
     ValFraction,
     ValSeed,
 )
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from vidprep.shards.passports.comparison import Comparison
-
-_MAX_CLASSES = 10  # of those that differ most
 
 
 def verify(
@@ -201,13 +194,17 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
     show: Annotated[
         str | None,
-        typer.Option("--list", metavar="RELATION", help="Also list these videos, e.g. different_content."),
+        typer.Option(
+            "--list", metavar="RELATION", help="Also list these videos, e.g. only_first or different_content."
+        ),
     ] = None,
 ) -> None:
     """Compare two shard sets, or their passports, video by video; exit 1 if they do not hold the same."""
     from rich.console import Console
 
     import vidprep
+    from vidprep.cli.tables.comparison import as_json as to_json
+    from vidprep.cli.tables.comparison import tables, video_lines
     from vidprep.shards.passports.comparison import RELATIONS
 
     if show is not None and show not in RELATIONS:
@@ -217,61 +214,13 @@ def compare(
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     if as_json:
-        typer.echo(json.dumps(_as_json(found), indent=1))
+        typer.echo(json.dumps(to_json(found, show), indent=1))
     else:
         console = Console(highlight=False, soft_wrap=True)
         for line in (f"A  {found.first}", f"B  {found.second}", *found.sentences()):
             console.print(line, markup=False)
-        console.print(_relations_table(found))
-        if (table := _classes_table(found)).row_count:
+        for table in tables(found):
             console.print(table)
-        if show is not None:
-            for row in found.rows[found.rows["relation"] == show].to_dict("records"):
-                bits = f"  {row['differing_bits']} of 192 bits" if row["differing_bits"] >= 0 else ""
-                console.print(f"{row['split']} {row['video_id']}  {row['class']}{bits}", markup=False)
+        for line in video_lines(found, show) if show else ():
+            console.print(line, markup=False)
     raise typer.Exit(0 if found.is_same else 1)
-
-
-def _relations_table(found: "Comparison") -> "Table":
-    from rich.table import Table
-
-    from vidprep.shards.passports.comparison import RELATIONS
-
-    counts = found.counts()
-    table = Table("", box=None, header_style="bold")
-    for split in counts.columns:
-        table.add_column(split, justify="right")
-    table.add_column("")
-    for relation, row in counts.iterrows():
-        meaning = RELATIONS[str(relation)].replace("the first", "A").replace("the second", "B")
-        table.add_row(str(relation), *(f"{count:,}" for count in row), meaning)
-    return table
-
-
-def _classes_table(found: "Comparison") -> "Table":
-    """Return the classes of which the two hold different videos, those that differ most first."""
-    from rich.table import Table
-
-    rows = found.per_class()
-    table = Table("class", "split", box=None, header_style="bold")
-    for name in ("A", "B", "both"):
-        table.add_column(name, justify="right")
-    for row in rows[rows["only_one"] > 0].head(_MAX_CLASSES).to_dict("records"):
-        table.add_row(row["class"], row["split"], *(f"{row[name]:,}" for name in ("first", "second", "both")))
-    return table
-
-
-def _as_json(found: "Comparison") -> dict[str, object]:
-    return {
-        "first": found.first,
-        "second": found.second,
-        "same": found.is_same,
-        "same_annotation": found.same_annotation,
-        "same_classes": found.same_classes,
-        "recipe_differences": list(found.recipe_differences),
-        "relabelled": list(found.relabelled),
-        "counts": {split: dict(column) for split, column in found.counts().astype(object).items()},
-        "different_content": found.rows.loc[
-            found.rows["relation"] == "different_content", "video_id"
-        ].tolist(),
-    }

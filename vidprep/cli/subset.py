@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from vidprep.cli.options import ClassList, Overrides, ShardsDir, ShardsDirOrUrl
+from vidprep.cli.options import ClassList, ShardsDir, ShardsDirOrUrl
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from vidprep.cli.display import StepProgress
     from vidprep.shards.transfer.push import Transfer
 
+ShardOverrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Override a key of the recipe: shards.samples_per_shard=500."
+    ),
+]
 OutSet = Annotated[str, typer.Option("--out", metavar="DIR", help="The new shard set, a folder.")]
 
 
@@ -31,7 +37,7 @@ def subset(
         list[str] | None, typer.Option(metavar="train|validation", help="Take this split only.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many videos of each split.")] = None,
-    overrides: Overrides = None,
+    overrides: ShardOverrides = None,
 ) -> None:
     """Make a shard set of a part of a finished one by copying: no video is decoded.
 
@@ -48,7 +54,7 @@ def subset(
     if unknown:
         raise typer.BadParameter(f"{min(unknown)!r} is none of {', '.join(SPLITS)}.", param_hint="--split")
     console = Console(highlight=False)
-    with BuildProgress(console) as progress:
+    with BuildProgress(console, "to copy") as progress:
         result = vidprep.subset(
             shards_dir,
             out,
@@ -85,7 +91,7 @@ def merge(
     if len(shards_dirs) < 2:
         raise typer.BadParameter("give two shard sets or more.", param_hint="DIR|URL...")
     console = Console(highlight=False)
-    with BuildProgress(console) as progress:
+    with BuildProgress(console, "to copy") as progress:
         result = vidprep.merge(shards_dirs, out, prefer=prefer, on_event=progress.update)
     _print(result, console)
 
@@ -103,7 +109,7 @@ def reshard(
 
     console = Console(highlight=False)
     setting = f"shards.samples_per_shard={samples_per_shard}"
-    with BuildProgress(console) as progress:
+    with BuildProgress(console, "to copy") as progress:
         result = vidprep.subset(shards_dir, out, overrides=[setting], on_event=progress.update)
     _print(result, console)
 

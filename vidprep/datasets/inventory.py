@@ -103,7 +103,11 @@ def take_inventory(
         SourceError: If a source folder is missing, or none of the videos is in any.
     """
     dataset = dataset_of(stage)
-    remedy = f"Pass --source DIR or set VIDPREP_{dataset.name.upper()}."
+    remedy = (
+        "Name the folder that holds the videos."
+        if stage.definition
+        else f"Pass --source DIR or set VIDPREP_{dataset.name.upper()}."
+    )
     check_sources(sources, remedy=remedy)
     if is_made_of_folders(dataset):
         scan = _scan(sources, dataset.videos, remedy, archives)

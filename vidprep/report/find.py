@@ -64,7 +64,8 @@ def find_subjects(paths: Sequence[Path]) -> list[Subject]:
 
 def _look_through(root: Path) -> Iterator[tuple[Kind, Path]]:
     if not root.is_dir():
-        raise ReportError(f"No folder {root}. Name a shard set, a run, an evaluation or an analysis.")
+        what = f"{root} is a file" if root.exists() else f"No folder {root}"
+        raise ReportError(f"{what}. Name the folder of a shard set, a run, an evaluation or an analysis.")
     waiting, seen = deque([(root, 0)]), 0
     while waiting:
         folder, depth = waiting.popleft()

@@ -1,13 +1,17 @@
 """ledger.parquet: one row per annotated video, so that nothing disappears without a reason."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vidprep.errors import ShardError
-from vidprep.shards.layout import LEDGER
-from vidprep.shards.manifest import read_named
+from vidprep.shards.layout import INDEX, LEDGER
+from vidprep.shards.manifest import no_set, read_named
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LEDGER_SCHEMA = pa.schema(
     [
@@ -53,6 +57,9 @@ REASONS = {
     "out_of_memory": "FFmpeg needed more than memory_mb",
 }
 
+# Rejected before a build has looked into them: these were never planned into a shard.
+_UNPLANNED_REASONS = {"duplicate_row", "two_labels", "two_splits", "wrong_folder", "invalid_id", "zero_bytes"}
+
 # What a used video looks like that may be damaged all the same; no reason to reject it.
 SUSPICIONS = {
     "green_fill": "a part of the picture is the green that zeroed memory gives",
@@ -85,9 +92,12 @@ def read_ledger(shards_dir: Path, generation: int | None = None, *, checked: boo
         ShardError: If there is none, or it is not the one that the manifest names.
     """
     data = read_named(shards_dir, LEDGER, generation, checked=checked)
+    if data is None and not (shards_dir / INDEX).is_file():
+        raise no_set(shards_dir)
     if data is None:
         raise ShardError(
-            f"No ledger in {shards_dir}: it is written when a build ends. See `vidprep status {shards_dir}`."
+            f"No ledger in {shards_dir}: a build writes it, and tars made by others have none. If this is a "
+            f"copy of a set, copy {LEDGER}, too."
         )
     return parse_ledger(data, origin=str(shards_dir / LEDGER))
 
@@ -112,3 +122,9 @@ def parse_ledger(data: bytes, *, origin: str) -> pa.Table:
     if not table.schema.equals(LEDGER_SCHEMA):
         raise ShardError(f"{origin}: not the columns of this version. Run the same build again.")
     return table
+
+
+def is_planned(ledger: "pd.DataFrame") -> "pd.Series[bool]":
+    """Tell which videos of a ledger were there when the build began, used or rejected later."""
+    rejected_later = (ledger["status"] == "rejected") & ~ledger["reason"].isin(_UNPLANNED_REASONS)
+    return (ledger["status"] == "used") | rejected_later

@@ -10,7 +10,14 @@ from vidprep.errors import ShardError
 from vidprep.recipes.manifests import SPLITS
 from vidprep.recipes.recipe import Recipe
 from vidprep.recipes.toml_models import Frozen
-from vidprep.shards.layout import GENERATIONS, INDEX, LEDGER, MANIFEST, generation_file, is_shard_name
+from vidprep.shards.layout import (
+    GENERATIONS,
+    INDEX,
+    LEDGER,
+    MANIFEST,
+    generation_file,
+    is_shard_name,
+)
 
 
 class ShardEntry(Frozen):
@@ -183,14 +190,22 @@ def read_named(
 
 def _read_newest(shards_dir: Path) -> Manifest:
     path = shards_dir / MANIFEST
-    if not shards_dir.is_dir():
-        raise ShardError(f"No folder {shards_dir}. Build a shard set first: vidprep build --help.")
     if not path.is_file():
-        raise ShardError(
-            f"{path} is missing: it is written when a build ends. See `vidprep status {shards_dir}`; "
-            "running the same build again finishes it."
-        )
+        raise no_set(shards_dir)
     return parse_manifest(path.read_bytes(), origin=str(path))
+
+
+def no_set(shards_dir: Path) -> ShardError:
+    """Return the error for a path at which no finished shard set lies: why, and what to do."""
+    if not shards_dir.exists():
+        return ShardError(f"No folder {shards_dir}. Build a shard set first: vidprep build --help.")
+    if not shards_dir.is_dir():
+        return ShardError(f"{shards_dir} is a file; a shard set is a folder, with {MANIFEST} in it.")
+    return ShardError(
+        f"No shard set at {shards_dir}: {MANIFEST} is missing, which is written when a build ends. `vidprep "
+        f"status {shards_dir}` tells of a build, and running the same build again finishes it; of a set that "
+        f"was copied, copy {MANIFEST}, too; tars made by others are read after `vidprep index {shards_dir}`."
+    )
 
 
 def parse_manifest(data: bytes, *, origin: str) -> Manifest:

@@ -18,7 +18,7 @@ from vidprep.errors import ShardError
 from vidprep.recipes.manifests import class_list_hash
 from vidprep.shards.index import parse_index
 from vidprep.shards.layout import CLASSES, INDEX, LEDGER, MANIFEST, PASSPORT, generation_file
-from vidprep.shards.manifest import Manifest, ShardEntry, no_such_generation, parse_manifest
+from vidprep.shards.manifest import Manifest, ShardEntry, no_set, no_such_generation, parse_manifest
 from vidprep.shards.stored_video import StoredVideo
 
 _AGAIN = "Copy the whole shard set again, or run the same build again."
@@ -57,7 +57,7 @@ class ShardSet:
         if found is None:
             index = _read_optional(root, INDEX)
             if index is None:
-                raise _no_set(root)
+                raise _no_set(root, MANIFEST)
             table = parse_index(index, origin=f"{root}/{INDEX}")
             return cls(root, None, hashlib.sha256(index).hexdigest(), table)
         manifest, fingerprint = found
@@ -273,8 +273,14 @@ def _read_manifest(root: str, generation: int | None) -> tuple[Manifest, str] | 
 def _read_index(root: str, manifest: Manifest) -> bytes:
     index = _read_named(root, INDEX, manifest.index_sha256, manifest.generation)
     if index is None:
-        raise _no_set(root)
+        raise _no_set(root, INDEX)
     return index
+
+
+def _no_set(root: str, name: str) -> ShardError:
+    if name == MANIFEST and "://" not in root:
+        return no_set(Path(root))
+    return ShardError(f"No shard set at {root}: {name} is missing. {_AGAIN}")
 
 
 def _read_named(root: str, name: str, sha256: str, generation: int) -> bytes | None:
@@ -292,13 +298,6 @@ def _read_named(root: str, name: str, sha256: str, generation: int) -> bytes | N
     raise ShardError(f"{root}/{name} is not the one of {MANIFEST}: it is stale or damaged. {_AGAIN}")
 
 
-def _no_set(root: str) -> ShardError:
-    return ShardError(
-        f"No shard set at {root}: {INDEX} is missing. Build one with `vidprep build`; "
-        f"tars made by others are read after `vidprep index {root}`."
-    )
-
-
 def _read_optional(root: str, name: str) -> bytes | None:
     """Return a file of the set, or None if it is not there."""
     try:
@@ -307,7 +306,7 @@ def _read_optional(root: str, name: str) -> bytes | None:
         filesystem, path = fsspec.core.url_to_fs(posixpath.join(root, name))
         content: bytes = filesystem.cat_file(path)
         return content
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         # fsspec keeps the error in a frame of its own traceback: a circle, which would keep all callers'
         # objects (a loader and its workers) until the next garbage collection.
         error.__traceback__ = None

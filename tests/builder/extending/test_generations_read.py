@@ -63,6 +63,10 @@ def test_explain_and_status_know_the_extension(extended):
     assert stories[0]["stored in"].startswith("train/mini_k400-train-000002.tar")
     state = read_status(extended.out)
     assert (state.state, state.generation) == ("complete", 2)
+    totals = read_manifest(extended.out).totals.values()
+    assert state.num_videos == state.num_videos_done == sum(one.used for one in totals)
+    assert (state.num_missing, state.num_rejected) == (0, 0)
+    assert state.num_shards == state.num_shards_done == sum(one.num_shards for one in totals)
 
 
 def test_passports_of_both_generations_differ_in_what_was_added(extended):

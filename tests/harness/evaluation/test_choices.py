@@ -210,7 +210,7 @@ def test_checkpoint_of_another_form(shards, tmp_path):
 
 
 def test_no_shards_and_no_split(network, shards, tmp_path):
-    with pytest.raises(ShardError, match=r"No shard set at .*nowhere: index.parquet is missing"):
+    with pytest.raises(ShardError, match=r"No folder .*nowhere\. Build a shard set first"):
         run_evaluation(network, tmp_path / "nowhere", tmp_path / "out")
     with pytest.raises(ShardError, match=r"has no split 'test'. It has: train, validation"):
         run_evaluation(network, shards, tmp_path / "out", split="test")

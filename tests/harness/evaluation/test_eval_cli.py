@@ -61,7 +61,7 @@ def test_an_earlier_evaluation_is_printed_beside_it(shards, network, tmp_path, m
     done = run(shards, network, tmp_path / "many", "--views", "3x2", "--versus", tmp_path / "few")
     (row,) = (line for line in done.output.splitlines() if "versus few (other views!)" in line)
     assert f"{read_results(tmp_path / 'few').top1:.2%}" in row
-    with pytest.raises(HarnessError, match="No results at"):
+    with pytest.raises(HarnessError, match=r"No folder .*none\. Evaluate first"):
         run(shards, network, tmp_path / "more", "--versus", tmp_path / "none")
 
 

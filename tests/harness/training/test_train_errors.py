@@ -43,7 +43,7 @@ def set_up(shards, run_dir, *overrides, **more):
 
 def test_no_shards(tmp_path):
     said = run("train", "--shards", tmp_path / "none", "--out", tmp_path / "run", expect=1)
-    assert f"No shard set at {tmp_path}/none" in said and "Traceback" not in said
+    assert f"No folder {tmp_path}/none" in said and "Traceback" not in said
     assert not (tmp_path / "run").exists()
 
 

@@ -91,7 +91,7 @@ def test_shards_that_moved_or_changed_are_said(folder, work, tmp_path):
     for facts, problem in (
         (
             {"root": "nowhere", "fingerprint": "x", "split": "validation"},
-            "No frames: No shard set at nowhere",
+            "No frames: No folder nowhere",
         ),
         ({"root": str(work / "shards"), "fingerprint": "x", "split": "validation"}, "is another shard set"),
     ):

@@ -62,6 +62,11 @@ def test_what_differs(two):
     counts = {row[0]: row[1:] for row in view.counts}
     assert counts["used in both, equal to the byte"] == ["7", "9"]
     assert counts["used in A only"] == ["1", "0"]
+    assert view.unused == [
+        ["not used", "split", "A", "B"],
+        ["missing", "train", "2", "3"],
+        ["rejected: partial", "train", "60", "60"],
+    ]
     assert view.different[1:] == [["train", "v4", view.different[1][2], "192"]]
     assert len(view.classes) == 2 and view.classes[1][2:] == ["9", "8", "8"]
 

@@ -107,7 +107,7 @@ def test_a_damaged_passport_is_refused(ours, tmp_path):
     write_passport(type(passport)("x", passport.head, changed), path)
     with pytest.raises(ShardError, match="its rows are not those that its own hash names"):
         read_passport(path)
-    with pytest.raises(ShardError, match="No passport at"):
+    with pytest.raises(ShardError, match="No shard set and no passport at"):
         read_passport(tmp_path / "none.parquet")
 
 

@@ -4,9 +4,8 @@ from collections.abc import Collection, Sequence
 
 import pandas as pd
 
-from vidprep.builder.copying import is_planned
 from vidprep.errors import BuildError
-from vidprep.shards.ledger import REASONS
+from vidprep.shards.ledger import REASONS, is_planned
 
 # What an annotation says against a video stays, as the annotation does.
 RETRIABLE = tuple(

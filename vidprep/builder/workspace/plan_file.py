@@ -46,6 +46,9 @@ def read_facts(out_dir: Path) -> PlanFacts:
         BuildError: If there is no plan in the folder, or it is of another version of vidprep.
     """
     path = plan_path(out_dir)
+    if not out_dir.is_dir():
+        what = f"{out_dir} is a file, no folder" if out_dir.exists() else f"No folder {out_dir}"
+        raise BuildError(f"{what}. Name that of a build, or start one with `vidprep build`.")
     if not path.is_file():
         raise BuildError(f"No build in {out_dir}: {path} does not exist. Start one with `vidprep build`.")
     with _damage_is_named(path):

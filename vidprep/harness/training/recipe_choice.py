@@ -6,6 +6,7 @@ from pathlib import Path
 from vidprep.errors import HarnessError
 from vidprep.recipes.pipelines import overridden_keys, override_recipe, read_pipeline
 from vidprep.recipes.recipe import Recipe
+from vidprep.shards.layout import MANIFEST
 from vidprep.shards.shard_set import ShardSet
 
 # What the shards are is a fact; a recipe decides only what is done with them.
@@ -40,7 +41,8 @@ def _base(shards: ShardSet, recipe: Recipe | Path | str | None) -> Recipe:
     if recipe is None:
         if shards.manifest is None:
             raise HarnessError(
-                f"{shards.root} was not built by vidprep, so no recipe comes with it. Name one with --recipe."
+                f"{shards.root} has no {MANIFEST}: it was not built by vidprep, or copied without it, so no "
+                "recipe comes with it. Name one with --recipe."
             )
         return shards.manifest.recipe
     wanted = recipe if isinstance(recipe, Recipe) else read_pipeline(str(recipe))

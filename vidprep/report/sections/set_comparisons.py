@@ -26,6 +26,7 @@ class ComparisonView:
         second: Name of the one that is called B.
         sentences: What they have in common, and what differs in the recipe.
         counts: Videos of each split in each relation.
+        unused: Annotated videos that each does not use, and why.
         classes: Used videos of the classes that differ most.
         different: Videos that show different things under one id.
         num_more: Of these, how many are not in the table.
@@ -35,6 +36,7 @@ class ComparisonView:
     second: str
     sentences: list[str]
     counts: Table
+    unused: Table
     classes: Table
     different: Table
     num_more: int
@@ -69,6 +71,7 @@ def view_comparison(first_name: str, first: Passport, second_name: str, second: 
         second=second_name,
         sentences=found.sentences(),
         counts=_counts(found),
+        unused=_unused(found),
         classes=_classes(found),
         different=[
             ["split", "video", "class", "differing bits of 192"],
@@ -88,6 +91,12 @@ def _counts(found: Comparison) -> Table:
         for name, row in counts.iterrows()
     ]
     return [["", *counts.columns], *rows]
+
+
+def _unused(found: Comparison) -> Table:
+    rows = found.unused().to_dict("records")
+    named = [[row["why"], row["split"], f"{row['first']:,}", f"{row['second']:,}"] for row in rows]
+    return [["not used", "split", "A", "B"], *named]
 
 
 def _classes(found: Comparison) -> Table:

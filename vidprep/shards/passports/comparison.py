@@ -71,6 +71,20 @@ class Comparison:
         table = pd.crosstab(self.rows["relation"], self.rows["split"])
         return table.reindex([name for name in RELATIONS if name in table.index])
 
+    def unused(self) -> pd.DataFrame:
+        """Return how many annotated videos each does not use, and why.
+
+        Returns:
+            A row per split and reason, with the columns split, why ("missing" or "rejected: partial"), and
+            first and second: how many.
+        """
+        sides = [
+            self.rows.assign(why=why(self.rows, side)).groupby(["split", "why"]).size().rename(side)
+            for side in ("first", "second")
+        ]
+        table = pd.concat(sides, axis=1).fillna(0).astype(int).reset_index()
+        return table[table["why"] != "used"].sort_values(["split", "why"], ignore_index=True)
+
     def per_class(self) -> pd.DataFrame:
         """Return used videos by split and class in both, and in each; the greatest differences first."""
         rows = self.rows.assign(
@@ -139,6 +153,17 @@ def compare_passports(first: Passport, second: Passport) -> Comparison:
         recipe_differences=recipe_differences(first, second),
         relabelled=tuple(relabelled),
     )
+
+
+def why(rows: pd.DataFrame, side: str) -> "pd.Series[str]":
+    """Say what became of each video in a set: "used", "missing", "rejected: partial", ...
+
+    Args:
+        rows: Of a comparison.
+        side: "first" or "second". A video that it does not annotate has no value.
+    """
+    status, reason = rows[f"status_{side}"], rows[f"reason_{side}"].fillna("")
+    return status.mask(reason != "", status + ": " + reason)
 
 
 def common_videos(passports: Sequence[Passport], split: str) -> tuple[set[str], set[str]]:

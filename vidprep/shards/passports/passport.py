@@ -139,7 +139,10 @@ def read_passport(path: Path) -> Passport:
         ShardError: If it is missing, none, or not what its own hash says.
     """
     if not path.is_file():
-        raise ShardError(f"No passport at {path}. Make one: vidprep passport DIR --out {path.name}.")
+        raise ShardError(
+            f"No shard set and no passport at {path}. Write a set's passport: vidprep passport DIR --out "
+            f"{path.name}."
+        )
     return parse_passport(path.read_bytes(), origin=str(path))
 
 
