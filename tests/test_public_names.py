@@ -4,6 +4,8 @@ import inspect
 import subprocess
 import sys
 
+import pytest
+
 import vidprep
 
 NAMES = set(
@@ -62,6 +64,22 @@ def test_every_name_is_there_and_documented():
         if inspect.isfunction(thing):
             parameters = inspect.signature(thing).parameters.values()
             assert all(parameter.annotation is not parameter.empty for parameter in parameters), name
+
+
+def test_functions_that_take_videos_show_their_keywords():
+    from vidprep.recipes.own import VideoChoice, choose_videos
+
+    keywords = [p for p in inspect.signature(choose_videos).parameters.values() if p.name != "recipe"]
+    assert [keyword.name for keyword in keywords] == list(VideoChoice.__annotations__)
+    for function in (vidprep.build, vidprep.audit, vidprep.passport_of_raw):
+        shown = inspect.signature(function).parameters
+        assert [shown[keyword.name] for keyword in keywords] == keywords
+        assert "videos" not in shown
+
+
+def test_a_mistyped_keyword_is_refused():
+    with pytest.raises(TypeError, match="unexpected keyword argument 'sorces'"):
+        vidprep.audit("demo", sorces=["raw"])
 
 
 def test_an_unknown_name_is_an_attribute_error():

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Unpack
 
 from vidprep.builder.engine import build_nothing, choose_engine
 from vidprep.builder.extending.candidates import check_retry
@@ -9,25 +10,17 @@ from vidprep.builder.job_array.share import Share
 from vidprep.builder.one_call import Wanted, build_in_folder, build_in_store
 from vidprep.builder.run import BuildRequest, BuildResult, OnEvent
 from vidprep.datasets.folders import absolute, default_sources
-from vidprep.recipes.own import choose_videos
+from vidprep.keywords import shows_keywords_of
+from vidprep.recipes.own import VideoChoice, choose_videos
 from vidprep.recipes.recipe import Recipe
 from vidprep.shards.transfer.likeness import is_url
 
 
+@shows_keywords_of(choose_videos)
 def build(
     recipe: Recipe | Path | str | None = None,
     out_dir: Path | str | None = None,
     *,
-    sources: Sequence[str | Path] = (),
-    annotations: Sequence[str | Path] = (),
-    class_list: Path | None = None,
-    overrides: Sequence[str] = (),
-    dataset: Path | str | None = None,
-    from_folders: Path | str | None = None,
-    from_csv: Sequence[Path | str] = (),
-    root: Path | str | None = None,
-    val_fraction: float = 0.1,
-    val_seed: int = 0,
     workers: int | None = None,
     scheduler: str | None = None,
     in_process: bool = False,
@@ -39,6 +32,7 @@ def build(
     array: str | None = None,
     finalise: bool = False,
     on_event: OnEvent = lambda event: None,
+    **videos: Unpack[VideoChoice],
 ) -> BuildResult:
     """Turn raw videos into a shard set, build what is left of it, or extend a finished one.
 
@@ -89,19 +83,7 @@ def build(
     check_retry(retry, extend=extend)
     check_array(array, finalise=finalise, extend=extend, scheduler=scheduler)
     engine = choose_engine(workers=workers, scheduler=scheduler, in_process=in_process)
-    chosen = choose_videos(
-        recipe,
-        sources=sources,
-        annotations=annotations,
-        class_list=class_list,
-        overrides=overrides,
-        dataset=dataset,
-        from_folders=from_folders,
-        from_csv=from_csv,
-        root=root,
-        val_fraction=val_fraction,
-        val_seed=val_seed,
-    )
+    chosen = choose_videos(recipe, **videos)
     resolved = chosen.recipe
     request = BuildRequest(
         recipe=resolved,

@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, Any
+from typing import IO, Any, Unpack
 
 import pandas as pd
 
@@ -22,34 +22,28 @@ from vidprep.datasets.folders import absolute, default_sources
 from vidprep.datasets.inventory import take_inventory
 from vidprep.errors import BuildStopped
 from vidprep.ffmpeg import ffmpeg_version, find_ffmpeg
+from vidprep.keywords import shows_keywords_of
 from vidprep.machine import num_cores
 from vidprep.recipes.classes import dataset_of
 from vidprep.recipes.manifests import SPLITS
-from vidprep.recipes.own import choose_videos
+from vidprep.recipes.own import VideoChoice, choose_videos
 from vidprep.recipes.recipe import Recipe
 from vidprep.shards.passports.passport import Passport, make_passport, write_passport
 
 # What becomes of a video that is there, as a line of the progress file has it.
 Looked = dict[str, Any]
+OnVideo = Callable[[int, int], object]
 
 
+@shows_keywords_of(choose_videos)
 def passport_of_raw(
     recipe: Recipe | Path | str | None,
     out_path: Path | str,
     *,
-    sources: Sequence[str | Path] = (),
-    annotations: Sequence[str | Path] = (),
-    class_list: Path | None = None,
-    overrides: Sequence[str] = (),
-    dataset: Path | str | None = None,
-    from_folders: Path | str | None = None,
-    from_csv: Sequence[Path | str] = (),
-    root: Path | str | None = None,
-    val_fraction: float = 0.1,
-    val_seed: int = 0,
     workers: int | None = None,
     ffmpeg: Path | str | None = None,
-    on_video: Callable[[int, int], object] = lambda done, total: None,
+    on_video: OnVideo = lambda done, total: None,
+    **videos: Unpack[VideoChoice],
 ) -> Passport:
     """Write the passport of raw videos without building anything: which are whole, and what they show.
 
@@ -62,19 +56,10 @@ def passport_of_raw(
         recipe: A recipe, or the name or path of a pipeline; it says which classes, and what may be used. None
             for one's own videos with the defaults.
         out_path: Of the passport.
-        sources: Folders of raw videos; a later one fills the gaps of the earlier. None given: as for `build`.
-        annotations: Annotation files or folders; none given: looked for in the sources.
-        class_list: A text file with classes of one's own, one a line.
-        overrides: `table.key=value` settings of the recipe.
-        dataset: A dataset file of one's own, instead of the recipe's dataset.
-        from_folders: One's own videos: a folder for each class, or `train/` and `val/` with such folders.
-        from_csv: Or lists with the header `path,label[,split][,start,end]`, or of "path label" lines.
-        root: The folder that paths of such lists are below.
-        val_fraction: Share of one's own videos that validate, where nothing tells their split.
-        val_seed: Of the hash of their ids that decides.
         workers: Videos that are decoded at a time; None: one per core.
         ffmpeg: A binary of the user's instead of the one that comes with vidprep.
         on_video: Called after each video with how many are done, and how many are there.
+        **videos: Which videos are meant, as for `build`: `sources`, `annotations` and so on.
 
     Returns:
         What was written.
@@ -84,44 +69,25 @@ def passport_of_raw(
         OSError: If the passport cannot be written; what was there before stays.
         VidprepError: Whatever else prevents it.
     """
-    chosen = choose_videos(
-        recipe,
-        sources=sources,
-        annotations=annotations,
-        class_list=class_list,
-        overrides=overrides,
-        dataset=dataset,
-        from_folders=from_folders,
-        from_csv=from_csv,
-        root=root,
-        val_fraction=val_fraction,
-        val_seed=val_seed,
-    )
+    chosen = choose_videos(recipe, **videos)
     folders = [absolute(folder) for folder in chosen.sources or default_sources(chosen.recipe.dataset.name)]
     inventory = take_inventory(chosen.recipe.dataset, folders, chosen.annotations)
     resolved = chosen.recipe.model_copy(update={"dataset": inventory.stage})
-    ffmpeg_path = find_ffmpeg(absolute(ffmpeg) if ffmpeg else None)
-    present = inventory.rows[inventory.rows["status"] == "present"]
-    there: list[Row] = [
-        {str(name): value for name, value in row.items()} for row in present.to_dict("records")
-    ]
     out_path = Path(out_path)
     progress_path = out_path.with_name(f"{out_path.name}.progress.jsonl")
-    identity = f"{resolved.transcode.model_dump_json()} {ffmpeg_version(ffmpeg_path)}"
-    done = _read_progress(progress_path, identity)
-    with _kept(progress_path, identity, done) as progress:
-        for number, one in enumerate(_look_at_all(there, done, resolved, ffmpeg_path, workers), start=1):
-            if one["key"] not in done:
-                progress.write(json.dumps(one) + "\n")
-            done[one["key"]] = one
-            on_video(number, len(there))
+    ffmpeg_path = find_ffmpeg(absolute(ffmpeg) if ffmpeg else None)
+    looked = _read_progress(progress_path, identity := _identity(resolved, ffmpeg_path))
+    with _kept(progress_path, identity, looked) as progress:
+        look = partial(_look_at, recipe=resolved, ffmpeg_path=ffmpeg_path)
+        _look_at_all(_present(inventory.rows), look, looked, progress, workers, on_video)
+    rows = _with_status(inventory.rows, looked)
     passport = make_passport(
         str(out_path),
-        _passport_rows(inventory.rows, done),
+        _passport_rows(rows),
         recipe=resolved,
         classes=inventory.classes,
         tools={},
-        totals={split: count_totals(split, _with_status(inventory.rows, done), ()) for split in SPLITS},
+        totals={split: count_totals(split, rows, ()) for split in SPLITS},
         expected=inventory.expected,
     )
     write_passport(passport, out_path)
@@ -129,18 +95,33 @@ def passport_of_raw(
     return passport
 
 
+def _present(rows: pd.DataFrame) -> list[Row]:
+    """Return the videos of an inventory that are there."""
+    present = rows[rows["status"] == "present"]
+    return [{str(name): value for name, value in row.items()} for row in present.to_dict("records")]
+
+
 def _look_at_all(
-    rows: list[Row], done: dict[str, Looked], recipe: Recipe, ffmpeg_path: str, workers: int | None
-) -> Iterator[Looked]:
-    """Yield what is found of each video, those first that are known already."""
+    rows: list[Row],
+    look: Callable[[Row], Looked],
+    done: dict[str, Looked],
+    progress: IO[str],
+    workers: int | None,
+    on_video: OnVideo,
+) -> None:
+    """Look at the videos that `done` does not hold yet; put what is found into it and the progress file."""
     waiting = [row for row in rows if not _is_done(row, done)]
-    yield from (done[row["key"]] for row in rows if _is_done(row, done))
-    for row in waiting:
-        done.pop(row["key"], None)
+    num_done = len(rows) - len(waiting)
+    for number in range(1, num_done + 1):
+        on_video(number, len(rows))
     with ThreadPoolExecutor(workers or num_cores()) as pool:
-        futures = [pool.submit(_look_at, row, recipe, ffmpeg_path) for row in waiting]
+        futures = [pool.submit(look, row) for row in waiting]
         try:
-            yield from (future.result() for future in as_completed(futures))
+            for number, future in enumerate(as_completed(futures), start=num_done + 1):
+                found = future.result()
+                progress.write(json.dumps(found) + "\n")
+                done[found["key"]] = found
+                on_video(number, len(rows))
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -188,10 +169,10 @@ def _with_status(rows: pd.DataFrame, done: dict[str, Looked]) -> pd.DataFrame:
     return rows.assign(**found)
 
 
-def _passport_rows(rows: pd.DataFrame, done: dict[str, Looked]) -> pd.DataFrame:
+def _passport_rows(rows: pd.DataFrame) -> pd.DataFrame:
     columns = ["split", "video_id", "label", "status", "reason", "num_frames", "content"]
     nothing_stored = pd.array([pd.NA] * len(rows), pd.UInt32Dtype())
-    return _with_status(rows, done)[columns].assign(mp4_crc32=nothing_stored)
+    return rows[columns].assign(mp4_crc32=nothing_stored)
 
 
 def _read_progress(path: Path, identity: str) -> dict[str, Looked]:
@@ -224,6 +205,11 @@ def _kept(path: Path, identity: str, done: dict[str, Looked]) -> Iterator[IO[str
             raise BuildStopped(
                 f"Stopped. What is known of {len(done):,} videos is kept in {path}; the same command goes on."
             ) from error
+
+
+def _identity(recipe: Recipe, ffmpeg_path: str) -> str:
+    """Return what decides what is found of a video."""
+    return f"{recipe.transcode.model_dump_json()} {ffmpeg_version(ffmpeg_path)}"
 
 
 def _digest(identity: str) -> str:

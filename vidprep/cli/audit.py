@@ -3,23 +3,13 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vidprep.cli.options import (
-    Annotations,
-    ClassList,
-    DatasetFile,
-    FromCsv,
-    FromFolders,
-    Overrides,
-    Root,
-    ValFraction,
-    ValSeed,
-    check_videos_named,
-)
+from vidprep.cli.options import VideoOptions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,11 +20,10 @@ if TYPE_CHECKING:
     from vidprep.datasets.inventory import Inventory
 
 
-def audit(
-    name: Annotated[
-        str | None, typer.Argument(help="A pipeline, e.g. mini_k400, or the path of a TOML file.")
-    ] = None,
-    annotations: Annotations = None,
+@dataclass(frozen=True)
+class AuditedVideos(VideoOptions):
+    """As for a build, but without a source only the annotation is looked at."""
+
     source: Annotated[
         list[str] | None,
         typer.Option(
@@ -42,9 +31,15 @@ def audit(
             help="Folder of raw videos; repeatable, a later one fills the gaps of the earlier. "
             "Without any: where $VIDPREP_SSV2, $VIDPREP_K400, ... points.",
         ),
+    ] = None
+
+
+def audit(
+    name: Annotated[
+        str | None, typer.Argument(help="A pipeline, e.g. mini_k400, or the path of a TOML file.")
     ] = None,
-    class_list: ClassList = None,
-    overrides: Overrides = None,
+    *,
+    videos: AuditedVideos,
     against: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="List the samples that another pipeline's dataset has, too."),
@@ -52,12 +47,6 @@ def audit(
     against_annotations: Annotated[
         list[str] | None, typer.Option(metavar="PATH", help="That dataset's annotation; repeatable.")
     ] = None,
-    dataset: DatasetFile = None,
-    from_folders: FromFolders = None,
-    from_csv: FromCsv = None,
-    root: Root = None,
-    val_fraction: ValFraction = 0.1,
-    seed: ValSeed = 0,
     checksums: Annotated[
         list[Path] | None,
         typer.Option(
@@ -72,7 +61,7 @@ def audit(
 
     Without --source and $VIDPREP_NAME (VIDPREP_SSV2, VIDPREP_K400, ...) only the annotation is checked.
     """
-    check_videos_named(name, dataset, from_folders, from_csv)
+    videos.check_named(name)
     from rich.console import Console
 
     import vidprep
@@ -81,17 +70,8 @@ def audit(
     with _checking(messages, wanted=bool(checksums)) as on_checked:
         found = vidprep.audit(
             name,
-            sources=source or (),
-            annotations=annotations or (),
-            class_list=class_list,
+            **videos.choice(),
             on_archive=lambda archive: messages.print(f"Listing {archive}; this is done once.", markup=False),
-            overrides=overrides or (),
-            dataset=dataset,
-            from_folders=from_folders,
-            from_csv=from_csv or (),
-            root=root,
-            val_fraction=val_fraction,
-            val_seed=seed,
             checksums=checksums or (),
             on_checked=on_checked,
         )
@@ -151,8 +131,6 @@ def _print_shared(shared: "pd.DataFrame", against: str, console: "Console") -> N
 
 
 def _as_json(found: "Audit") -> dict[str, Any]:
-    from dataclasses import asdict
-
     from vidprep.datasets.counts import first_examples, used_per_source
 
     inventory = found.inventory

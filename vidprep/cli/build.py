@@ -1,74 +1,108 @@
 """`vidprep build`, `build-mini` and `status`."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vidprep.cli.options import (
-    Annotations,
-    ClassList,
-    DatasetFile,
-    FromCsv,
-    FromFolders,
-    Overrides,
-    Root,
-    ShardsDirOrUrl,
-    Sources,
-    ValFraction,
-    ValSeed,
-    check_videos_named,
-)
+from vidprep.cli.options import Annotations, ClassList, Overrides, ShardsDirOrUrl, Sources, VideoOptions
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from vidprep.builder.run import BuildResult
+    from vidprep.recipes.own import VideoChoice
     from vidprep.recipes.recipe import Recipe
 
-Workers = Annotated[
-    int | None,
-    typer.Option(min=1, help="Worker processes on this machine.", show_default="one per core"),
-]
-Scheduler = Annotated[
-    str | None, typer.Option(metavar="ADDRESS", help="Use a running Dask scheduler, e.g. tcp://node7:8786.")
-]
-Sync = Annotated[
-    bool, typer.Option("--sync", help="One video after the other in this process; for debugging.")
-]
-Limit = Annotated[int | None, typer.Option(min=1, help="At most so many videos of each split, for a try.")]
-FFmpeg = Annotated[
-    str | None,
-    typer.Option(metavar="PATH", help="Another FFmpeg than the pinned one that comes with vidprep."),
-]
-Extend = Annotated[
-    bool,
-    typer.Option("--extend", help="Add to a finished set the videos that were missing and are there now."),
-]
-Retry = Annotated[
-    str | None,
-    typer.Option(
-        metavar="REASON,...",
-        help="With --extend: also try anew the videos rejected for these reasons, e.g. crashed,timed_out.",
-    ),
-]
+Out = Annotated[str | None, typer.Option(metavar="DIR|URL", help="The shard set. Default: shards/NAME.")]
 
-Array = Annotated[
-    str | None,
-    typer.Option(
-        metavar="I/N",
-        help="Build the I-th of N shares only, beside the other tasks of a job array.",
-    ),
-]
-Finalise = Annotated[
-    bool,
-    typer.Option("--finalise", help="Only make the set of shards that a job array has finished; build none."),
-]
-Checksums = Annotated[
-    list[Path] | None,
-    typer.Option(
-        metavar="FILE", help="List of sha256sum or md5sum: videos that differ are rejected; repeatable."
-    ),
-]
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """Options of a build, whatever the videos are: who builds, how much of it, and into which set."""
+
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Worker processes on this machine.", show_default="one per core"),
+    ] = None
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Use a running Dask scheduler, e.g. tcp://node7:8786."),
+    ] = None
+    in_process: Annotated[
+        bool, typer.Option("--sync", help="One video after the other in this process; for debugging.")
+    ] = False
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="At most so many videos of each split, for a try.")
+    ] = None
+    ffmpeg: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="Another FFmpeg than the pinned one that comes with vidprep."),
+    ] = None
+    extend: Annotated[
+        bool,
+        typer.Option(
+            "--extend", help="Add to a finished set the videos that were missing and are there now."
+        ),
+    ] = False
+    retry: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REASON,...",
+            help="With --extend: also try anew the videos rejected for these reasons, e.g. "
+            "crashed,timed_out.",
+        ),
+    ] = None
+    checksums: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="List of sha256sum or md5sum: videos that differ are rejected; repeatable.",
+        ),
+    ] = None
+    array: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N", help="Build the I-th of N shares only, beside the other tasks of a job array."
+        ),
+    ] = None
+    finalise: Annotated[
+        bool,
+        typer.Option(
+            "--finalise", help="Only make the set of shards that a job array has finished; build none."
+        ),
+    ] = False
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the options as arguments of `vidprep.build`; what excludes each other is wrong usage."""
+        from vidprep.builder.from_raw import check_array
+
+        if sum((self.workers is not None, self.scheduler is not None, self.in_process)) > 1:
+            raise typer.BadParameter("--workers, --scheduler and --sync exclude each other.")
+        with _wrong_usage("--array" if self.array else "--finalise"):
+            check_array(self.array, finalise=self.finalise, extend=self.extend, scheduler=self.scheduler)
+        return vars(self) | {"retry": self._reasons(), "checksums": self.checksums or ()}
+
+    def _reasons(self) -> list[str]:
+        from vidprep.builder.extending.candidates import check_retry
+
+        reasons = [reason.strip() for reason in (self.retry or "").split(",") if reason.strip()]
+        with _wrong_usage("--retry"):
+            check_retry(reasons, extend=self.extend)
+        return reasons
+
+
+@contextmanager
+def _wrong_usage(option: str) -> Iterator[None]:
+    """Say of a ValueError that it is the user's option that is wrong."""
+    try:
+        yield
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from error
 
 
 def build(
@@ -78,29 +112,10 @@ def build(
             help="A pipeline's name (see `vidprep pipelines`) or a TOML file.", show_default="the defaults"
         ),
     ] = None,
-    out: Annotated[
-        str | None, typer.Option(metavar="DIR|URL", help="The shard set. Default: shards/NAME.")
-    ] = None,
-    source: Sources = None,
-    annotations: Annotations = None,
-    class_list: ClassList = None,
-    dataset: DatasetFile = None,
-    from_folders: FromFolders = None,
-    from_csv: FromCsv = None,
-    root: Root = None,
-    val_fraction: ValFraction = 0.1,
-    seed: ValSeed = 0,
-    workers: Workers = None,
-    scheduler: Scheduler = None,
-    sync: Sync = False,
-    limit: Limit = None,
-    ffmpeg: FFmpeg = None,
-    extend: Extend = False,
-    retry: Retry = None,
-    checksums: Checksums = None,
-    array: Array = None,
-    finalise: Finalise = False,
-    overrides: Overrides = None,
+    out: Out = None,
+    *,
+    videos: VideoOptions,
+    options: BuildOptions,
 ) -> None:
     """Turn raw videos into a shard set; the same command resumes a build that was stopped.
 
@@ -108,33 +123,8 @@ def build(
     shards behind those of a finished set; `--generation 1` of other commands then reads it as it was.
     One's own videos need no pipeline: vidprep build --from-folders DIR.
     """
-    check_videos_named(name, dataset, from_folders, from_csv)
-    _check_engine(workers, scheduler, sync)
-    _check_array(array, finalise=finalise, extend=extend, scheduler=scheduler)
-    _build(
-        name,
-        out,
-        sources=source or (),
-        annotations=annotations or (),
-        class_list=class_list,
-        overrides=overrides or (),
-        dataset=dataset,
-        from_folders=from_folders,
-        from_csv=from_csv or (),
-        root=root,
-        val_fraction=val_fraction,
-        val_seed=seed,
-        workers=workers,
-        scheduler=scheduler,
-        in_process=sync,
-        limit=limit,
-        ffmpeg=ffmpeg,
-        extend=extend,
-        retry=_reasons(retry, extend),
-        checksums=checksums or (),
-        array=array,
-        finalise=finalise,
-    )
+    videos.check_named(name)
+    _build(name, out, videos.choice(), options.arguments())
 
 
 def build_mini(
@@ -142,23 +132,13 @@ def build_mini(
     classes: Annotated[
         int | None, typer.Option(help="87 of ssv2, 200 of k400.", show_default="the subset's")
     ] = None,
-    out: Annotated[
-        str | None, typer.Option(metavar="DIR|URL", help="The shard set. Default: shards/NAME.")
-    ] = None,
+    out: Out = None,
     source: Sources = None,
     annotations: Annotations = None,
     class_list: ClassList = None,
-    workers: Workers = None,
-    scheduler: Scheduler = None,
-    sync: Sync = False,
-    limit: Limit = None,
-    ffmpeg: FFmpeg = None,
-    extend: Extend = False,
-    retry: Retry = None,
-    checksums: Checksums = None,
-    array: Array = None,
-    finalise: Finalise = False,
     overrides: Overrides = None,
+    *,
+    options: BuildOptions,
 ) -> None:
     """Build Mini-SSv2 or Mini-K400: `vidprep build-mini --src k400 --classes 200`.
 
@@ -166,24 +146,9 @@ def build_mini(
     """
     from vidprep.recipes.mini import mini_recipe
 
-    _check_engine(workers, scheduler, sync)
-    _check_array(array, finalise=finalise, extend=extend, scheduler=scheduler)
-    _build(
-        mini_recipe(src, classes, class_list, overrides),
-        out,
-        sources=source or (),
-        annotations=annotations or (),
-        workers=workers,
-        scheduler=scheduler,
-        in_process=sync,
-        limit=limit,
-        ffmpeg=ffmpeg,
-        extend=extend,
-        retry=_reasons(retry, extend),
-        checksums=checksums or (),
-        array=array,
-        finalise=finalise,
-    )
+    arguments = options.arguments()
+    recipe = mini_recipe(src, classes, class_list, overrides)
+    _build(recipe, out, {"sources": source or (), "annotations": annotations or ()}, arguments)
 
 
 def status(
@@ -191,8 +156,6 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
     """Show how far a build is: while it runs, after a crash, or when it is done."""
-    from dataclasses import asdict
-
     from rich.console import Console
 
     from vidprep.builder.status import read_status
@@ -223,58 +186,40 @@ def status(
     Console(highlight=False, soft_wrap=True).print("\n".join(lines), markup=False)
 
 
-def _check_engine(workers: int | None, scheduler: str | None, sync: bool) -> None:
-    if sum((workers is not None, scheduler is not None, sync)) > 1:
-        raise typer.BadParameter("--workers, --scheduler and --sync exclude each other.")
-
-
-def _check_array(array: str | None, **others: Any) -> None:
-    from vidprep.builder.from_raw import check_array
-
-    try:
-        check_array(array, **others)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--array" if array else "--finalise") from error
-
-
-def _reasons(retry: str | None, extend: bool) -> list[str]:
-    from vidprep.builder.extending.candidates import check_retry
-
-    reasons = [reason.strip() for reason in (retry or "").split(",") if reason.strip()]
-    try:
-        check_retry(reasons, extend=extend)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--retry") from error
-    return reasons
-
-
-def _build(recipe: "Recipe | str | None", out: str | None, **options: Any) -> None:
+def _build(
+    recipe: "Recipe | str | None", out: str | None, videos: "VideoChoice", options: dict[str, Any]
+) -> None:
     from rich.console import Console
 
     import vidprep
-    from vidprep.cli.display import BuildProgress, accounting_table
-    from vidprep.shards.ledger import read_ledger
-    from vidprep.shards.transfer.likeness import is_beside_shards, local_likeness
+    from vidprep.cli.display import BuildProgress
 
     console = Console(highlight=False)
     with BuildProgress(console) as progress:
-        result = vidprep.build(recipe, out, on_event=progress.update, **options)
+        result = vidprep.build(recipe, out, on_event=progress.update, **videos, **options)
     if result.finished is None:
         console.print(_share_sentence(options["array"], result), markup=False, soft_wrap=True)
         return
+    _print_set(result, console, extend=options["extend"])
+
+
+def _print_set(result: "BuildResult", console: "Console", *, extend: bool) -> None:
+    """Print the accounting of a finished set, and what a person should know of it."""
+    from vidprep.cli.display import accounting_table
+    from vidprep.shards.ledger import read_ledger
+    from vidprep.shards.transfer.likeness import is_beside_shards, local_likeness
+
     with local_likeness(result.out_dir, wanted=is_beside_shards) as folder:
         ledger = read_ledger(folder)
     console.print(accounting_table(ledger))
+    lines = _news(result, extend=extend)
     num_suspect = sum(word != "" for word in ledger["suspect"].to_pylist())
     if num_suspect:
-        console.print(
-            f"{num_suspect:,} used videos look damaged: vidprep ledger {result.out_dir} --list suspect",
-            markup=False,
-            soft_wrap=True,
+        lines.insert(
+            0, f"{num_suspect:,} used videos look damaged: vidprep ledger {result.out_dir} --list suspect"
         )
-    for line in _news(result, extend=options["extend"]):
+    for line in (*lines, f"Shard set: {result.out_dir}"):
         console.print(line, markup=False, soft_wrap=True)
-    console.print(f"Shard set: {result.out_dir}", markup=False, soft_wrap=True)
 
 
 def _share_sentence(array: str, result: "BuildResult") -> str:

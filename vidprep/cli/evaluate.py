@@ -8,19 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from vidprep.cli.options import (
-    MACHINE,
-    CacheDir,
-    CacheGB,
-    ComputeDevice,
-    DecodeWorkers,
-    Generation,
-    OutDir,
-    PrecisionName,
-    Shards,
-    loader_options,
-    set_passive_omp_wait,
-)
+from vidprep.cli.options import MACHINE, Generation, MachineOptions, OutDir, Shards, set_passive_omp_wait
 from vidprep.errors import HarnessError
 from vidprep.files import distinct_names
 
@@ -121,13 +109,10 @@ def evaluate(
     all_checkpoints: AllCheckpoints = False,
     versus: Versus = None,
     on: On = None,
-    device: ComputeDevice = None,
-    precision: PrecisionName = None,
     weights: WeightsName = None,
     micro_batch: MicroBatch = None,
-    workers: DecodeWorkers = None,
-    cache_dir: CacheDir = None,
-    cache_gb: CacheGB = None,
+    *,
+    machine: MachineOptions,
 ) -> None:
     """Score every video of a split once; write results.json and predictions.parquet.
 
@@ -162,11 +147,9 @@ def evaluate(
             probe=probe,
             classes=classes,
             all_checkpoints=all_checkpoints,
-            device=device,
-            precision=precision,
             weights=weights,
             micro_batch=micro_batch,
-            loading=loader_options(workers, cache_dir, cache_gb),
+            **machine.arguments(),
             on=on or (),
             on_video=progress.update,
         )
@@ -246,12 +229,9 @@ def reproduce(
     shards: Shards,
     checkpoint: Checkpoint,
     out_dir: OutDir,
-    device: ComputeDevice = None,
-    precision: PrecisionName = None,
     micro_batch: MicroBatch = None,
-    workers: DecodeWorkers = None,
-    cache_dir: CacheDir = None,
-    cache_gb: CacheGB = None,
+    *,
+    machine: MachineOptions,
 ) -> None:
     """Evaluate under the conditions of a published figure, and print ours beside it.
 
@@ -271,10 +251,8 @@ def reproduce(
             shards,
             checkpoint,
             out_dir,
-            device=device,
-            precision=precision,
             micro_batch=micro_batch,
-            loading=loader_options(workers, cache_dir, cache_gb),
+            **machine.arguments(),
             on_video=progress.update,
         )
     print_reproduction(found)

@@ -2,6 +2,7 @@
 
 import inspect
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -12,6 +13,7 @@ from vidprep.cli.build import build, build_mini, status
 from vidprep.cli.evaluate import evaluate, reproduce, rescore
 from vidprep.cli.loader import bench_loader, export, index
 from vidprep.cli.networks import erf, filters, model
+from vidprep.cli.options import spread_groups
 from vidprep.cli.pipelines import datasets_app, init, pipelines_app
 from vidprep.cli.report import report
 from vidprep.cli.shards import compare, explain, ledger, passport, verify
@@ -43,36 +45,43 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
-app.add_typer(pipelines_app, name="pipelines", rich_help_panel="Recipes and raw data")
-app.add_typer(datasets_app, name="datasets", rich_help_panel="Recipes and raw data")
-app.command(rich_help_panel="Recipes and raw data")(init)
-app.command(rich_help_panel="Recipes and raw data")(audit)
-app.command(rich_help_panel="Recipes and raw data")(synth)
-app.command(rich_help_panel="Build shards")(build)
-app.command("build-mini", rich_help_panel="Build shards")(build_mini)
-app.command(rich_help_panel="Build shards")(subset)
-app.command(rich_help_panel="Build shards")(merge)
-app.command(rich_help_panel="Build shards")(reshard)
-app.command(rich_help_panel="Build shards")(push)
-app.command(rich_help_panel="Build shards")(pull)
-app.command(rich_help_panel="Build shards")(status)
-app.command(rich_help_panel="Look at shards")(ledger)
-app.command(rich_help_panel="Look at shards")(explain)
-app.command(rich_help_panel="Look at shards")(verify)
-app.command(rich_help_panel="Look at shards")(passport)
-app.command(rich_help_panel="Look at shards")(compare)
-app.command(rich_help_panel="Load shards")(index)
-app.command(rich_help_panel="Load shards")(export)
-app.command("bench-loader", rich_help_panel="Load shards")(bench_loader)
-app.command(rich_help_panel="Train and evaluate")(train)
-app.command(rich_help_panel="Train and evaluate")(runs)
-app.command("eval", rich_help_panel="Train and evaluate")(evaluate)
-app.command(rich_help_panel="Train and evaluate")(rescore)
-app.command(rich_help_panel="Train and evaluate")(reproduce)
-app.command(rich_help_panel="Look at networks")(model)
-app.command(rich_help_panel="Look at networks")(filters)
-app.command(rich_help_panel="Look at networks")(erf)
-app.command(rich_help_panel="Results")(report)
+_FIRST_PANEL = "Recipes and raw data"
+_COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
+    _FIRST_PANEL: {"init": init, "audit": audit, "synth": synth},
+    "Build shards": {
+        "build": build,
+        "build-mini": build_mini,
+        "subset": subset,
+        "merge": merge,
+        "reshard": reshard,
+        "push": push,
+        "pull": pull,
+        "status": status,
+    },
+    "Look at shards": {
+        "ledger": ledger,
+        "explain": explain,
+        "verify": verify,
+        "passport": passport,
+        "compare": compare,
+    },
+    "Load shards": {"index": index, "export": export, "bench-loader": bench_loader},
+    "Train and evaluate": {
+        "train": train,
+        "runs": runs,
+        "eval": evaluate,
+        "rescore": rescore,
+        "reproduce": reproduce,
+    },
+    "Look at networks": {"model": model, "filters": filters, "erf": erf},
+    "Results": {"report": report},
+}
+
+app.add_typer(pipelines_app, name="pipelines", rich_help_panel=_FIRST_PANEL)
+app.add_typer(datasets_app, name="datasets", rich_help_panel=_FIRST_PANEL)
+for _panel, _commands in _COMMANDS.items():
+    for _name, _command in _commands.items():
+        app.command(_name, rich_help_panel=_panel)(spread_groups(_command))
 
 
 def _unwrapped(text: str) -> str:

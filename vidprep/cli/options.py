@@ -1,13 +1,18 @@
-"""Options that several commands share, and where raw videos lie when nobody says."""
+"""Options that several commands share, one by one and in groups."""
 
+import inspect
 import os
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
 if TYPE_CHECKING:
     from vidprep.load import LoaderOptions
+    from vidprep.recipes.own import VideoChoice
 
 Overrides = Annotated[
     list[str] | None,
@@ -110,14 +115,100 @@ ShardsDirOrUrl = Annotated[
 ]
 
 
-def check_videos_named(*ways: object) -> None:
-    """Make sure that a command is told which videos are meant; otherwise it is wrong usage."""
-    if not any(ways):
-        raise typer.BadParameter(
-            "which videos? Give a pipeline (see `vidprep pipelines`), --dataset FILE, --from-folders DIR, or "
-            "--from-csv FILE with --root DIR.",
-            param_hint="NAME",
-        )
+@dataclass(frozen=True)
+class VideoOptions:
+    """Options that say which videos are meant."""
+
+    source: Sources = None
+    annotations: Annotations = None
+    class_list: ClassList = None
+    dataset: DatasetFile = None
+    from_folders: FromFolders = None
+    from_csv: FromCsv = None
+    root: Root = None
+    val_fraction: ValFraction = 0.1
+    seed: ValSeed = 0
+    overrides: Overrides = None
+
+    def check_named(self, name: str | None) -> None:
+        """Make sure that the command is told which videos are meant; otherwise it is wrong usage."""
+        if not (name or self.dataset or self.from_folders or self.from_csv):
+            raise typer.BadParameter(
+                "which videos? Give a pipeline (see `vidprep pipelines`), --dataset FILE, "
+                "--from-folders DIR, or --from-csv FILE with --root DIR.",
+                param_hint="NAME",
+            )
+
+    def choice(self) -> "VideoChoice":
+        """Return the options as arguments of a public function."""
+        return {
+            "sources": self.source or (),
+            "annotations": self.annotations or (),
+            "class_list": self.class_list,
+            "overrides": self.overrides or (),
+            "dataset": self.dataset,
+            "from_folders": self.from_folders,
+            "from_csv": self.from_csv or (),
+            "root": self.root,
+            "val_fraction": self.val_fraction,
+            "val_seed": self.seed,
+        }
+
+
+@dataclass(frozen=True)
+class MachineOptions:
+    """Options that say how a network and its loader use the machine."""
+
+    device: ComputeDevice = None
+    precision: PrecisionName = None
+    workers: DecodeWorkers = None
+    cache_dir: CacheDir = None
+    cache_gb: CacheGB = None
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the options as arguments of a public function."""
+        return {"device": self.device, "precision": self.precision, "loading": self._loading()}
+
+    def _loading(self) -> "LoaderOptions":
+        from vidprep.load import LoaderOptions
+
+        if (self.cache_dir is None) != (self.cache_gb is None):
+            raise typer.BadParameter("--cache-dir and --cache-gb go together: where, and how much at most.")
+        cache_bytes = None if self.cache_gb is None else int(self.cache_gb * 1e9)
+        return LoaderOptions(num_workers=self.workers, cache_dir=self.cache_dir, cache_bytes=cache_bytes)
+
+
+def spread_groups(command: Callable[..., object]) -> Callable[..., object]:
+    """Return a command for typer, which knows single options only, of one that takes groups of options.
+
+    A group is a dataclass whose fields are options: `videos: VideoOptions` of the command becomes --source,
+    --annotations and so on of the program, at the same place in its help.
+    """
+    parameters: list[inspect.Parameter] = []
+    groups: dict[str, Any] = {}
+    for parameter in inspect.signature(command).parameters.values():
+        group = parameter.annotation
+        if not is_dataclass(group):
+            parameters.append(parameter)
+            continue
+        groups[parameter.name] = group
+        hints = get_type_hints(group, include_extras=True)
+        parameters += [
+            parameter.replace(name=field.name, default=field.default, annotation=hints[field.name])
+            for field in fields(group)
+        ]
+
+    @wraps(command)
+    def run(**given: Any) -> object:
+        made = {
+            name: group(**{field.name: given.pop(field.name) for field in fields(group)})
+            for name, group in groups.items()
+        }
+        return command(**made, **given)
+
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
 
 
 def check_one_source(checkpoint: Path | None, run: Path | None) -> None:
@@ -131,16 +222,6 @@ def check_one_source(checkpoint: Path | None, run: Path | None) -> None:
         raise typer.BadParameter(
             f"{checkpoint} is a folder; pass a run's with --run.", param_hint="--checkpoint"
         )
-
-
-def loader_options(workers: int | None, cache_dir: Path | None, cache_gb: float | None) -> "LoaderOptions":
-    """Return how a loader uses the machine."""
-    from vidprep.load import LoaderOptions
-
-    if (cache_dir is None) != (cache_gb is None):
-        raise typer.BadParameter("--cache-dir and --cache-gb go together: where, and how much at most.")
-    cache_bytes = None if cache_gb is None else int(cache_gb * 1e9)
-    return LoaderOptions(num_workers=workers, cache_dir=cache_dir, cache_bytes=cache_bytes)
 
 
 def set_passive_omp_wait() -> None:

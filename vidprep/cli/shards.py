@@ -1,24 +1,13 @@
 """`vidprep verify`, `explain`, `ledger`, `passport` and `compare`: look at shard sets."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from vidprep.cli.options import (
-    Annotations,
-    ClassList,
-    DatasetFile,
-    FromCsv,
-    FromFolders,
-    Generation,
-    Overrides,
-    Root,
-    ShardsDirOrUrl,
-    ValFraction,
-    ValSeed,
-)
+from vidprep.cli.options import Generation, ShardsDirOrUrl, VideoOptions
 
 
 def verify(
@@ -115,6 +104,24 @@ def ledger(
         console.print(f"{table.num_rows:,} rows written to {csv}", markup=False)
 
 
+@dataclass(frozen=True)
+class PassportVideos(VideoOptions):
+    """As for a build, but without any of them a shard set is meant."""
+
+    source: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DIR", help="Of raw videos instead of a shard set; repeatable."),
+    ] = None
+
+    def are_raw(self) -> bool:
+        """Tell whether raw videos are meant."""
+        return bool(self.source or self.dataset or self.from_folders or self.from_csv)
+
+    def named_after(self) -> Path | None:
+        """Return what a passport of videos of one's own is named after."""
+        return self.dataset or self.from_folders or (self.from_csv[0] if self.from_csv else None)
+
+
 def passport(
     what: Annotated[
         str | None, typer.Argument(metavar="DIR|PIPELINE", help="A shard set; of raw videos e.g. mini_k400.")
@@ -123,19 +130,8 @@ def passport(
         Path | None,
         typer.Option("--out", metavar="FILE", help="Where to write it. Default: NAME.passport.parquet."),
     ] = None,
-    source: Annotated[
-        list[str] | None,
-        typer.Option(metavar="DIR", help="Of raw videos instead of a shard set; repeatable."),
-    ] = None,
-    annotations: Annotations = None,
-    class_list: ClassList = None,
-    dataset: DatasetFile = None,
-    from_folders: FromFolders = None,
-    from_csv: FromCsv = None,
-    root: Root = None,
-    val_fraction: ValFraction = 0.1,
-    seed: ValSeed = 0,
-    overrides: Overrides = None,
+    *,
+    videos: PassportVideos,
     workers: Annotated[
         int | None,
         typer.Option(min=1, help="Raw videos that are decoded at a time.", show_default="one per core"),
@@ -151,10 +147,10 @@ def passport(
     import vidprep
     from vidprep.cli.display import StepProgress
 
-    is_raw = bool(source or dataset or from_folders or from_csv)
-    if not is_raw and (annotations or class_list or workers or overrides):
+    is_raw = videos.are_raw()
+    if not is_raw and (videos.annotations or videos.class_list or videos.overrides or workers):
         raise typer.BadParameter("is for raw videos: give --source DIR, too.", param_hint="--annotations")
-    named_after = what or dataset or from_folders or (from_csv[0] if from_csv else None)
+    named_after = what or videos.named_after()
     if named_after is None:
         raise typer.BadParameter("give a shard set, or videos with --source DIR.", param_hint="DIR|PIPELINE")
     path = out or Path(f"{Path(named_after).resolve().name.removesuffix('.toml')}.passport.parquet")
@@ -164,22 +160,7 @@ def passport(
             progress.update(done, total, "looking at")
 
         if is_raw:
-            found = vidprep.passport_of_raw(
-                what,
-                path,
-                sources=source or (),
-                annotations=annotations or (),
-                class_list=class_list,
-                dataset=dataset,
-                from_folders=from_folders,
-                from_csv=from_csv or (),
-                root=root,
-                val_fraction=val_fraction,
-                val_seed=seed,
-                overrides=overrides or (),
-                workers=workers,
-                on_video=step,
-            )
+            found = vidprep.passport_of_raw(what, path, **videos.choice(), workers=workers, on_video=step)
         else:
             found = vidprep.passport(named_after, path, on_video=step)
     totals = ", ".join(

@@ -1,28 +1,17 @@
 """`vidprep train`: shards to a trained network."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from vidprep.cli.options import (
-    MACHINE,
-    CacheDir,
-    CacheGB,
-    ComputeDevice,
-    DecodeWorkers,
-    Generation,
-    Overrides,
-    PrecisionName,
-    Shards,
-    loader_options,
-    set_passive_omp_wait,
-)
+from vidprep.cli.options import MACHINE, Generation, MachineOptions, Overrides, Shards, set_passive_omp_wait
 from vidprep.errors import HarnessError
 
 if TYPE_CHECKING:
     from vidprep.harness.training.planning.plan import MicroBatch as MicroBatchSize
-    from vidprep.harness.training.planning.plan import TrainingPlan
+    from vidprep.shards.shard_set import ShardSet
 
 _RESULT = "What decides the result"
 _FILES = "What is written"
@@ -35,106 +24,159 @@ Plan = Annotated[
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on at the newest checkpoint; begin if there is none.")
 ]
-RecipeName = Annotated[
-    str | None,
-    typer.Option(
-        "--recipe",
-        metavar="NAME",
-        help="A pipeline, or the path of a TOML file.",
-        show_default="the shards' own",
-        rich_help_panel=_RESULT,
-    ),
-]
-Init = Annotated[
-    str | None,
-    typer.Option(
-        metavar="FILE|imagenet",
-        help="Weights to begin with: 2D or 3D, torchvision's, IBM's, ours, safetensors. 'imagenet' "
-        "downloads torchvision's.",
-        show_default="drawn",
-        rich_help_panel=_RESULT,
-    ),
-]
-InitOptimiser = Annotated[
-    bool,
-    typer.Option(
-        "--init-optimiser", help="Take the momentum of --init, too: a checkpoint's.", rich_help_panel=_RESULT
-    ),
-]
-Extend = Annotated[
-    bool,
-    typer.Option(
-        "--extend",
-        help="With --resume: go on with another optimisation.epochs, a cosine's too. A step schedule needs "
-        "--set optimisation.epochs=N only.",
-        rich_help_panel=_RESULT,
-    ),
-]
-AllowChange = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="KEY",
-        help="With --resume: this setting may be another one from here on; noted in run.json; repeatable.",
-        rich_help_panel=_RESULT,
-    ),
-]
-Seed = Annotated[int, typer.Option(min=0, help="Of weights, order, clips, dropout.", rich_help_panel=_RESULT)]
-MicroBatch = Annotated[
-    str | None,
-    typer.Option(
-        metavar="N|auto",
-        help="Clips of a rank in one pass, or 'auto': as many as fit into memory. Gradients of several "
-        "passes are added up to the same batch.",
-        show_default="all",
-        rich_help_panel=MACHINE,
-    ),
-]
-Compile = Annotated[
-    bool, typer.Option("--compile", help="Compile the network first.", rich_help_panel=MACHINE)
-]
-Deterministic = Annotated[
-    bool,
-    typer.Option(
-        "--deterministic",
-        help="Kernels that give the same numbers on every run of a GPU, where there are any; slower.",
-        rich_help_panel=MACHINE,
-    ),
-]
-MaxDecodeErrors = Annotated[
-    int,
-    typer.Option(min=0, help="Videos that may fail to decode before it gives up.", rich_help_panel=MACHINE),
-]
-Name = Annotated[
-    str | None,
-    typer.Option(help="What the run is called.", show_default="its folder's name", rich_help_panel=_FILES),
-]
-Note = Annotated[str | None, typer.Option(help="What there is to say of it.", rich_help_panel=_FILES)]
-Loggers = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--logger",
-        metavar="NAME",
-        help="What gets the numbers besides metrics.jsonl: tensorboard, csv, wandb, mlflow; repeatable.",
-        show_default="tensorboard",
-        rich_help_panel=_FILES,
-    ),
-]
-LogEvery = Annotated[int, typer.Option(min=1, help="Steps a line of metrics.jsonl.", rich_help_panel=_FILES)]
-CheckpointMinutes = Annotated[
-    float, typer.Option(min=0, help="Between checkpoints within an epoch.", rich_help_panel=_FILES)
-]
-KeepLast = Annotated[int, typer.Option(min=1, help="Newest checkpoints.", rich_help_panel=_FILES)]
-KeepEvery = Annotated[
-    int, typer.Option(min=1, help="Keep the checkpoint of every N-th epoch.", rich_help_panel=_FILES)
-]
-KeepBest = Annotated[
-    Literal["top1"] | None,
-    typer.Option(
-        help="Keep the checkpoint that was best on the validation split, too: checkpoints/best.pt.",
-        show_default="not",
-        rich_help_panel=_FILES,
-    ),
-]
+
+
+@dataclass(frozen=True)
+class ResultOptions:
+    """Options that decide the result, and whether a run goes on with other ones."""
+
+    overrides: Overrides = None
+    extend: Annotated[
+        bool,
+        typer.Option(
+            "--extend",
+            help="With --resume: go on with another optimisation.epochs, a cosine's too. A step schedule "
+            "needs --set optimisation.epochs=N only.",
+            rich_help_panel=_RESULT,
+        ),
+    ] = False
+    allow_change: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY",
+            help="With --resume: this setting may be another one from here on; noted in run.json; "
+            "repeatable.",
+            rich_help_panel=_RESULT,
+        ),
+    ] = None
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            "--recipe",
+            metavar="NAME",
+            help="A pipeline, or the path of a TOML file.",
+            show_default="the shards' own",
+            rich_help_panel=_RESULT,
+        ),
+    ] = None
+    init: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|imagenet",
+            help="Weights to begin with: 2D or 3D, torchvision's, IBM's, ours, safetensors. 'imagenet' "
+            "downloads torchvision's.",
+            show_default="drawn",
+            rich_help_panel=_RESULT,
+        ),
+    ] = None
+    init_optimiser: Annotated[
+        bool,
+        typer.Option(
+            "--init-optimiser",
+            help="Take the momentum of --init, too: a checkpoint's.",
+            rich_help_panel=_RESULT,
+        ),
+    ] = False
+    seed: Annotated[
+        int, typer.Option(min=0, help="Of weights, order, clips, dropout.", rich_help_panel=_RESULT)
+    ] = 0
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the options as arguments of `vidprep.train`."""
+        init = Path(self.init) if self.init and self.init != "imagenet" else self.init or None
+        lists = {"overrides": self.overrides or (), "allow_change": self.allow_change or ()}
+        return vars(self) | lists | {"init": init}
+
+
+@dataclass(frozen=True)
+class TrainMachineOptions(MachineOptions):
+    """Options that say how a training uses the machine."""
+
+    micro_batch: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|auto",
+            help="Clips of a rank in one pass, or 'auto': as many as fit into memory. Gradients of several "
+            "passes are added up to the same batch.",
+            show_default="all",
+            rich_help_panel=MACHINE,
+        ),
+    ] = None
+    compile: Annotated[
+        bool, typer.Option("--compile", help="Compile the network first.", rich_help_panel=MACHINE)
+    ] = False
+    deterministic: Annotated[
+        bool,
+        typer.Option(
+            "--deterministic",
+            help="Kernels that give the same numbers on every run of a GPU, where there are any; slower.",
+            rich_help_panel=MACHINE,
+        ),
+    ] = False
+    max_decode_errors: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Videos that may fail to decode before it gives up.", rich_help_panel=MACHINE
+        ),
+    ] = 0
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the options as arguments of `vidprep.train`."""
+        return super().arguments() | {
+            "micro_batch": _clips(self.micro_batch),
+            "compile": self.compile,
+            "deterministic": self.deterministic,
+            "max_decode_errors": self.max_decode_errors,
+        }
+
+
+@dataclass(frozen=True)
+class FileOptions:
+    """Options that say what is written."""
+
+    name: Annotated[
+        str | None,
+        typer.Option(
+            help="What the run is called.", show_default="its folder's name", rich_help_panel=_FILES
+        ),
+    ] = None
+    note: Annotated[
+        str | None, typer.Option(help="What there is to say about the run.", rich_help_panel=_FILES)
+    ] = None
+    loggers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--logger",
+            metavar="NAME",
+            help="What gets the numbers besides metrics.jsonl: tensorboard, csv, wandb, mlflow; repeatable.",
+            show_default="tensorboard",
+            rich_help_panel=_FILES,
+        ),
+    ] = None
+    log_every: Annotated[
+        int, typer.Option(min=1, help="Steps a line of metrics.jsonl.", rich_help_panel=_FILES)
+    ] = 10
+    checkpoint_minutes: Annotated[
+        float, typer.Option(min=0, help="Between checkpoints within an epoch.", rich_help_panel=_FILES)
+    ] = 30.0
+    keep_last: Annotated[int, typer.Option(min=1, help="Newest checkpoints.", rich_help_panel=_FILES)] = 2
+    keep_every: Annotated[
+        int, typer.Option(min=1, help="Keep the checkpoint of every N-th epoch.", rich_help_panel=_FILES)
+    ] = 5
+    keep_best: Annotated[
+        Literal["top1"] | None,
+        typer.Option(
+            help="Keep the checkpoint that was best on the validation split, too: checkpoints/best.pt.",
+            show_default="not",
+            rich_help_panel=_FILES,
+        ),
+    ] = None
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the options as arguments of `vidprep.train`."""
+        from vidprep.harness.training.loggers.interface import check_loggers
+
+        return vars(self) | {"loggers": check_loggers(self.loggers or ("tensorboard",))}
 
 
 def train(
@@ -143,30 +185,10 @@ def train(
     plan: Plan = False,
     generation: Generation = None,
     resume: Resume = False,
-    extend: Extend = False,
-    allow_change: AllowChange = None,
-    pipeline: RecipeName = None,
-    overrides: Overrides = None,
-    init: Init = None,
-    init_optimiser: InitOptimiser = False,
-    seed: Seed = 0,
-    device: ComputeDevice = None,
-    precision: PrecisionName = None,
-    micro_batch: MicroBatch = None,
-    workers: DecodeWorkers = None,
-    cache_dir: CacheDir = None,
-    cache_gb: CacheGB = None,
-    compile_it: Compile = False,
-    deterministic: Deterministic = False,
-    max_decode_errors: MaxDecodeErrors = 0,
-    name: Name = None,
-    note: Note = None,
-    loggers: Loggers = None,
-    log_every: LogEvery = 10,
-    checkpoint_minutes: CheckpointMinutes = 30.0,
-    keep_last: KeepLast = 2,
-    keep_every: KeepEvery = 5,
-    keep_best: KeepBest = None,
+    *,
+    results: ResultOptions,
+    machine: TrainMachineOptions,
+    files: FileOptions,
 ) -> None:
     """Train I3D-ResNet on a shard set by its recipe.
 
@@ -188,48 +210,18 @@ def train(
     with TrainProgress(Console(stderr=True, highlight=False, quiet=not is_first)) as progress:
         set_passive_omp_wait()
         import vidprep
-        from vidprep.harness.training.loggers.interface import check_loggers
 
         opened = vidprep.ShardSet.open(shards, generation=generation)
         if run_dir is None or plan:
-            _show_plan(
-                vidprep.plan_training(
-                    opened,
-                    recipe=pipeline,
-                    overrides=overrides or (),
-                    device=device,
-                    precision=precision,
-                    micro_batch=_clips(micro_batch),
-                    loading=loader_options(workers, cache_dir, cache_gb),
-                )
-            )
+            _show_plan(opened, results, machine)
             return
         result = vidprep.train(
             opened,
             run_dir,
-            recipe=pipeline,
-            overrides=overrides or (),
             resume=resume,
-            extend=extend,
-            allow_change=allow_change or (),
-            init=_weights(init),
-            init_optimiser=init_optimiser,
-            seed=seed,
-            device=device,
-            precision=precision,
-            micro_batch=_clips(micro_batch),
-            compile=compile_it,
-            deterministic=deterministic,
-            loading=loader_options(workers, cache_dir, cache_gb),
-            max_decode_errors=max_decode_errors,
-            name=name,
-            note=note,
-            loggers=check_loggers(loggers or ("tensorboard",)),
-            log_every=log_every,
-            checkpoint_minutes=checkpoint_minutes,
-            keep_last=keep_last,
-            keep_every=keep_every,
-            keep_best=keep_best,
+            **results.arguments(),
+            **machine.arguments(),
+            **files.arguments(),
             on_event=progress.update,
         )
     if is_first:
@@ -239,7 +231,16 @@ def train(
         )
 
 
-def _show_plan(plan: "TrainingPlan") -> None:
+def _show_plan(shards: "ShardSet", results: ResultOptions, machine: TrainMachineOptions) -> None:
+    import vidprep
+
+    plan = vidprep.plan_training(
+        shards,
+        recipe=results.recipe,
+        overrides=results.overrides or (),
+        micro_batch=_clips(machine.micro_batch),
+        **MachineOptions.arguments(machine),
+    )
     for sentence in plan.sentences():
         typer.echo(sentence)
     if not plan.fits:
@@ -256,12 +257,6 @@ def _clips(micro_batch: str | None) -> "MicroBatchSize":
             f"{micro_batch!r} is neither a number of clips nor 'auto'.", param_hint="--micro-batch"
         )
     return int(micro_batch)
-
-
-def _weights(init: str | None) -> Path | Literal["imagenet"] | None:
-    if init == "imagenet":
-        return "imagenet"
-    return Path(init) if init else None
 
 
 def runs(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder that holds runs.")]) -> None:

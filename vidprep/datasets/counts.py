@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Unpack
 
 import pandas as pd
 
@@ -10,8 +11,9 @@ from vidprep.datasets.archives.listing import ArchiveOptions
 from vidprep.datasets.checksums.check import ChecksumCheck, OnFile, check_checksums
 from vidprep.datasets.folders import sources_of_environment
 from vidprep.datasets.inventory import Inventory, take_inventory
+from vidprep.keywords import shows_keywords_of
 from vidprep.recipes.manifests import SPLITS
-from vidprep.recipes.own import choose_videos
+from vidprep.recipes.own import VideoChoice, choose_videos
 from vidprep.recipes.recipe import Recipe
 
 
@@ -59,22 +61,14 @@ class Audit:
     checksums: ChecksumCheck | None = None
 
 
+@shows_keywords_of(choose_videos)
 def audit(
     recipe: Recipe | Path | str | None = None,
     *,
-    sources: Sequence[str | Path] = (),
-    annotations: Sequence[str | Path] = (),
-    class_list: Path | None = None,
     on_archive: Callable[[str], None] = lambda name: None,
-    overrides: Sequence[str] = (),
-    dataset: Path | str | None = None,
-    from_folders: Path | str | None = None,
-    from_csv: Sequence[Path | str] = (),
-    root: Path | str | None = None,
-    val_fraction: float = 0.1,
-    val_seed: int = 0,
     checksums: Sequence[Path | str] = (),
     on_checked: OnFile = lambda done, total: None,
+    **videos: Unpack[VideoChoice],
 ) -> Audit:
     """Count annotated, present, missing and rejected videos, beside what was published.
 
@@ -84,39 +78,18 @@ def audit(
 
     Args:
         recipe: A recipe, or the name or path of a pipeline; one's own videos need none.
-        sources: Folders of raw videos; a later one fills the gaps of the earlier. None given: where
-            $VIDPREP_NAME points (VIDPREP_SSV2, ...); if it is not set, only the annotation is checked.
-        annotations: Annotation files or folders; none given: looked for in the sources.
-        class_list: A text file with classes of one's own, one a line.
         on_archive: Told the name of each archive among the sources that is listed for the first time.
-        overrides: `table.key=value` settings, e.g. `dataset.fold=2`.
-        dataset: A dataset file of one's own, instead of the recipe's dataset.
-        from_folders: One's own videos: a folder for each class, or `train/` and `val/` with such folders.
-        from_csv: Or lists with the header `path,label[,split][,start,end]`, or of "path label" lines.
-        root: The folder that paths of such lists are below.
-        val_fraction: Share of one's own videos that validate, where nothing tells their split.
-        val_seed: Of the hash of their ids that decides.
         checksums: Lists as sha256sum and md5sum write them: videos that they name are read and compared.
         on_checked: Told how many of those are done, and of how many.
+        **videos: Which videos are meant, as for `build`: `sources`, `annotations` and so on. If no source is
+            given and $VIDPREP_NAME is not set, only the annotation is checked.
 
     Raises:
         AnnotationError: If a list is missing or wrong.
         RecipeError: If the pipeline or the class list is wrong.
         SourceError: If a source is missing or does not look like the dataset.
     """
-    chosen = choose_videos(
-        recipe,
-        sources=sources,
-        annotations=annotations,
-        class_list=class_list,
-        overrides=overrides,
-        dataset=dataset,
-        from_folders=from_folders,
-        from_csv=from_csv,
-        root=root,
-        val_fraction=val_fraction,
-        val_seed=val_seed,
-    )
+    chosen = choose_videos(recipe, **videos)
     stage = chosen.recipe.dataset
     archives = ArchiveOptions(on_new=on_archive)
     inventory = take_inventory(

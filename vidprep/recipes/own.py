@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from vidprep.errors import RecipeError
 from vidprep.recipes.dataset_file import AnnotationList, DatasetManifest, VideoFiles
@@ -31,14 +32,30 @@ _NAMES = {
 }
 
 
+class VideoChoice(TypedDict, total=False):
+    """Which videos are meant: the keywords of `choose_videos`, for functions that pass them on."""
+
+    sources: Sequence[str | Path]
+    annotations: Sequence[str | Path]
+    class_list: Path | None
+    overrides: Sequence[str]
+    dataset: Path | str | None
+    from_folders: Path | str | None
+    from_csv: Sequence[Path | str]
+    root: Path | str | None
+    val_fraction: float
+    val_seed: int
+
+
 @dataclass(frozen=True)
-class OwnVideos:
-    """What to build.
+class ChosenVideos:
+    """Which videos are meant, and the recipe by which they are stored.
 
     Attributes:
-        recipe: With the dataset in it.
-        sources: Folders of raw videos; none: where they lie when nobody says.
-        annotations: The lists; none: looked for in the sources, or folders are the annotation.
+        recipe: The recipe; it names or describes the dataset.
+        sources: Folders of raw videos; if there are none, the default folders of the dataset are meant.
+        annotations: Annotation lists; if there are none, they are looked for in the sources, or the folders
+            are the classes.
     """
 
     recipe: Recipe
@@ -59,7 +76,7 @@ def choose_videos(
     root: Path | str | None = None,
     val_fraction: float = 0.1,
     val_seed: int = 0,
-) -> OwnVideos:
+) -> ChosenVideos:
     """Say which videos are meant, and how they are stored; see `vidprep.build`.
 
     Raises:
@@ -74,15 +91,12 @@ def choose_videos(
                 "--annotations, --class-list and --dataset."
             )
         folders, below = (None if path is None else Path(path) for path in (from_folders, root))
-        return own_videos(
-            from_folders=folders,
-            from_csv=lists,
-            root=below,
-            recipe=base,
-            overrides=overrides,
-            val_fraction=val_fraction,
-            val_seed=val_seed,
-        )
+        described = _describe_own(folders, lists, below, val_fraction=val_fraction, val_seed=val_seed)
+        own = recipe_of(described, base).model_copy(update={"name": described.name, "title": described.title})
+        source = str(folders or below)
+        if overrides:
+            own = override_recipe(own, list(overrides), origin=f"the recipe of {source}")
+        return ChosenVideos(own, [source], [str(path) for path in lists])
     if dataset is not None:
         base = recipe_of(Path(dataset), base)
     if base is None:
@@ -91,33 +105,13 @@ def choose_videos(
             "--from-csv FILE with --root DIR."
         )
     resolved = resolve_recipe(base, class_list=class_list, overrides=overrides)
-    return OwnVideos(resolved, [str(path) for path in sources], [str(path) for path in annotations])
+    return ChosenVideos(resolved, [str(path) for path in sources], [str(path) for path in annotations])
 
 
-def own_videos(
-    *,
-    from_folders: Path | None = None,
-    from_csv: Sequence[Path] = (),
-    root: Path | None = None,
-    val_fraction: float = 0.1,
-    val_seed: int = 0,
-    recipe: Recipe | None = None,
-    overrides: Sequence[str] = (),
-) -> OwnVideos:
-    """Return the recipe of one's own videos; see `vidprep.build`.
-
-    Args:
-        from_folders: A folder with a folder of videos for each class, or `train/` and `val/` with such ones.
-        from_csv: Lists with the header `path,label[,split][,start,end]`, or of "path label" lines.
-        root: The folder that paths of lists are below.
-        val_fraction: Share of the videos that validate, where neither list nor folder tells the split.
-        val_seed: Of the hash that chooses them.
-        recipe: Of which everything but the dataset is taken; None: the defaults.
-        overrides: `table.key=value` settings.
-
-    Raises:
-        RecipeError: If the arguments do not go together, or a list is missing.
-    """
+def _describe_own(
+    from_folders: Path | None, from_csv: list[Path], root: Path | None, *, val_fraction: float, val_seed: int
+) -> DatasetManifest:
+    """Describe one's own videos as a dataset file would."""
     if (from_folders is None) == (not from_csv):
         raise RecipeError("Give one of the two: --from-folders DIR, or --from-csv FILE with --root DIR.")
     if from_csv and root is None:
@@ -127,7 +121,7 @@ def own_videos(
     source = from_folders or root
     assert source is not None
     named_after = from_folders or from_csv[0]
-    dataset = DatasetManifest(
+    return DatasetManifest(
         name=_name_after(named_after),
         title=named_after.name,
         source=f"the videos of {source.name}",
@@ -137,10 +131,6 @@ def own_videos(
         lists=(_folders(),) if from_folders else _rules_of(from_csv),
         videos=VideoFiles(id="path", where="the paths of the list" if from_csv else "<class>/<video>"),
     )
-    own = recipe_of(dataset, recipe).model_copy(update={"name": dataset.name, "title": dataset.title})
-    if overrides:
-        own = override_recipe(own, list(overrides), origin=f"the recipe of {source}")
-    return OwnVideos(own, [str(source)], [str(path) for path in from_csv])
 
 
 def recipe_of(dataset: DatasetManifest | Path, recipe: Recipe | None = None) -> Recipe:
