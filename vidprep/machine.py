@@ -1,6 +1,7 @@
-"""Cores and memory that this process may use: the machine's, or what a container's limits leave of them.
+"""Which process this is of how many, and which cores and memory it may use.
 
-Limits are those of the process's control group and of every group around it, version 1 or 2 of the interface.
+A container's limits count, too: those of the process's control group and of every group around it, in version
+1 or 2 of the interface.
 """
 
 import math
@@ -9,6 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _ROOT = Path("/")
+
+
+def rank_and_world_size() -> tuple[int, int]:
+    """Return which process this is of how many, as torchrun says it; (0, 1) if there is only this one."""
+    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def num_cores(root: Path = _ROOT) -> int:

@@ -1,7 +1,5 @@
 """`vidprep eval` and `rescore`: how good a network is, and on which videos."""
 
-import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -11,14 +9,13 @@ import typer
 from vidprep.cli.options import MACHINE, Generation, MachineOptions, OutDir, Shards, set_passive_omp_wait
 from vidprep.errors import HarnessError
 from vidprep.files import distinct_names
+from vidprep.machine import rank_and_world_size
 
 if TYPE_CHECKING:
     from vidprep.harness.evaluation.comparisons.versus import ComparedEvaluations
     from vidprep.harness.evaluation.results import Results
 
 _MAX_NAMED = 10  # failed videos in a message
-_VIEWS = re.compile(r"\d+x\d+")
-_RANKS = {"RANK": "0", "WORLD_SIZE": "1"}  # as torchrun says
 
 
 Checkpoint = Annotated[
@@ -122,12 +119,13 @@ def evaluate(
     from rich.console import Console
 
     from vidprep.cli.display import EvalProgress
+    from vidprep.recipes.pipelines import view_counts
 
-    rank, world_size = (int(os.environ.get(name, default)) for name, default in _RANKS.items())
-    if views is not None and not _VIEWS.fullmatch(views):
-        raise typer.BadParameter(
-            f"{views!r} is not of the form CROPSxCLIPS, e.g. 3x10.", param_hint="--views"
-        )
+    rank, world_size = rank_and_world_size()
+    try:
+        view_counts(views)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--views") from error
     with EvalProgress(world_size, Console(stderr=True, quiet=rank != 0)) as progress:
         set_passive_omp_wait()
         import vidprep

@@ -8,6 +8,7 @@ import typer
 
 from vidprep.cli.options import MACHINE, Generation, MachineOptions, Overrides, Shards, set_passive_omp_wait
 from vidprep.errors import HarnessError
+from vidprep.machine import rank_and_world_size
 
 if TYPE_CHECKING:
     from vidprep.harness.training.planning.plan import MicroBatch as MicroBatchSize
@@ -198,16 +199,14 @@ def train(
     SIGTERM, SIGUSR1 and Ctrl-C save the position first; the same command
     with --resume goes on there, on another number of GPUs, too.
     """
-    import os
-
     from rich.console import Console
 
     from vidprep.cli.display import TrainProgress
 
     if run_dir is None and not plan:
         raise typer.BadParameter("a training needs a folder; only --plan does without.", param_hint="--out")
-    is_first = os.environ.get("RANK", "0") == "0"
-    with TrainProgress(Console(stderr=True, highlight=False, quiet=not is_first)) as progress:
+    rank, _ = rank_and_world_size()
+    with TrainProgress(Console(stderr=True, highlight=False, quiet=rank != 0)) as progress:
         set_passive_omp_wait()
         import vidprep
 
@@ -224,7 +223,7 @@ def train(
             **files.arguments(),
             on_event=progress.update,
         )
-    if is_first:
+    if rank == 0:
         typer.echo(
             f"Trained. The last checkpoint is {result.checkpoint}; this judges it: "
             f"vidprep eval --shards {shards} --checkpoint {run_dir} --out DIR"

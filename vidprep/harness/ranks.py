@@ -14,6 +14,7 @@ import torch
 import torch.distributed as dist
 
 from vidprep.errors import HarnessError
+from vidprep.machine import rank_and_world_size
 
 Device = Literal["cpu", "cuda"]
 
@@ -79,7 +80,7 @@ def joined_ranks(device: Device | None = None) -> Iterator[Ranks]:
     Raises:
         HarnessError: If there is no GPU, or none for this process, or another process ended too early.
     """
-    rank, world_size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    rank, world_size = rank_and_world_size()
     place = _device(device, int(os.environ.get("LOCAL_RANK", "0")))
     if place.type == "cuda":
         torch.cuda.set_device(place)

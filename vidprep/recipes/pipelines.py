@@ -1,5 +1,6 @@
 """Pipeline files: find, read, override, print."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from vidprep.recipes.manifests import read_dataset_file
 from vidprep.recipes.recipe import Recipe
 from vidprep.recipes.resources import resource_dir, resource_names
 from vidprep.recipes.toml_models import nearest, read_toml, validate
+
+_VIEWS = re.compile(r"(\d+)x(\d+)")
 
 
 def pipeline_names() -> list[str]:
@@ -127,3 +130,17 @@ def _parse_value(text: str) -> Any:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+
+
+def view_counts(views: str | None) -> list[str]:
+    """Return "3x10" as settings of a recipe: 3 crops, 10 clips.
+
+    Raises:
+        ValueError: If it has another form.
+    """
+    if views is None:
+        return []
+    match = _VIEWS.fullmatch(views)
+    if match is None:
+        raise ValueError(f"{views!r} is not of the form CROPSxCLIPS, e.g. 3x10.")
+    return [f"eval_views.num_crops={match[1]}", f"eval_views.num_clips={match[2]}"]

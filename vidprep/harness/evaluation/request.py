@@ -31,22 +31,11 @@ from vidprep.shards.shard_set import ShardSet, Split
 
 @dataclass(frozen=True)
 class EvalRequest:
-    """What to evaluate, and how to use the machine.
+    """What to evaluate, and how to use the machine: the arguments of `vidprep.evaluate`.
 
     Attributes:
-        checkpoint: A file of 3D weights, or the folder of a run: then its last epoch.
-        shards: A shard set, its folder or its URL.
-        out_dir: Of the results; a folder that all ranks see.
-        split: E.g. "validation".
-        protocol: "ibm" takes the views and the head of that code, see `pipelines/ibm_*.toml`.
-        overrides: `eval_views.KEY=VALUE` settings.
-        centre_tap: Cut the temporal kernels to their centre tap first, which breaks most networks.
-        probe: Show the clips still, out of order or backwards, see `probes`.
-        classes: The order of a network's classes whose file does not name them, see `class_orders`.
-        precision: Of the convolutions; None: "bf16" on a GPU, "fp32" on a CPU.
-        weights: "trained", or "ema": their average; None: what the checkpoint's recipe judges.
-        micro_batch: Views that the network takes at a time; None: 8 of 32x256x256 on a GPU, 2 on a CPU.
-        options: How to read and decode.
+        overrides: `eval_views.KEY=VALUE` settings, those of `views` among them.
+        options: How to read and decode; `loading` of `vidprep.evaluate`.
 
     Raises:
         ValueError: If `micro_batch` is less than 1.

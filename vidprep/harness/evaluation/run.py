@@ -1,7 +1,6 @@
 """Evaluate a network on the views of every video of a split: the whole of it, as one function."""
 
 import logging
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,12 +13,11 @@ from vidprep.harness.evaluation.scoring import score_split
 from vidprep.harness.evaluation.view_choice import Protocol
 from vidprep.harness.ranks import Device, joined_ranks
 from vidprep.load import LoaderOptions
+from vidprep.recipes.pipelines import view_counts
 from vidprep.recipes.recipe import Weights
 from vidprep.shards.passports.making import open_passport
 from vidprep.shards.passports.passport import Passport
 from vidprep.shards.shard_set import ShardSet
-
-_VIEWS = re.compile(r"(\d+)x(\d+)")
 
 
 def evaluate(
@@ -91,10 +89,7 @@ def evaluate(
         ValueError: If `views` is not of the form CROPSxCLIPS.
     """
     opened = shards if isinstance(shards, ShardSet) else ShardSet.open(shards)
-    passports = [one if isinstance(one, Passport) else open_passport(one) for one in on]
-    check_passports(passports, opened.classes)
-    if passports and opened.manifest and opened.manifest.passport_sha256:
-        passports.insert(0, open_passport(opened.root))  # it tells wrong downloads among the common videos
+    passports = _open_passports(on, opened)
     request = EvalRequest(
         checkpoint,
         opened,
@@ -122,15 +117,10 @@ def evaluate(
         return read_results(request.out_dir)
 
 
-def view_counts(views: str | None) -> list[str]:
-    """Return "3x10" as settings of a recipe: 3 crops, 10 clips.
-
-    Raises:
-        ValueError: If it has another form.
-    """
-    if views is None:
-        return []
-    match = _VIEWS.fullmatch(views)
-    if match is None:
-        raise ValueError(f"{views!r} is not of the form CROPSxCLIPS, e.g. 3x10.")
-    return [f"eval_views.num_crops={match[1]}", f"eval_views.num_clips={match[2]}"]
+def _open_passports(on: Sequence[Passport | Path | str], shards: ShardSet) -> list[Passport]:
+    """Return the passports, that of the evaluated set first: it tells which downloads are wrong."""
+    passports = [one if isinstance(one, Passport) else open_passport(one) for one in on]
+    check_passports(passports, shards.classes)
+    if passports and shards.manifest and shards.manifest.passport_sha256:
+        passports.insert(0, open_passport(shards.root))
+    return passports

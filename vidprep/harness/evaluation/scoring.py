@@ -57,11 +57,7 @@ _log = logging.getLogger(__name__)
 def score_split(
     request: EvalRequest, ranks: Ranks, *, on_video: Callable[[int, int], object] = lambda done, total: None
 ) -> Results:
-    """Score every video of a split once, and write results.json and predictions.parquet.
-
-    An evaluation that was stopped goes on where it was, with any number of ranks; one in which every stored
-    video is scored is not done again. A video that cannot be read or decoded is left out, and the results
-    say so.
+    """Evaluate one checkpoint, and write results.json and predictions.parquet; see `vidprep.evaluate`.
 
     Args:
         request: What to evaluate.
@@ -72,13 +68,7 @@ def score_split(
         What was written, on every rank.
 
     Raises:
-        CheckpointError: If the checkpoint is unusable, or was trained on other classes.
-        HarnessError: If `out_dir` holds another evaluation, no video could be scored, the network gives no
-            finite numbers, or memory runs out.
-        HarnessStopped: By SIGTERM or Ctrl-C; what is done is kept.
-        LoaderError: If a worker dies.
-        RecipeError: If an override is wrong, or the crops do not fit into the videos.
-        ShardError: If the shards are incomplete or have no such split.
+        VidprepError: As `vidprep.evaluate` says.
     """
     evaluation, out_dir = prepare(request, ranks.device), request.out_dir
     if (finished := _finished(evaluation, out_dir, ranks)) is not None:

@@ -1,7 +1,6 @@
 """Train a network on a shard set: the whole of it, as one function."""
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -10,13 +9,14 @@ from vidprep.harness.device import Precision
 from vidprep.harness.ranks import Device, joined_ranks
 from vidprep.harness.training.checkpoints import Keep
 from vidprep.harness.training.loggers.interface import DEFAULT, LoggerName, check_loggers
-from vidprep.harness.training.loop import check_run_folder, train_to_the_end
+from vidprep.harness.training.loop import OnEvent, check_run_folder, train_to_the_end
 from vidprep.harness.training.planning.plan import MicroBatch
 from vidprep.harness.training.recipe_choice import training_recipe
 from vidprep.harness.training.run_facts import describe_training, training_warnings
 from vidprep.harness.training.setup import set_up_training
-from vidprep.harness.training.state import Stopping, TrainEvent, TrainRequest, TrainResult, TrainStarted
+from vidprep.harness.training.state import Stopping, TrainRequest, TrainResult, TrainStarted
 from vidprep.load import LoaderOptions
+from vidprep.machine import rank_and_world_size
 from vidprep.model.imagenet import fetch_imagenet
 from vidprep.recipes.recipe import Recipe
 from vidprep.shards.shard_set import ShardSet
@@ -50,7 +50,7 @@ def train(
     keep_last: int = 2,
     keep_every: int = 5,
     keep_best: Literal["top1"] | None = None,
-    on_event: Callable[[TrainEvent], object] = lambda event: None,
+    on_event: OnEvent = lambda event: None,
 ) -> TrainResult:
     """Train a network on the training split of a shard set.
 
@@ -101,8 +101,9 @@ def train(
     run_dir = Path(run_dir)
     if init_optimiser and (init is None or init == "imagenet"):
         raise HarnessError("init_optimiser takes the momentum of a checkpoint along: give one (--init FILE).")
-    is_first = os.environ.get("RANK", "0") == "0"  # as torchrun says
-    with StopSignals(lambda number: on_event(Stopping(number.name)) if is_first else None) as signals:
+    rank, _ = rank_and_world_size()
+    tell = on_event if rank == 0 else lambda event: None
+    with StopSignals(lambda number: tell(Stopping(number.name))) as signals:
         check_run_folder(run_dir, resume=resume)
         opened = shards if isinstance(shards, ShardSet) else ShardSet.open(shards)
         resolved, scaled = training_recipe(opened, recipe, overrides)
@@ -130,14 +131,20 @@ def train(
             keep=Keep(keep_last, keep_every),
             keep_best=keep_best,
         )
-        with joined_ranks(device) as ranks:
-            training = set_up_training(request, ranks)
-            tell = on_event if ranks.is_first else lambda event: None
-            warnings = training_warnings(training, scaled)
-            epochs = resolved.optimisation.epochs
-            tell(TrainStarted(training.position, epochs, describe_training(training), warnings))
-            checkpoint = train_to_the_end(training, signals, tell)
-    return TrainResult(run_dir, checkpoint, epochs, training.position.total_steps)
+        return _train_on_ranks(request, scaled, signals, tell)
+
+
+def _train_on_ranks(
+    request: TrainRequest, scaled: str | None, signals: StopSignals, tell: OnEvent
+) -> TrainResult:
+    """Join the ranks, make everything ready, and train to the last epoch."""
+    with joined_ranks(request.device) as ranks:
+        training = set_up_training(request, ranks)
+        warnings = training_warnings(training, scaled)
+        epochs = request.recipe.optimisation.epochs
+        tell(TrainStarted(training.position, epochs, describe_training(training), warnings))
+        checkpoint = train_to_the_end(training, signals, tell)
+    return TrainResult(request.run_dir, checkpoint, epochs, training.position.total_steps)
 
 
 def _first_weights(init: Path | str | None, recipe: Recipe) -> Path | None:

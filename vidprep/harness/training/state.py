@@ -24,31 +24,13 @@ from vidprep.shards.shard_set import ShardSet
 
 @dataclass(frozen=True)
 class TrainRequest:
-    """What to train, and how to use the machine; only the recipe and the seed decide the result.
+    """What to train, and how to use the machine: the arguments of `vidprep.train`, checked.
 
     Attributes:
-        shards: A shard set, its folder or its URL.
-        run_dir: Where the run lies or shall lie.
-        recipe: Resolved.
-        init: File of weights to begin with; None: drawn.
-        seed: Of weights, order, clips and dropout.
-        device: None: a GPU where there is one.
-        precision: Convolutions in bfloat16 or float32; None: bfloat16 on a GPU.
-        compile: Have PyTorch compile the network first.
-        deterministic: Take kernels that give the same numbers on every run of a GPU, where PyTorch has them.
-        micro_batch: Clips of one rank in one pass; None: its whole share of the batch; "auto": what fits.
+        recipe: The whole recipe, with the overrides in it.
+        init: File of weights to begin with, "imagenet" downloaded already; None: weights are drawn.
         loading: How to read and decode; memory is pinned where there is a GPU.
-        max_decode_errors: Videos that may fail to decode before the training gives up.
-        log_every: Steps from one line of metrics to the next.
-        checkpoint_minutes: Minutes from one checkpoint within an epoch to the next.
-        keep: Which checkpoints stay.
-        extend: When it goes on, another number of epochs is wanted whatever the schedule.
-        allow_change: When it goes on, `table.key` settings that may be others than they were.
-        init_optimiser: The momentum of `init` is taken along.
-        name: What a person calls the run; None: as before.
-        note: What a person says of it; None: as before.
-        loggers: What the lines of metrics are given to besides metrics.jsonl.
-        keep_best: By what the best epoch's checkpoint is chosen that stays beside them; None: none is.
+        keep: Which checkpoints stay: `keep_last` and `keep_every` of `vidprep.train`.
     """
 
     shards: ShardSet | str
