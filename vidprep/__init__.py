@@ -16,8 +16,9 @@ lets a person see clips; every expected failure is a `VidprepError`. These names
 described in docs/api.md. Everything else may change from one release to the next.
 """
 
-import importlib
 from typing import TYPE_CHECKING, Any
+
+from vidprep.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from vidprep.builder import build as build
@@ -90,17 +91,16 @@ _MODULES = {
     "write_report": "vidprep.report",
 }
 __all__ = list(_MODULES)
+# `import vidprep` loads neither torch nor Dask, and `vidprep --help` comes at once.
+_public_name, _ = lazy_names(__name__, _MODULES)
 
 
 def __getattr__(name: str) -> Any:
-    # On demand: `import vidprep` loads neither torch nor Dask, and `vidprep --help` comes at once.
     if name == "__version__":
         from importlib.metadata import version
 
         return version("vidprep")
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_MODULES[name]), name)
+    return _public_name(name)
 
 
 def __dir__() -> list[str]:

@@ -12,15 +12,6 @@ from vidprep.harness.training.step import BatchSplit, StepSettings, train_step
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Two would wait for each other on a busy machine, and the networks are small."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def tf32():
     """Somebody has allowed TF32 everywhere, as PyTorch does for convolutions by itself."""

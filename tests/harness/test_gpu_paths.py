@@ -26,15 +26,6 @@ from vidprep.recipes.recipe import Optimisation
 GPU, CPU = torch.device("cuda", 0), torch.device("cpu")
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Two would wait for each other on a busy machine, and the networks are small."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def small_check(monkeypatch):
     """The check of 3D convolutions, of few channels; returns where it was done."""

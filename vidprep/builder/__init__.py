@@ -1,17 +1,12 @@
 """From annotated videos to a shard set: plan, transcode, pack, account for every video."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from vidprep.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from vidprep.builder.from_raw import build as build
 
 __all__ = ["build"]
-
-
-def __getattr__(name: str) -> Any:
-    # On demand: `vidprep status` and workers need no Dask.
-    if name != "build":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from vidprep.builder.from_raw import build
-
-    return build
+# `vidprep status` and workers need no Dask.
+__getattr__, __dir__ = lazy_names(__name__, {"build": "vidprep.builder.from_raw"})

@@ -1,17 +1,12 @@
 """Who is in the dataset, with which label, and where is the video? Annotation lists meet source folders."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from vidprep.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from vidprep.datasets.counts import audit as audit
 
 __all__ = ["audit"]
-
-
-def __getattr__(name: str) -> Any:
-    # On demand: it brings pandas.
-    if name != "audit":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from vidprep.datasets.counts import audit
-
-    return audit
+# It brings pandas.
+__getattr__, __dir__ = lazy_names(__name__, {"audit": "vidprep.datasets.counts"})

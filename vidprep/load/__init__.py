@@ -8,8 +8,9 @@ to_network_input  from a batch to what a network takes
 Augmenter    the same, augmented, with soft targets
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from vidprep.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from vidprep.load.augment.augmenter import Augmenter as Augmenter
@@ -23,25 +24,16 @@ if TYPE_CHECKING:
     from vidprep.load.view_loader import ViewLoader as ViewLoader
 
 _MODULES = {
-    "Augmenter": "augment.augmenter",
-    "Batch": "batch",
-    "ClipLoader": "clip_loader",
-    "DictOutput": "output",
-    "LoaderOptions": "options",
-    "ShardDataset": "shard_dataset",
-    "ViewLoader": "view_loader",
-    "decode_clip": "shard_dataset",
-    "to_network_input": "transforms",
+    "Augmenter": "vidprep.load.augment.augmenter",
+    "Batch": "vidprep.load.batch",
+    "ClipLoader": "vidprep.load.clip_loader",
+    "DictOutput": "vidprep.load.output",
+    "LoaderOptions": "vidprep.load.options",
+    "ShardDataset": "vidprep.load.shard_dataset",
+    "ViewLoader": "vidprep.load.view_loader",
+    "decode_clip": "vidprep.load.shard_dataset",
+    "to_network_input": "vidprep.load.transforms",
 }
 __all__ = list(_MODULES)
-
-
-def __getattr__(name: str) -> Any:
-    # On demand: worker processes need no torch (1 s and 200 MB each).
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+# Worker processes need no torch (1 s and 200 MB each).
+__getattr__, __dir__ = lazy_names(__name__, _MODULES)

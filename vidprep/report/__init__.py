@@ -9,18 +9,13 @@ words.py         numbers and values as people read them
 templates/       the HTML and its one style sheet
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from vidprep.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from vidprep.report.writing import write_report as write_report
 
 __all__ = ["write_report"]
-
-
-def __getattr__(name: str) -> Any:
-    # On demand: it brings jinja2, pyarrow and PyAV.
-    if name != "write_report":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from vidprep.report.writing import write_report
-
-    return write_report
+# It brings jinja2, pyarrow and PyAV.
+__getattr__, __dir__ = lazy_names(__name__, {"write_report": "vidprep.report.writing"})

@@ -1,17 +1,12 @@
 """The shard set on disk: the contract where building and loading meet."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from vidprep.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from vidprep.shards.checks import verify as verify
 
 __all__ = ["verify"]
-
-
-def __getattr__(name: str) -> Any:
-    # On demand: it brings pyarrow and PyAV, which decoding workers start without.
-    if name != "verify":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from vidprep.shards.checks import verify
-
-    return verify
+# It brings pyarrow and PyAV, which decoding workers start without.
+__getattr__, __dir__ = lazy_names(__name__, {"verify": "vidprep.shards.checks"})

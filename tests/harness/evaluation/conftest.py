@@ -4,7 +4,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-import torch
 
 from tests.helpers.small_evaluation import (
     VIEWS,
@@ -14,15 +13,6 @@ from tests.helpers.small_evaluation import (
     write_network,
     write_set,
 )
-
-
-@pytest.fixture(scope="package", autouse=True)
-def one_thread():
-    """Networks of this size gain nothing by more, and on a busy machine lose much."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="package")

@@ -19,14 +19,6 @@ ONE_VIEW = {"eval_views.num_clips": 1, "eval_views.num_crops": 1}
 INLINE = LoaderOptions(num_workers=0)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def train(shards, run_dir, settings, **more):
     overrides = [f"{key}={value}" for key, value in (SETTINGS | ONE_VIEW | settings).items()]
     return vidprep.train(

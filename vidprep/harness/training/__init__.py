@@ -1,17 +1,12 @@
 """Train: the loop, its state and checkpoints, one optimiser step, metrics."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from vidprep.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from vidprep.harness.training.run import train as train
 
 __all__ = ["train"]
-
-
-def __getattr__(name: str) -> Any:
-    # On demand: whoever wants only the schedule needs no torch.
-    if name != "train":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from vidprep.harness.training.run import train
-
-    return train
+# Whoever wants only the schedule needs no torch.
+__getattr__, __dir__ = lazy_names(__name__, {"train": "vidprep.harness.training.run"})

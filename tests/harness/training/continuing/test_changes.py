@@ -17,14 +17,6 @@ from vidprep.recipes.recipe import DatasetStage, Optimisation, Recipe
 STEP = {"optimisation.schedule": "step", "optimisation.milestones": "[1,2]", "optimisation.lr": 0.004}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def train(shards, run_dir, *, settings=None, **options):
     overrides = [f"{name}={value}" for name, value in (SETTINGS | (settings or {})).items()]
     return vidprep.train(
