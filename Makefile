@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
-.PHONY: help demo test test-slow conformance fuzz check docs bench clean
+.PHONY: help demo test test-random test-slow conformance fuzz check docs bench clean
 
 help:   ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1|/' | column -t -s '|'
@@ -39,6 +39,10 @@ demo: $(VENV)/usable   ## raw videos to a trained network and a page on it all, 
 
 test: $(VENV)/installed   ## every test that is not slow, the same way each time
 	$(BIN)/pytest -n 2 --dist loadfile
+
+test-random: $(VENV)/installed   ## the tests of `make test` in random order; prints the seed of the order
+	seed=$${SEED:-$$(date +%s)}; echo "In the same order again: make test-random SEED=$$seed"; \
+	    $(BIN)/pytest -n 2 --dist loadfile --random-order --random-order-seed=$$seed
 
 test-slow: $(VENV)/installed   ## the tests that take minutes
 	$(BIN)/pytest -n 2 --dist loadfile -m slow
