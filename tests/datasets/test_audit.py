@@ -3,7 +3,6 @@
 import json
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
 from tests.helpers.small_datasets import (
@@ -17,17 +16,15 @@ from tests.helpers.small_datasets import (
     ssv2,
     ssv2_list,
 )
-from vidprep.cli.audit import audit
+from vidprep.cli.main import app
 from vidprep.datasets.counts import audit_remarks, audit_splits, used_per_source
 from vidprep.errors import RecipeError, SourceError
-
-APP = typer.Typer()
-APP.command()(audit)
 
 
 def run(*arguments):
     """Return what the command prints."""
-    result = CliRunner().invoke(APP, [str(argument) for argument in arguments], catch_exceptions=False)
+    words = ["audit", *map(str, arguments)]
+    result = CliRunner().invoke(app, words, catch_exceptions=False)
     assert result.exit_code == 0
     return result.output
 
