@@ -1,17 +1,19 @@
 """Clip sampling: the worked examples of the references, and what holds for every video."""
 
 from itertools import chain
+from typing import get_args
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidprep.load.sampling.clips import clip_starts, eval_frames, train_frames
+from vidprep.load.sampling.clips import centre_frames, clip_starts, eval_frames, train_frames
 from vidprep.load.sampling.draws import Draws
 from vidprep.recipes.recipe import EvalViews, TrainClip
 
-TEMPORAL = ("dense", "uniform", "uniform_ibm")
+TRAIN = get_args(TrainClip.model_fields["temporal"].annotation)
+EVAL = get_args(EvalViews.model_fields["temporal"].annotation)
 
 
 @pytest.mark.parametrize(
@@ -93,11 +95,17 @@ def test_ibm_views_of_a_short_video_are_drawn_from_a_seed():
     assert first != second
 
 
+def test_every_way_to_sample_has_a_centre_clip_too():
+    assert set(TRAIN) <= set(EVAL)
+    for temporal in TRAIN:
+        assert len(centre_frames(TrainClip(clip_len=4, temporal=temporal), 20)) == 4
+
+
 @given(
     n=st.integers(1, 700),
     clip_len=st.integers(1, 40),
     step=st.integers(1, 4),
-    temporal=st.sampled_from(TEMPORAL),
+    temporal=st.sampled_from(TRAIN),
     seed=st.integers(0, 2**40),
 )
 def test_training_frames_exist(n, clip_len, step, temporal, seed):
@@ -115,7 +123,7 @@ def test_training_frames_exist(n, clip_len, step, temporal, seed):
     clip_len=st.integers(1, 40),
     num_clips=st.integers(1, 10),
     step=st.integers(1, 3),
-    temporal=st.sampled_from(TEMPORAL),
+    temporal=st.sampled_from(EVAL),
 )
 def test_views_exist_and_differ(n, clip_len, num_clips, step, temporal):
     views = EvalViews(clip_len=clip_len, num_clips=num_clips, frame_step=step, temporal=temporal)
