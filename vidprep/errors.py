@@ -57,7 +57,7 @@ class BuildStopped(BuildError):
     """A build was asked to stop; running it again resumes it.
 
     Args:
-        signal_number: Of the signal that asked.
+        signal_number: Number of the signal that asked for the stop.
     """
 
     def __init__(self, message: str, signal_number: int = signal.SIGTERM) -> None:
@@ -93,7 +93,7 @@ class HarnessStopped(HarnessError):
     """A training or an evaluation was asked to stop and has saved where it was; it can be resumed.
 
     Args:
-        signal_number: Of the signal that asked.
+        signal_number: Number of the signal that asked for the stop.
     """
 
     def __init__(self, message: str, signal_number: int) -> None:

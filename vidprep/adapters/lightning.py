@@ -26,9 +26,9 @@ class ShardLoaders:
     Args:
         shards: A shard set, its folder or its URL.
         clip: Training clips.
-        views: Of a validation; None: the shards have no validation split, or nobody wants it.
+        views: Views of a validation; None: the shards have no validation split, or nobody wants it.
         batch_size: Clips of a step, over all ranks together.
-        seed: Of the order and of the clips.
+        seed: Seed of the order and of the clips.
         output: As in `ClipLoader`.
         options: How to use the machine.
     """

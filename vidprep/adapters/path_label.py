@@ -50,7 +50,7 @@ class VideoClsDataset(torch.utils.data.Dataset[Any]):
         test_num_segment: Clips of a video in "test".
         test_num_crop: Crops of a clip in "test": 1 or 3.
         clip: Training clips in full, instead of the arguments above.
-        seed: Of training clips.
+        seed: Seed of training clips.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class VideoDataset(torch.utils.data.Dataset[Any]):
         random_clip_sampling: Random clips, else the same in every epoch.
         duration: Seconds that a clip spans.
         crop_size: Side of the square crop that is decoded.
-        seed: Of random clips.
+        seed: Seed of random clips.
     """
 
     def __init__(

@@ -27,7 +27,7 @@ def filter_growth_figure(rows: pd.DataFrame, title: str) -> Figure:
     """Draw the mean squared coordinates over epochs: a panel for all layers, and one for each stage.
 
     Args:
-        rows: Of all epochs, from `filter_growth.growth_rows`.
+        rows: Rows of all epochs, from `filter_growth.growth_rows`.
     """
     parts = rows[rows["part"] != "layer"]
     names = list(dict.fromkeys(parts["name"]))
@@ -52,7 +52,7 @@ def erf_growth_figure(epochs: Sequence[int], facts: Sequence[dict[str, Any]], ti
     """Draw the energy of each frame over epochs, and below it sigma and the frames above the threshold.
 
     Args:
-        facts: Of each epoch, from `summarise_erf`.
+        facts: Numbers of each epoch, from `summarise_erf`.
     """
     figure = Figure(figsize=(COLUMN_INCHES, 4.6), layout="constrained")
     top, middle, bottom = figure.subplots(3, 1, sharex=True, height_ratios=(2.2, 1, 1))

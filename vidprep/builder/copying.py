@@ -40,11 +40,11 @@ class FinishedSet:
 
     Attributes:
         root: The folder, or the URL.
-        manifest: Of the set.
+        manifest: Manifest of the set.
         ledger: Row of each annotated video.
         stored: Index row of each used video, by key.
         contents: Fingerprints of used videos by key, as far as the set's passport has them.
-        reader: Of its shards.
+        reader: What reads its shards.
     """
 
     root: str
@@ -99,7 +99,7 @@ def inventory_rows(ledger: pd.DataFrame, dataset: DatasetStage, classes: tuple[s
     """Return what an inventory found before anything was transcoded, for the videos of some classes.
 
     Args:
-        ledger: Of a finished set, or some of its rows.
+        ledger: Ledger of a finished set, or some of its rows.
         dataset: The full dataset that the set is of.
         classes: Names in label order.
     """
@@ -125,7 +125,7 @@ def copying_engine(outcomes: dict[str, Outcome]) -> RunShards:
     """Return what fills shards with stored videos.
 
     Args:
-        outcomes: Of each planned video, by key.
+        outcomes: What became of each planned video, by key.
     """
 
     def copy_shards(tasks: list[ShardTask], report: Report) -> None:

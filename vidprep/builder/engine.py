@@ -116,7 +116,7 @@ def build_on_cluster(tasks: list[ShardTask], report: Report, *, address: str) ->
     Args:
         tasks: One per shard.
         report: Called with each event, from another thread.
-        address: Of the scheduler, e.g. "tcp://node7:8786".
+        address: Address of the scheduler, e.g. "tcp://node7:8786".
 
     Raises:
         ToolError: If no scheduler answers there.

@@ -73,7 +73,7 @@ def ledger_rows(rows: pd.DataFrame, done: dict[int, DoneShard], names: dict[int,
     """Return one ledger row per annotated video, by split and id.
 
     Args:
-        rows: Of the plan.
+        rows: Rows of the plan.
         names: Final name of each shard that is not empty, by its number in the plan.
     """
     used = {row["key"]: names[number] for number, shard in done.items() for row in shard.rows}
@@ -145,7 +145,7 @@ def check_sums(totals: dict[str, SplitTotals], rows: pd.DataFrame) -> None:
     """Make sure that used + missing + rejected = annotated.
 
     Args:
-        totals: Of each split.
+        totals: Counts of each split.
         rows: One per annotated video.
 
     Raises:

@@ -55,7 +55,7 @@ def build(
         from_csv: Or lists with the header `path,label[,split][,start,end]`, or of "path label" lines.
         root: The folder that paths of such lists are below.
         val_fraction: Share of one's own videos that validate, where nothing tells their split.
-        val_seed: Of the hash of their ids that decides.
+        val_seed: Seed of the hash of the ids that decides which of them.
         workers: Processes on this machine; None: one per core.
         scheduler: Address of a running Dask scheduler whose workers build instead.
         in_process: One video after the other in this process; for debugging.

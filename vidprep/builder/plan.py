@@ -45,9 +45,9 @@ class PlanFacts(Frozen):
     """What a plan is made of.
 
     Attributes:
-        recipe: Of the whole pipeline; only its build stages decide the shards.
+        recipe: Recipe of the whole pipeline; only its build stages decide the shards.
         classes: Names in label order.
-        ffmpeg_version: Of the binary that transcodes.
+        ffmpeg_version: Version of the binary that transcodes.
         limit: Videos a split at most, or None.
         shard_splits: The split of each planned shard, in order.
         shard_sizes: Videos planned for each shard.
@@ -98,7 +98,7 @@ class Plan:
 
     Attributes:
         facts: What the plan is made of.
-        rows: Of `PLAN_SCHEMA`; ordered by shard and position, then the videos without a shard.
+        rows: Table of `PLAN_SCHEMA`, ordered by shard and position, then the videos without a shard.
     """
 
     facts: PlanFacts

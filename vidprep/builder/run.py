@@ -195,7 +195,7 @@ def fill_shards(
         engine: What fills shards.
         on_event: Told of each event.
         ffmpeg: A binary of the user's.
-        numbers: Of the shards to fill; None: all of the plan.
+        numbers: Numbers of the shards to fill; None: all of the plan.
 
     Returns:
         Every finished shard, by number.

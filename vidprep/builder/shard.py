@@ -84,7 +84,7 @@ class ShardTask:
         transcode: How to store a video.
         ffmpeg: A binary of the user's, or None for the one that comes with vidprep.
         ffmpeg_version: What it must be, on every machine.
-        frame_rate: Of sources that are folders of images; 0.0: they are video files.
+        frame_rate: Images a second of sources that are folders of images; 0.0: they are video files.
         label_sets: Classes of each further label of a sample.
         place: Where the shard is kept.
     """

@@ -33,7 +33,7 @@ class BuildStatus:
         num_suspect: Used, although they look damaged, in finished shards.
         num_missing: Annotated videos that no source folder holds.
         videos_per_second: Since the last start; 0.0 if it did not get that far.
-        eta_seconds: Of a running build, else None.
+        eta_seconds: Seconds that a running build has left, about; else None.
         last_event: The last whole line of the log, or None.
         log_problem: Which lines of the log cannot be read, in a sentence; None: all can. Of a running build
             the last line may be one that is being written.

@@ -36,7 +36,7 @@ def describe_folder(folder: str, class_of: dict[str, str]) -> tuple[str, str]:
 
     Args:
         folder: Its path with `/` between the names, or "".
-        class_of: Of `class_folders`; empty for a dataset without class folders.
+        class_of: The class of each of `class_folders`; empty for a dataset without class folders.
 
     Returns:
         "train", "validation", "test" or "" (none, or several at once), and a class or "".

@@ -15,7 +15,7 @@ def shared_videos(rows: pd.DataFrame, other_rows: pd.DataFrame) -> pd.DataFrame:
     samples do if their ids are equal.
 
     Args:
-        rows: Of an inventory; needs split, video_id and class.
+        rows: Rows of an inventory; needs split, video_id and class.
         other_rows: The same of the other dataset.
 
     Returns:

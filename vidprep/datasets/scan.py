@@ -60,7 +60,7 @@ def scan_sources(
 
     Args:
         sources: Local folders, or URLs that fsspec knows (`s3://bucket/k400`).
-        suffixes: Of video files, in small letters.
+        suffixes: Suffixes of video files, in small letters.
         remedy: Ends the message of an error.
         archives: How archives are listed; None: with an index in the user's cache folder.
         id_is: What is a file's id: its name without the suffix, or its path below the source folder.

@@ -27,7 +27,7 @@ def one_at_a_time(lock_path: Path, busy: str) -> Iterator[None]:
     """Hold a lock for the length of a `with` block; it ends with the process, too, however that ends.
 
     Args:
-        lock_path: Of a file, which may stay behind.
+        lock_path: Path of a file, which may stay behind.
         busy: What to say if somebody else holds it.
 
     Raises:

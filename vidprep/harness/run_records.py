@@ -100,7 +100,7 @@ class LineProblem(NamedTuple):
     Attributes:
         number: Counted from 1.
         what: Is wrong with it.
-        content: Of the line, where it is JSON; else None.
+        content: What the line says, where it is JSON; else None.
     """
 
     number: int
@@ -116,7 +116,7 @@ class MetricsFile(NamedTuple):
 
     Attributes:
         lines: The good ones.
-        problems: Of the others.
+        problems: What is wrong with the others.
         torn: Number of a last line that was cut short; None if the last one is whole.
     """
 

@@ -23,11 +23,11 @@ class RunSummary:
         path: Its folder.
         state: "running", "finished", "stopped", or "damaged: ..." with the reason.
         epoch: Where it is, in epochs.
-        epochs: That it is planned for.
-        loss: Of its last line of metrics; None before the first.
+        epochs: Epochs that it is planned for.
+        loss: The loss in its last line of metrics; None before the first.
         best: Highest top-1 on the validation split so far, and the epoch of it; None if it was never judged.
         last: Top-1 on the validation split when it was judged last.
-        settings: Those of its recipe, and the seed, by `table.key`.
+        settings: Settings of its recipe, and the seed, by `table.key`.
         name: What a person calls it.
         note: What a person says of it.
         torn: Which last line of its metrics was cut short; None: it is whole, or the run is at work.

@@ -67,7 +67,7 @@ class Batch:
         flip: (N,) bool: to be mirrored by the transforms; `label` is that of the mirrored clip.
         pixels: "yuv420" or "rgb".
         crop_size: Side to which the boxes are resized by the transforms.
-        epoch: That decided the clips; 0 for views of an evaluation.
+        epoch: The epoch that decided the clips; 0 for views of an evaluation.
     """
 
     video: torch.Tensor

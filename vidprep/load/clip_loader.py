@@ -63,8 +63,8 @@ class ClipLoader(Loader):
             the same in every epoch.
         drop_last: Leave out the rest of an epoch that fills no batch. Otherwise it is the last batch: ranks
             may get one video more or less than others of it, and some none.
-        seed: Of the order and of the clips.
-        rank: Of this process among `world_size`.
+        seed: Seed of the order and of the clips.
+        rank: Number of this process among `world_size`, from 0.
         shuffle: "full"; "block", within groups of 8 shards, for disks that dislike seeking; or "none".
         pixels: "yuv420", half the bytes, converted by `vidprep.load.transforms` on the GPU; or "rgb".
         output: "batch" for a `Batch`, "dict" for a dictionary of tensors with memory of its own, or a

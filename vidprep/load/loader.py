@@ -94,7 +94,7 @@ class Loader(IterableDataset[Any]):
         """Return what workers have to know.
 
         Args:
-            longest_side: Of any crop.
+            longest_side: The longest side of any crop.
             num_jobs: Videos of a batch.
             views_per_job: Rows that each of them fills.
 

@@ -24,7 +24,7 @@ class DictOutput:
     Attributes:
         layout: "BCTHW" as most networks for video take it, or "BTCHW" as those of transformers do.
         dtype: `torch.uint8`, levels 0 to 255; or a floating type, normalised with `mean` and `std`.
-        mean: Of R, G and B, where 1 is white; unused with uint8.
+        mean: Means of R, G and B, where 1 is white; unused with uint8.
         std: Likewise.
         class_names: Add `class`, a name for each clip.
     """

@@ -161,7 +161,7 @@ class ShardDataset(torch.utils.data.Dataset[Any]):
         """Return one of the `EvalViews` of a video, without decoding the others; as `decode_clip` does.
 
         Args:
-            index: Of the video.
+            index: Number of the video.
             number: clip * num_crops + crop.
         """
         facts = VideoFacts.of(self._split, index)

@@ -115,7 +115,7 @@ def show(
         columns: Clips side by side; None: as many as rows.
         fps: Frames a second.
         class_names: Name of each label, for the captions.
-        layout: Of a dictionary or tensor; None: the axis with 3 entries is that of colours.
+        layout: Order of the axes of bare pixels; None: the axis with 3 entries is the colours.
         mean: What a normalised input was normalised with.
         std: Likewise.
 

@@ -42,8 +42,8 @@ def to_network_input(
     and the result to `dtype`.
 
     Args:
-        dtype: Of the result.
-        mean: Of R, G and B, where 1 is white.
+        dtype: Number type of the result.
+        mean: Means of R, G and B, where 1 is white.
         std: Likewise.
         chroma: How "yuv420" pixels get their colours, see `yuv420_to_rgb`.
 
@@ -60,8 +60,8 @@ class Normaliser:
     """Makes a network's input of clips of levels.
 
     Attributes:
-        dtype: Of the result.
-        mean: Of R, G and B, where 1 is white.
+        dtype: Number type of the result.
+        mean: Means of R, G and B, where 1 is white.
         std: Likewise.
     """
 

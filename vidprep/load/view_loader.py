@@ -37,7 +37,7 @@ class ViewLoader(Loader):
         shards: A shard set, its folder or its URL.
         split: E.g. "validation".
         views: Which clips and crops of a video are views.
-        rank: Of this process among `world_size`.
+        rank: Number of this process among `world_size`, from 0.
         videos_per_batch: More than one is for a validation with few views; the last batch may be smaller.
         only_views: Numbers of the views that are wanted; None: all of them.
         skip: Rows of the split that nobody needs again; the same on every rank.

@@ -42,13 +42,13 @@ class WeightFile:
     Attributes:
         source: Its path, for messages.
         form: As in the table above.
-        tensors: By name, without `module.` prefixes, on the CPU.
+        tensors: The weights by name, without `module.` prefixes, on the CPU.
         stage: The network that the file says it is for; only our own checkpoints say so.
-        classes: That it was trained on, in label order; only in our own checkpoints.
-        recipe: That it was trained by; only in our own checkpoints.
+        classes: The classes it was trained on, in label order; only in our own checkpoints.
+        recipe: The recipe it was trained by; only in our own checkpoints.
         position: `epoch`, `step` within it, `total_steps`; only in those that a training wrote.
         chroma: How the colours were made that it was trained on.
-        selected_by: By what figures this moment of its training was chosen, if it was.
+        selected_by: The figures by which this moment of its training was chosen, if it was.
         ema: The average of the weights up to there, under the same names, where one was made.
     """
 

@@ -101,7 +101,7 @@ def load_own(network: Network, file: WeightFile, *, new_classes: bool = False) -
     """Put weights into a network under its own names.
 
     Args:
-        network: Of a factory.
+        network: The network that a factory made.
         file: With every weight of it.
         new_classes: Whether weights whose first axis is the number of classes may stay as they were drawn.
 
@@ -133,7 +133,7 @@ def load_i3d_resnet(weights: WeightFile | Path | str, *, temporal_stride: bool =
     """Build the I3D-ResNet that a file of 3D weights is for, in eval mode.
 
     Args:
-        temporal_stride: Of the network, if the file does not say; no weight tells it.
+        temporal_stride: Whether the network has it, if the file does not say; no weight tells it.
 
     Raises:
         CheckpointError: If the file is unusable, or holds no I3D-ResNet.

@@ -38,12 +38,12 @@ class Augmentation(Frozen):
         hue: The hue is turned by up to this share of the circle, either way; at most 0.5.
         rand_augment: RandAugment for videos, as SlowFast and VideoMAE write it: "rand-m7-n4-mstd0.5-inc1" is
             4 operations of magnitude 7 with deviation 0.5, stronger with the magnitude.
-        erase_probability: Of a clip to have a rectangle of noise through all frames.
+        erase_probability: How likely a clip gets a rectangle of noise through all frames.
         erase_area: Least and greatest share of the frame that it covers.
         mixup_alpha: Two neighbouring videos of a batch are blended, by a share of Beta(alpha, alpha).
         cutmix_alpha: A rectangle of each comes from the other instead, its share drawn likewise.
-        mix_probability: Of two neighbours to be mixed at all.
-        cutmix_probability: Of CutMix instead of Mixup, where both alphas are above 0.
+        mix_probability: How likely two neighbours are mixed at all.
+        cutmix_probability: How likely CutMix is taken instead of Mixup, where both alphas are above 0.
         label_smoothing: Share of the label that is spread over all classes.
     """
 

@@ -87,7 +87,7 @@ class AnnotationList(Frozen):
         separator: Between the columns of a CSV.
         header: Whether a CSV begins with the names of its columns.
         columns: Names of the columns, in order.
-        optional_columns: That may follow.
+        optional_columns: Names of columns that may follow.
         any_order: Whether the columns of a CSV may stand in any order, and others between them.
         id: The id of a sample, made of columns: "{youtube_id}_{time_start:06d}".
         label: The column that names the class.
@@ -95,8 +95,8 @@ class AnnotationList(Frozen):
         drop_from_label: Characters that are not part of the class name.
         check_index: A column with the class's number, to be compared.
         more_labels: Column of each further label of a sample, by its name.
-        split: Of all rows; "" where a column tells.
-        split_column: That column.
+        split: The split of all rows; "" where a column tells.
+        split_column: The column that tells a row's split.
         split_values: What it may hold, and which split that is; "" leaves the row out.
         video: The id of the file that the sample is a part of; "": the file is the sample.
         start: Column of the beginning; with `end` and `video` a segment.
@@ -170,12 +170,12 @@ class VideoFiles(Frozen):
 
     Attributes:
         id: What of a file below the source folder is its id: "name" without the suffix, or the whole "path".
-        suffixes: Of the files that count as videos, in small letters.
+        suffixes: File suffixes that count as videos, in small letters.
         where: Where videos lie below a source folder, for people.
         class_folders: Whether a folder may be named after a class; a video in another class's is rejected.
         plain_ids: Whether an id of other characters than letters, digits, `_` and `-` is a fault of the list.
         image_folders: Whether a folder of numbered JPEGs is a video.
-        frame_rate: Of such a folder.
+        frame_rate: Images a second of such a folder.
     """
 
     id: Literal["name", "path"] = "name"
@@ -209,7 +209,7 @@ class DatasetManifest(Frozen):
     """A full dataset, as `manifests/<name>.toml`, or a file of one's own, states it.
 
     Attributes:
-        source: Of the facts stated here.
+        source: Where the facts stated here come from.
         licence: Under which the videos may be used.
         homepage: Where to get them.
         short_title: In "no ... list", where several datasets share a form.
@@ -222,7 +222,7 @@ class DatasetManifest(Frozen):
         which_list: What to ask about a file whose name tells nothing.
         list_folders: Where lists lie below a folder, besides `annotations/` and `labels/`.
         val_fraction: Share of the samples that validate, where nothing tells the split; by a hash of the id.
-        val_seed: Of that hash.
+        val_seed: Seed of that hash.
         more_labels: Further labels of a sample, each with its classes.
     """
 

@@ -138,7 +138,7 @@ def recipe_of(dataset: DatasetManifest | Path, recipe: Recipe | None = None) -> 
 
     Args:
         dataset: The dataset, or the path of its file.
-        recipe: Of which everything but the dataset is taken; None: the defaults, named after the dataset.
+        recipe: A recipe from which everything but the dataset is taken; None: the defaults under its name.
 
     Raises:
         RecipeError: If the dataset file is missing or wrong.

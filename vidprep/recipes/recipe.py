@@ -104,7 +104,7 @@ class Sharding(Frozen):
 
     Attributes:
         samples_per_shard: Videos planned for one shard; rejected ones leave it smaller.
-        seed: Of the shuffle that decides which video lies in which shard.
+        seed: Seed of the shuffle that decides which video lies in which shard.
     """
 
     samples_per_shard: Positive = 250
@@ -214,8 +214,8 @@ class ModelStage(Frozen):
     Attributes:
         factory: "package.module:function" of one's own, called with `num_classes` and all other keys of the
             table; the network it returns takes (B, 3, T, H, W) and gives (B, num_classes).
-        arguments: Those other keys; not to be written as a table of its own.
-        depth: Of the 2D ResNet that it extends in time.
+        arguments: The other keys of the table, collected; not to be written as a table of its own.
+        depth: Layers of the 2D ResNet that it extends in time.
         width: Channels of its first convolution; 64 everywhere but in small demonstrations.
         temporal_taps: Frames that a kernel sees: 3, or 1 for a network blind to motion, to compare with.
         temporal_stride: Halve the number of frames in layer2, layer3 and layer4.
@@ -269,12 +269,12 @@ class Optimisation(Frozen):
     Attributes:
         batch_size: Clips of one optimiser step, over all GPUs together.
         lr: Initial learning rate for that batch size.
-        momentum: Of SGD, without Nesterov.
+        momentum: Momentum of SGD, without Nesterov.
         weight_decay: On all parameters.
         schedule: "cosine" to 0, or "step".
         cosine_per: What a cosine step is: "iteration" or "epoch".
         milestones: Epochs after which "step" multiplies the learning rate by `gamma`.
-        gamma: That factor.
+        gamma: The factor.
         epochs: Passes over the training split.
         ema_decay: What stays at a step of an exponential moving average of the weights, e.g. 0.9999, which
             checkpoints then hold beside them; 0: none is made.
@@ -337,7 +337,7 @@ class Recipe(Frozen):
     """One pipeline from raw videos to a number.
 
     Attributes:
-        name: Of the shard set: its folder, its tars, its manifest.
+        name: What the shard set is called: its folder, its tars, its manifest.
         title: For people.
     """
 

@@ -61,7 +61,7 @@ def write_page(
     A subject that is damaged is named in the page with what is wrong.
 
     Args:
-        max_bytes: Of the page. Images are made smaller or fewer to keep to it; text and tables are not.
+        max_bytes: How large the page may be. Images are made smaller or fewer to fit; text and tables not.
         on_stage: Called with the name of what is looked at next.
         on_clip: Called with the clips of a contact sheet that are done, and all of them.
 

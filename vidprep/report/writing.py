@@ -16,8 +16,8 @@ class WrittenReport:
     """A page on the disk.
 
     Attributes:
-        path: Of the page.
-        size_bytes: Of the page.
+        path: Path of the page.
+        size_bytes: Size of the page.
         kinds: What it is about, one of "shards", "run", "evaluation" and "analysis" for each subject.
     """
 
@@ -42,7 +42,7 @@ def write_report(
     Args:
         folders: Shard sets, runs, evaluations and analyses, or folders of them; shard sets also by URL.
         path: The page; ends in .html.
-        max_bytes: Of the page: clips and figures are made smaller to fit; tables and text are not.
+        max_bytes: How large the page may be: clips and figures are made smaller to fit, tables and text not.
         on_stage: Told the name of each part that is looked at.
         on_clip: Called after each clip with how many are done of a part, and how many it has.
 

@@ -48,7 +48,7 @@ def write_index(rows: list[dict[str, object]], path: Path, *, checksums: bool = 
     """Write index rows, in the given order; equal rows make equal bytes.
 
     Args:
-        rows: Of the index.
+        rows: Rows of the index.
         path: The file.
         checksums: Put one into each page, for sets without a manifest, which has one of the whole file.
     """

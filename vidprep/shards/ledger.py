@@ -106,7 +106,7 @@ def parse_ledger(data: bytes, *, origin: str) -> pa.Table:
     """Read a ledger from the bytes of its file.
 
     Args:
-        data: Of the file.
+        data: Content of the file.
         origin: Where the bytes come from; an error message starts with it.
 
     Raises:

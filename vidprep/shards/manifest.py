@@ -26,7 +26,7 @@ class ShardEntry(Frozen):
     Attributes:
         name: Path inside the shard set.
         num_samples: Samples in it; at least 1.
-        size_bytes: Of the tar.
+        size_bytes: Size of the tar.
         sha256: Of the tar.
         md5: Of the tar, for readers that want that one.
     """
@@ -164,7 +164,7 @@ def read_named(
 
     Args:
         shards_dir: The set.
-        name: Of the file.
+        name: Name of the file.
         generation: As it was then; None: as it is.
         checked: Refuse other bytes than those that the manifest names.
 

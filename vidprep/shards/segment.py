@@ -22,7 +22,7 @@ class Segment(Frozen):
     Attributes:
         start: Seconds, or the first frame.
         end: Seconds, or the last frame.
-        unit: Of both.
+        unit: Unit of both.
         place: Where the list says so, for messages.
     """
 

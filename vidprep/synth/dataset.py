@@ -48,7 +48,7 @@ class Written:
     Attributes:
         out_dir: The dataset's folder.
         num_videos: Annotated videos, broken and missing ones included.
-        num_broken: Of them, those with a defect.
+        num_broken: How many of them have a defect.
         was_there: Whether the folder was complete before.
     """
 
@@ -76,7 +76,7 @@ def write_ssv2(
         out_dir: Empty or missing, or of an earlier call with the same arguments, which is then completed.
         num_classes: How many classes; the first ones of `drawable_classes("ssv2")`.
         broken: Share of the videos that get a defect; they are listed in `truth.json`.
-        short_side: Of the frames, in pixels; None: 240, as published. Smaller ones are made sooner.
+        short_side: Short side of the frames in pixels; None: 240, as published. Smaller ones are made sooner.
         num_workers: Videos made at the same time; by default one per core. The files do not depend on it.
         on_progress: Called with the number of videos done and the number of all.
 

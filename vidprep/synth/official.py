@@ -39,7 +39,7 @@ def write_official_video(videos: list[PlannedVideo], path: Path, parameters: Par
     Args:
         videos: The one sample, or in their order the segments of an untrimmed video.
         path: Where it goes.
-        parameters: Of the dataset.
+        parameters: Parameters of the dataset.
         ffmpeg: The binary.
     """
     dataset = parameters.dataset

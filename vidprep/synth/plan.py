@@ -55,7 +55,7 @@ class Parameters:
         validation_per_class: In the validation split.
         seed: Another seed makes other videos with other ids.
         broken: Share of the videos that get a defect, rounded up.
-        short_side: Of SSv2 frames in pixels; None: 240, as published. K400's differ from video to video.
+        short_side: Short side of SSv2 frames in pixels; None: 240, as published. K400's sides vary.
     """
 
     dataset: str
@@ -99,7 +99,7 @@ class PlannedVideo:
         video_id: Name of the file without its ending: for K400 `<youtube_id>_<start>_<end>`.
         split: "train" or "validation".
         class_name: As in the dataset's label list.
-        path: Of the file, below the dataset's folder.
+        path: Path of the file, below the dataset's folder.
         defect: A word of `DEFECTS`, or empty.
     """
 

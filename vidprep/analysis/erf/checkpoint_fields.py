@@ -22,10 +22,10 @@ class Target:
     """A field to measure.
 
     Attributes:
-        name: Of the network, for figures and progress.
+        name: Name of the network, for figures and progress.
         checkpoint: Its weights.
         field_path: Where the field goes.
-        epoch: Of a training, that the weights are from.
+        epoch: The epoch of a training that the weights are from.
     """
 
     name: str
@@ -45,10 +45,10 @@ class Settings:
 
     Attributes:
         clip_shape: (T, H, W).
-        neuron: Of the last feature map.
+        neuron: Place of a neuron in the last feature map.
         num_draws: Noise clips.
-        seed: Of the noise.
-        temporal_stride: Of networks whose files do not say it.
+        seed: Seed of the noise.
+        temporal_stride: Whether networks whose files do not say it have it.
     """
 
     clip_shape: Neuron

@@ -42,7 +42,7 @@ class Kept:
     """Finished draws on disk: the sum of squared gradients, and how many they are.
 
     Args:
-        path: Of the file.
+        path: Path of the file.
         identity: What the draws depend on; draws of anything else are not taken up.
     """
 

@@ -83,7 +83,7 @@ def measure_erf(
             frozen here.
         clip_shape: (T, H, W) of the input.
         num_draws: Noise clips; more make a smoother field.
-        seed: Of the noise.
+        seed: Seed of the noise.
         kept: Where finished draws are kept, so that an interrupted measurement goes on.
         on_draw: Called with the number of finished draws and of all draws.
 

@@ -48,12 +48,12 @@ def analyse_erf(
         checkpoint: A file of 3D weights; either this or `run`.
         run: Folder of a training.
         versus: Other files to compare with.
-        every: Of a run's checkpoints each N-th, and the last.
+        every: Take each N-th checkpoint of a run, and the last.
         num_draws: Noise clips to average over.
         num_frames: Frames of a clip.
         size: Side of a clip in pixels.
         neuron: (T, H, W), counted from 0; None: the middle one.
-        seed: Of the noise.
+        seed: Seed of the noise.
         temporal_stride: Whether networks whose files do not say it have it.
         on_draw: Told how many draws are made, how many there will be, and of what the last one is.
 

@@ -78,10 +78,10 @@ class Analysed:
     """The filters of one file of weights.
 
     Attributes:
-        name: Of the network, for figures.
-        path: Of the file.
+        name: Name of the network, for figures.
+        path: Path of the file.
         table: From `filter_table`.
-        num_filters: Of each layer, those that are all zero included.
+        num_filters: Filters of each layer, with those that are all zero.
     """
 
     name: str

@@ -39,10 +39,10 @@ def newcomers(
     present ones that were rejected for a reason of `retry`.
 
     Args:
-        rows: Of the inventory, those that the set is of.
-        ledger: Of the set.
+        rows: Rows of the inventory that belong to the set.
+        ledger: Ledger of the set.
         retry: Reasons.
-        root: Of the set, for messages.
+        root: Where the set is, for messages.
 
     Returns:
         Rows of the inventory, with `reason_before`: why a video was rejected, or "".
@@ -60,9 +60,9 @@ def as_planned(rows: pd.DataFrame, first_ledger: pd.DataFrame, *, root: object) 
     """Return an inventory without the videos that were not there when the set was planned.
 
     Args:
-        rows: Of the inventory, those that the set is of.
-        first_ledger: Of the set's first generation.
-        root: Of the set, for messages.
+        rows: Rows of the inventory that belong to the set.
+        first_ledger: Ledger of the set's first generation.
+        root: Where the set is, for messages.
 
     Raises:
         BuildError: If the annotation is another one than that of the set.

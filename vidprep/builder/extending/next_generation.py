@@ -63,7 +63,7 @@ def write_generation(
     Args:
         root: The set.
         folder: Where the new shards were built.
-        plan: Of the new shards.
+        plan: Plan of the new shards.
         done: The new shards.
         date: When the extension was begun.
         reasons_before: Why each video of the plan was rejected before, or "".

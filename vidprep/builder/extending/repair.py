@@ -52,7 +52,7 @@ def repair(
 
     Args:
         request: The build.
-        plan: Of the set's first generation, made anew.
+        plan: Plan of the set's first generation, made anew.
         inventory_rows: Where the sources lie now.
         engine: What fills shards.
         on_event: Told of each event.

@@ -14,7 +14,7 @@ def gather_shares(out_dir: Path, facts: PlanFacts) -> None:
 
     Args:
         out_dir: The build.
-        facts: Of its plan.
+        facts: Facts of its plan.
 
     Raises:
         BuildBusy: If a task is still at work.

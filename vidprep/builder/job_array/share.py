@@ -21,7 +21,7 @@ class Share:
     """The share of one task.
 
     Attributes:
-        number: Of the task, from 1.
+        number: Number of the task, from 1.
         total: Tasks of the array.
     """
 

@@ -39,7 +39,7 @@ def encode_command(
 
     Args:
         cut: The part of the source to store; None: all of it.
-        frame_rate: Of images, one behind the other; 0.0: the source is a video.
+        frame_rate: Images a second, if the source is images, one behind the other; 0.0: it is a video.
     """
     return _with_files(_encode_template(ffmpeg_path, settings, cut, frame_rate), source, target)
 
@@ -68,7 +68,7 @@ def grids_command(
 
     Args:
         cut: The part of the source to look at; None: all of it.
-        frame_rate: Of images, one behind the other; 0.0: the source is a video.
+        frame_rate: Images a second, if the source is images, one behind the other; 0.0: it is a video.
     """
     return _with_files(_grids_template(ffmpeg_path, cut, frame_rate), source, target)
 

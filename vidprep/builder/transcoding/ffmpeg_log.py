@@ -45,9 +45,9 @@ class FFmpegLog:
         container: FFmpeg's names of the input's format, e.g. "mov,mp4,m4a,3gp,3g2,mj2"; "" if never opened.
         streams: Kind and codec of each stream of the input, e.g. "Audio: aac".
         source_stream: FFmpeg's own description of the source video, e.g. "Video: h264 (High), ...".
-        num_frames_announced: By the header of an MP4, about; 0 if it does not tell. Other containers announce
-            no number of frames.
-        num_frames_by_duration: By the header's duration and rate, in any container; 0 if it does not tell.
+        num_frames_announced: What the header of an MP4 says, about; 0 if it does not tell. Other containers
+            announce no number of frames.
+        num_frames_by_duration: The header's duration times its rate, in any container; 0 if it does not tell.
         source_size: Width and height of the source, upright, in its own pixels; (0, 0) if unknown.
         has_counts: Whether FFmpeg came to its end, where it counts packets and frames.
         stopped_by_signal: The signal that made FFmpeg end early, or 0.
@@ -55,14 +55,14 @@ class FFmpegLog:
         num_frames_decoded: Frames that came out of the decoder.
         num_frames_encoded: Frames that went into the output.
         num_decode_errors: Packets that the decoder refused.
-        width: Of the output in pixels, 0 if there was none.
-        height: Of the output in pixels, 0 if there was none.
-        fps: Of the output, rounded to two decimals.
+        width: Width of the output in pixels, 0 if there was none.
+        height: Height of the output in pixels, 0 if there was none.
+        fps: Frames a second of the output, rounded to two decimals.
         complaints: Errors of the demuxer and the video decoder, and the decoder's warnings of frames that it
             had to make up: the video is not whole.
         errors: All such lines, whoever wrote them.
         warnings: Lines of the next lower level, whoever wrote them.
-        duration_seconds: Of the source by its header; 0.0 if it does not tell.
+        duration_seconds: Length of the source by its header; 0.0 if it does not tell.
         first_frame_seconds: Time of the first frame decoded, where the command asks for it; else None.
         last_frame_seconds: Time of the last frame near the end that is wanted; None if there is none.
     """

@@ -26,7 +26,7 @@ def run_ffmpeg(command: list[str], settings: Transcode) -> FFmpegLog:
     """Run FFmpeg on a video and return its log, or raise what its end means.
 
     Args:
-        command: Of `command.py`; `-i` stands before the source.
+        command: A command made by `command.py`; `-i` stands before the source.
         settings: Its `timeout_seconds` and `memory_mb` are the child's limits.
 
     Raises:

@@ -19,7 +19,7 @@ class Cut:
     """How FFmpeg gets a segment.
 
     Attributes:
-        expression: Of FFmpeg's filter `select`: which frames.
+        expression: Which frames to take, for FFmpeg's filter `select`.
         seek_seconds: Where to begin to read; None: at the beginning.
         stop_seconds: At which time of a frame to stop; None: at the end.
         stop_frame: Before which frame to stop.

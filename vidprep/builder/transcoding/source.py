@@ -27,7 +27,7 @@ class Source:
     """A raw file that has been read from end to end.
 
     Attributes:
-        row: Of the plan.
+        row: Row of the plan.
         path: The local file; a copy if the source lies in a remote store.
         sha256: Of its bytes.
         identity: What the file system says of it; another file under the same name has another.
@@ -73,7 +73,7 @@ def read_source(row: Row, scratch_dir: Path, index_dir: Path, *, images: bool = 
     """Return a source as a local file, fetched if it lies elsewhere, and the very one that was planned.
 
     Args:
-        row: Of the plan.
+        row: Row of the plan.
         scratch_dir: Takes the copy of one that is remote or lies in an archive.
         index_dir: Where the indexes of archives lie.
         images: Whether it is a folder of numbered JPEGs; the local file then holds one behind the other.

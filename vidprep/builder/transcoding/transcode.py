@@ -88,7 +88,7 @@ def transcode(
     Args:
         scratch_dir: An empty folder of the caller's; the stored video is written into it.
         segment: The part to store; None: all of it. Needs mode "encode", as images do.
-        frame_rate: Of a source that is JPEGs, one behind the other; 0.0: it is a video.
+        frame_rate: Images a second, if the source is JPEGs, one behind the other; 0.0: it is a video.
 
     Raises:
         VideoRejected: If the video cannot be used; `reason` and `detail` say why.
@@ -121,7 +121,7 @@ def look_at_raw(
     Args:
         scratch_dir: An empty folder of the caller's.
         segment: The part to look at; None: all of it.
-        frame_rate: Of a source that is JPEGs, one behind the other; 0.0: it is a video.
+        frame_rate: Images a second, if the source is JPEGs, one behind the other; 0.0: it is a video.
 
     Raises:
         VideoRejected: If a build could not use it, as far as decoding tells.

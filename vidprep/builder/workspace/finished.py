@@ -50,7 +50,7 @@ class DoneShard(Frozen):
         sources: For the ledger, by key: the sha256 of the raw file of each used video.
         suspects: For the ledger, by key: what used videos look like that may be damaged.
         contents: For the passport, by key: fingerprints of used videos in hexadecimal digits, where known.
-        size_bytes: Of the tar.
+        size_bytes: Size of the tar.
         sha256: Of the tar.
         md5: Of the tar.
         facts_sha256: Of all the rest as JSON, for these become the index; "" in files of release 0.1.
@@ -135,7 +135,7 @@ def final_names(
     """Return the final name of each shard that is not empty: numbers without gaps, per split.
 
     Args:
-        facts: Of the plan.
+        facts: Facts of the plan.
         done: Its shards.
         num_before: Shards of each split that the set has already.
     """
@@ -160,7 +160,7 @@ def move_into_place(out_dir: Path, root: Path, numbers: Iterable[int] | None = N
     Args:
         out_dir: Where they were built.
         root: The shard set.
-        numbers: Of the tars to move; None: all.
+        numbers: Numbers of the tars to move; None: all.
     """
     for number, name in read_places(out_dir).items():
         if (numbers is None or number in numbers) and staging_path(out_dir, number).exists():

@@ -32,7 +32,7 @@ class KeptVideo(Frozen):
 
     Attributes:
         plan: Hash of the plan that the tar is of.
-        key: Of the sample; what follows is as in the index.
+        key: Key of the sample; what follows is as in the index.
         details: What follows is as in the done-file; "" what nobody knows.
     """
 

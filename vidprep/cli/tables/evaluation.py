@@ -33,7 +33,7 @@ def print_results(
     Args:
         out_dir: Where the evaluation lies.
         others: Earlier evaluations by name.
-        comparisons: Of the evaluation with these.
+        comparisons: Comparisons of the evaluation with these.
     """
     views = results.views
     console = Console(highlight=False)

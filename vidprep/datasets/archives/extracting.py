@@ -42,7 +42,7 @@ class ArchiveReader:
         Args:
             source_dir: Source folder or URL.
             source: Path of the archive below it, `!/`, and the member's path inside.
-            path: Of the file.
+            path: Path of the file.
 
         Raises:
             VideoRejected: If the archive is damaged where the member lies.

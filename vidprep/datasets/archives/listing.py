@@ -35,8 +35,8 @@ class Member:
 
     Attributes:
         name: Its path inside.
-        offset: Of its first byte in the unpacked tar; 0 in a zip.
-        size_bytes: Of the file itself.
+        offset: Where its first byte is in the unpacked tar; 0 in a zip.
+        size_bytes: Size of the file itself.
         fault: Why it cannot be used, else "".
     """
 
@@ -55,7 +55,7 @@ class Listing:
         kind: How it is read.
         members: Its regular files, in the archive's order.
         faults: What is wrong with it as a whole, without a full stop; its other videos can be used.
-        gzip_index: Of a tar.gz, where reading can begin.
+        gzip_index: Where in a tar.gz reading can begin.
     """
 
     archive: Archive
@@ -96,7 +96,7 @@ def list_archives(
     Args:
         source_dir: The source folder or its URL.
         folder: Below it, or "".
-        names: Of the folder's files.
+        names: Names of the folder's files.
         options: How.
 
     Yields:

@@ -72,7 +72,7 @@ def find_archives(source_dir: str, folder: str, names: Sequence[str]) -> list[Ar
 
     Args:
         folder: Below the source folder, or "".
-        names: Of its files.
+        names: Names of its files.
     """
     found = [
         Archive(source_dir, path, (path,))

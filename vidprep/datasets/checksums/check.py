@@ -55,7 +55,7 @@ class ChecksumCheck:
 
     Attributes:
         num_checked: Files that were read, or could not be.
-        mismatches: Those of them that differ, in the order of the annotation.
+        mismatches: Videos that differ, in the order of the annotation.
         unlisted: Videos that are there and that no list names.
     """
 

@@ -38,7 +38,7 @@ def account_for_annotation(shards: ShardSet, split: str, ranks: npt.NDArray[np.i
 
     Args:
         shards: The set.
-        split: That was evaluated.
+        split: The split that was evaluated.
         ranks: (N,) classes before the true one, of each video that was scored.
 
     Returns:

@@ -25,9 +25,9 @@ class PairedDifference:
         second: Top-1 of the second.
         only_first: Videos that only the first gets right.
         only_second: Videos that only the second gets right.
-        p_value: That so unequal a split of these comes by chance (exact McNemar test, two-sided).
+        p_value: How likely so unequal a split of these is by chance (exact McNemar test, two-sided).
         interval: In which `first - second` lies with probability `level` (paired bootstrap).
-        level: Of the interval.
+        level: Confidence level of the interval.
     """
 
     num_videos: int
@@ -51,8 +51,8 @@ def paired_difference(first: Bools, second: Bools, *, level: float = 0.95, seed:
     Args:
         first: (N,) whether the first is right.
         second: (N,) whether the second is right, video by video.
-        level: Of the interval.
-        seed: Of the bootstrap.
+        level: Confidence level of the interval.
+        seed: Seed of the bootstrap.
 
     Raises:
         ValueError: If there are no videos, or not as many of both.

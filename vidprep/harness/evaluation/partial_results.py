@@ -130,7 +130,7 @@ def check_identity(out_dir: Path, identity: dict[str, Any], found: dict[str, Any
     Args:
         out_dir: Folder of the evaluation.
         identity: What decides the scores, by name.
-        found: That of the evaluation in `out_dir`; None: as its parts say, if there are any.
+        found: The identity of the evaluation in `out_dir`; None: what its parts say, if there are any.
 
     Raises:
         HarnessError: If they differ; the message names what, with both values.

@@ -23,7 +23,7 @@ def probed(clips: torch.Tensor, probe: Probe | None, *, key: str) -> torch.Tenso
     Args:
         clips: (V, 3, T, H, W), all of one video.
         probe: None leaves them as they are.
-        key: Of the video.
+        key: Key of the video.
     """
     if probe is None:
         return clips

@@ -71,12 +71,12 @@ class Evaluation:
         classes: Names in label order, one for each logit.
         shards: The shard set ...
         split: ... and the part of it that is evaluated.
-        views: Of each video.
-        protocol: Whose views and head these are; None for the recipe's own.
+        views: The views of each video.
+        protocol: Name of the code whose views and head these are; None for the recipe's own.
         centre_tap: Whether the temporal kernels were cut to their centre tap, see `model.centre_tap`.
         probe: How the clips are shown.
         class_order: Which logits are those of `classes`; None: they are in order.
-        precision: Of the convolutions.
+        precision: In which the convolutions compute.
     """
 
     checkpoint: ChosenCheckpoint

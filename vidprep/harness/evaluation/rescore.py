@@ -23,7 +23,7 @@ def rescore(eval_dir: Path | str, passports: Sequence[Passport] = ()) -> CommonF
 
     Args:
         eval_dir: A finished evaluation.
-        passports: Of shard sets; none: all videos that were judged.
+        passports: Passports of shard sets; none: all videos that were judged count.
 
     Raises:
         HarnessError: If there is no evaluation, a passport is of another dataset, or no video is left.

@@ -195,7 +195,7 @@ def coverage(rows: np.ndarray[Any, np.dtype[np.int64]], stored: int, failures: d
     """Return how often the stored videos of a split were scored.
 
     Args:
-        rows: Of the split, of every scored video.
+        rows: The row in the split of every scored video.
         stored: Rows of the split.
         failures: Keys of videos that could not be scored, and why.
     """

@@ -53,7 +53,7 @@ def evaluate(
     Args:
         shards: A shard set, its folder or its URL.
         checkpoint: A file of 3D weights, or the folder of a run: then its last epoch.
-        out_dir: Of the results; a folder that all ranks see.
+        out_dir: Folder of the results; all ranks must see it.
         split: E.g. "validation".
         views: Crops x clips of a video, e.g. "3x10"; None: the recipe's.
         protocol: "ibm" takes the views and the head of that code, see `pipelines/ibm_*.toml`.
@@ -64,14 +64,14 @@ def evaluate(
         classes: In which order the network has its classes, where its file does not say: a file of names, or
             "uniformer_k400", see docs/harness.md.
         device: None: a GPU where there is one.
-        precision: Of the convolutions; None: "bf16" on a GPU, "fp32" on a CPU.
+        precision: In which the convolutions compute; None: "bf16" on a GPU, "fp32" on a CPU.
         weights: "trained", or "ema": their average, where `optimisation.ema_decay` made one; None: what the
             checkpoint's recipe judges (`validation.weights`).
         micro_batch: Views that the network takes at a time; None: 8 of 32x256x256 on a GPU, 2 on a CPU.
         loading: How to read and decode; None: the defaults.
         on: Passports, or shard sets: `common` of the results then has the figures of the videos that all
             of them hold, and that show the same in them.
-        all_checkpoints: Of a run, evaluate every epoch's checkpoint that was kept: `over_epochs.csv` and a
+        all_checkpoints: Evaluate every epoch's checkpoint that a run has kept: `over_epochs.csv` and a
             figure of it.
         on_video: Called after each video with how many of this rank are done, and how many it has.
 

@@ -26,7 +26,7 @@ def choose_views(
 
     Args:
         weights: The network; only our own checkpoints have a recipe.
-        shards: That it is evaluated on.
+        shards: The shard set that it is evaluated on.
         protocol: "ibm" takes the sampling of `pipelines/ibm_<dataset>.toml`.
         overrides: `eval_views.KEY=VALUE` settings, after all else.
 

@@ -15,14 +15,14 @@ class Published:
     """A published evaluation.
 
     Attributes:
-        name: By which a user asks for it.
+        name: The name by which a user asks for it.
         what: The network and dataset in words.
         pipeline: Its conditions as a recipe.
-        protocol: Whose views and head are taken; None: the pipeline's own.
+        protocol: Name of the code whose views and head are taken; None: the pipeline's own.
         views: Crops and clips where they are not the pipeline's.
         top1: In percent; None where our sources state none.
         top5: The same.
-        num_videos: Of the validation split, as published; None where it is not.
+        num_videos: Videos of the validation split, as published; None where it is not.
         min_frames: Videos with fewer were left out.
         doubts: What is not certain of the conditions.
     """

@@ -67,7 +67,7 @@ def reproduce(
         name: E.g. "ibm_ssv2", see `vidprep.harness.reproduction.published.PUBLISHED`.
         shards: A shard set of that dataset and its classes.
         checkpoint: The published file of weights, or a run that was trained by its recipe.
-        out_dir: Of the evaluation.
+        out_dir: Folder of the evaluation.
         device: As in `evaluate`, and the rest likewise.
 
     Raises:

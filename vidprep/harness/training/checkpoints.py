@@ -91,7 +91,7 @@ def prune_checkpoints(run_dir: Path, keep: Keep, newest: Position, *, epochs: in
     Args:
         newest: Position of the newest good one. Those beyond it could not be read when the run went on; they
             do not count, or the good ones would be deleted in their favour.
-        epochs: Of the whole run.
+        epochs: Epochs of the whole run.
     """
     by_step = _by_total_steps(run_dir, newest.per_epoch)
     known = [total_steps for total_steps in by_step if total_steps <= newest.total_steps]

@@ -21,8 +21,8 @@ def kept_features(
     """Return which features of each clip are kept: (N, *shape) bool, each true with 1 - `dropout`.
 
     Args:
-        keys: Of the N clips.
-        shape: Of one clip's features, see `I3DResNet.dropout_shape`.
+        keys: Keys of the N clips.
+        shape: Shape of one clip's features, see `I3DResNet.dropout_shape`.
         dropout: Probability, to within 1 / 65,536.
     """
     threshold = round(dropout * _LEVELS)

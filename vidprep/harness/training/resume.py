@@ -32,9 +32,9 @@ class Saved:
     """A checkpoint that a training goes on from.
 
     Attributes:
-        path: Of the file.
+        path: Path of the file.
         position: Where it was written.
-        content: Of the file.
+        content: Content of the file.
         changes: Settings that are others from here on.
     """
 

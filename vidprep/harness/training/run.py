@@ -72,9 +72,9 @@ def train(
         allow_change: `table.key` settings that may be others from here on; noted in run.json.
         init: File of weights to begin with, or "imagenet" for torchvision's; None: drawn.
         init_optimiser: Take the momentum of `init`, a checkpoint of a training, along.
-        seed: Of weights, order, clips and dropout.
+        seed: Seed of weights, order, clips and dropout.
         device: None: a GPU where there is one.
-        precision: Of the convolutions; None: "bf16" on a GPU, "fp32" on a CPU.
+        precision: In which the convolutions compute; None: "bf16" on a GPU, "fp32" on a CPU.
         micro_batch: Clips of one rank in one pass; None: its whole share of the batch; "auto": what fits.
         compile: Have PyTorch compile the network first.
         deterministic: Take kernels that give the same numbers on every run of a GPU, where there are any.
@@ -86,7 +86,7 @@ def train(
         log_every: Steps from one line of metrics to the next.
         checkpoint_minutes: Minutes from one checkpoint within an epoch to the next.
         keep_last: Newest checkpoints that stay.
-        keep_every: Of every N-th epoch the checkpoint stays, too.
+        keep_every: The checkpoint of every N-th epoch stays, too.
         keep_best: "top1" keeps the checkpoint of the epoch that was best on the validation split, too.
         on_event: Told what happens; on the first rank only.
 

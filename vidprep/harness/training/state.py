@@ -67,7 +67,7 @@ class Training:
         position: Before the next step.
         began_with: What the weights were at the very beginning, in words.
         plan: What it takes.
-        average: Of the weights so far, where the recipe wants one.
+        average: The average of the weights so far, where the recipe wants one.
         changes: What is other from here on than when the run began, in words.
     """
 
@@ -106,7 +106,7 @@ class TrainStarted:
 
     Attributes:
         position: Where it begins or goes on.
-        epochs: Of the whole run.
+        epochs: Epochs of the whole run.
         description: What is trained, and how, in sentences.
         warnings: What a person should look at.
     """
@@ -153,7 +153,7 @@ class TrainResult:
     """A training that has come to its end.
 
     Attributes:
-        run_dir: Of the run.
+        run_dir: Folder of the run.
         checkpoint: After the last epoch: what gets reported.
         epochs: Passes over the training split.
         total_steps: Optimiser steps of the whole run.

@@ -52,12 +52,12 @@ class StepSettings:
 
     Attributes:
         split: How the clips of a step are spread.
-        device: Of the network.
-        precision: Of the convolutions; the classifier computes in float32.
+        device: Where the network is.
+        precision: In which the convolutions compute; the classifier computes in float32.
         chroma: How colours are made; a run goes on with what it began with.
         dropout: Probability.
-        dropout_shape: Of one clip, see `I3DResNet.dropout_shape`.
-        seed: Of the run.
+        dropout_shape: Shape of what is dropped of one clip, see `I3DResNet.dropout_shape`.
+        seed: Seed of the run.
         augmenter: What changes clips and labels; None: they are taken as they are.
         draws_itself: Whether the network draws its dropout itself, from torch's generator.
     """

@@ -16,7 +16,7 @@ class StepResult(NamedTuple):
     Attributes:
         loss: Sum of the clips' cross-entropies, on the device.
         num_correct: Clips whose highest logit is their label's, on the device.
-        keys: Of the clips.
+        keys: Keys of the clips.
         waited: Seconds until the clips were there.
     """
 
@@ -32,11 +32,11 @@ class Tally:
 
     Attributes:
         loss: Sum of the clips' losses.
-        num_correct: Of the clips.
+        num_correct: Clips whose class was predicted.
         num_clips: Over all ranks.
-        seconds: These steps took.
-        waited: Of these, on this rank, for clips.
-        total_seconds: Of training since the run began.
+        seconds: Seconds that these steps took.
+        waited: Seconds of these in which this rank waited for clips.
+        total_seconds: Seconds of training since the run began.
     """
 
     loss: float = 0.0

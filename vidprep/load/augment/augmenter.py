@@ -51,10 +51,10 @@ class Augmenter:
 
     Args:
         augmentation: What is drawn.
-        num_classes: Of the targets.
+        num_classes: Classes of the targets.
         seed: With epoch and key, decides everything.
-        dtype: Of the video.
-        mean: Of R, G and B, where 1 is white.
+        dtype: Number type of the video.
+        mean: Means of R, G and B, where 1 is white.
         std: Likewise.
         chroma: See `to_network_input`.
 

@@ -49,7 +49,7 @@ def clip_offsets(clip: TrainClip | EvalViews, fps: float = 0.0) -> list[int]:
         fps=8, stored at 30 -> 0, 3, 7, 11, 15      at 25 -> 0, 3, 6, 9, 12      at 10 -> 0, 1, 2, 3, 5
 
     Args:
-        fps: Of the stored video.
+        fps: Frames a second of the stored video.
 
     Raises:
         ValueError: If the stored rate is needed and not known, or lower than the clip's.
@@ -88,7 +88,7 @@ def train_frames(clip: TrainClip, num_frames: int, draws: Draws, *, fps: float =
 
     Args:
         draws: Decides the clip; equal draws make equal clips.
-        fps: Of the stored video; needed where the clip has a rate or a duration.
+        fps: Frames a second of the stored video; needed where the clip has a rate or a duration.
 
     Raises:
         ValueError: If the video has no frames, or not the rate that the clip needs.
@@ -149,7 +149,7 @@ def eval_frames(views: EvalViews, num_frames: int, *, fps: float = 0.0) -> list[
     """Return the frames of each of the `num_clips` clips of an evaluation.
 
     Args:
-        fps: Of the stored video; needed where the views have a rate or a duration.
+        fps: Frames a second of the stored video; needed where the views have a rate or a duration.
 
     Raises:
         ValueError: If the video has no frames, or not the rate that the views need.

@@ -47,7 +47,7 @@ class ClipPlanner:
 
     Attributes:
         clip: Which frames and pixels make a clip.
-        seed: Of the draws.
+        seed: Seed of the draws.
         clips: "random", or "centre": the clip and crop in the middle, never mirrored, in every epoch.
         partners: See `vidprep.load.sampling.flips`; used where `clip.flip` is "safe".
     """

@@ -124,7 +124,7 @@ def line_chart(
 
     Args:
         lines: At least one, each with at least one point; values that are not finite are left out.
-        y_range: Of the value axis, where it does not follow from the values.
+        y_range: Ends of the value axis, where it does not follow from the values.
         band: x with the lower and upper end of an interval, drawn behind the lines; give `y_range`, too.
     """
     points = {

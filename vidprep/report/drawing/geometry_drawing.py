@@ -17,7 +17,7 @@ class ClipRow(NamedTuple):
     """A clip to draw.
 
     Attributes:
-        name: Of its row, e.g. "epoch 3".
+        name: Name of its row, e.g. "epoch 3".
         frames: Their numbers.
         series: Its colour.
         is_dense: Its frames are evenly apart, so that one that comes no later than the one before it means

@@ -141,7 +141,7 @@ def clip_frames(num_frames: int, fps: float, num_shown: int) -> list[int]:
     """Return the frames of a clip from the middle of a video, evenly apart; a short video is looped.
 
     Args:
-        fps: Of the video; 0.0 where it is unknown.
+        fps: Frames a second of the video; 0.0 where it is unknown.
     """
     step = max(1, min(round((fps or 25.0) * _SECONDS / num_shown), num_frames // num_shown))
     start = max(0, (num_frames - (num_shown - 1) * step) // 2)

@@ -44,7 +44,7 @@ def judged_videos(table: pa.Table, results: Results, max_chars: int) -> JudgedVi
 
     Args:
         table: With key, label, predicted and logit_sum.
-        results: Of the evaluation: classes, and where the shards lie.
+        results: Results of the evaluation: they tell the classes, and where the shards lie.
         max_chars: Characters of HTML for the frames of all of them.
     """
     confidence = _confidences(table)

@@ -29,7 +29,7 @@ class ComparisonView:
         unused: Annotated videos that each does not use, and why.
         classes: Used videos of the classes that differ most.
         different: Videos that show different things under one id.
-        num_more: Of these, how many are not in the table.
+        num_more: How many of these are not in the table.
     """
 
     first: str

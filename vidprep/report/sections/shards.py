@@ -34,7 +34,7 @@ class ShardsView:
     """All that the page shows of a shard set.
 
     Attributes:
-        splits: That have videos, in order; the colours of the charts follow it.
+        splits: Splits that have videos, in order; the colours of the charts follow it.
         class_chart: None where there are few classes: their bars say it all.
         notes: What is missing or remarkable.
     """

@@ -73,7 +73,7 @@ def passport(
 
     Args:
         shards_dir: The set.
-        out_path: Of the passport.
+        out_path: Where the passport goes.
         on_video: Called after each video with how many are done, and how many there are.
 
     Returns:
@@ -127,7 +127,7 @@ def write_set_passport(
     """Write the passport that lies in a set, when all of the set but its manifest is written.
 
     Args:
-        path: Of the passport.
+        path: Path of the passport.
         manifest: With recipe, tools and totals.
         classes: Names in label order.
         ledger: Row of each annotated video, see `LEDGER_SCHEMA`.

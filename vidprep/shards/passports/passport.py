@@ -74,7 +74,7 @@ class Passport:
     Attributes:
         origin: Where it was read, for messages.
         head: What all videos have in common.
-        rows: Of `PASSPORT_SCHEMA`, by split and id.
+        rows: Rows of `PASSPORT_SCHEMA`, by split and id.
     """
 
     origin: str
@@ -95,7 +95,7 @@ def make_passport(
     """Put a passport together.
 
     Args:
-        origin: Of what it is, for messages.
+        origin: What it is the passport of, for messages.
         rows: With the columns of `PASSPORT_SCHEMA`, in any order.
         recipe: Resolved.
         classes: Names in label order.
@@ -150,7 +150,7 @@ def parse_passport(data: bytes, *, origin: str) -> Passport:
     """Read a passport from the bytes of its file, and make sure that it is whole.
 
     Args:
-        data: Of the file.
+        data: Content of the file.
         origin: Where the bytes come from; an error message starts with it.
 
     Raises:

@@ -22,7 +22,7 @@ class Indexed:
     Attributes:
         index_path: The index that was written.
         num_videos: In it, by split.
-        num_tars: That were read.
+        num_tars: Tars that were read.
         num_unlabelled: Videos without a label; theirs is -1.
         left_out: Why, by key, a sample is not in the index.
     """

@@ -20,7 +20,7 @@ class Transfer:
     Attributes:
         num_copied: Files that were copied.
         num_kept: Files that were there already, with the same bytes.
-        size_bytes: Of those that were copied.
+        size_bytes: Bytes of those that were copied.
         is_create_only: Whether the store itself made sure that no other manifest was there.
     """
 

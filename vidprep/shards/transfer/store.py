@@ -34,7 +34,7 @@ class StoredObject:
     """What a store says of an object.
 
     Attributes:
-        size_bytes: Of its content.
+        size_bytes: Size of its content.
         md5: Of its content in hexadecimal digits; None where the store does not tell.
     """
 

@@ -26,7 +26,7 @@ class ClassOrder(Frozen):
     Attributes:
         source: Path of the file, or the name of a shipped order.
         logits: For each class of the shards, in label order, the number of its logit.
-        num_logits: Of the network; those of classes that the shards lack are left out.
+        num_logits: Logits of the network; those of classes that the shards lack are left out.
     """
 
     source: str
@@ -51,8 +51,8 @@ def order_logits(source: str, classes: Sequence[str], num_logits: int) -> ClassO
 
     Args:
         source: Path of a file of names, or the name of a shipped order.
-        classes: Of the shards, in label order.
-        num_logits: Of the network.
+        classes: Classes of the shards, in label order.
+        num_logits: Logits of the network.
 
     Raises:
         CheckpointError: If the file cannot be read, has another number of names than the network has logits,

@@ -31,7 +31,7 @@ def score_all_epochs(
     """Evaluate every epoch's checkpoint of a run; what is done already is not done again.
 
     Args:
-        request: Whose `checkpoint` is the folder of a run.
+        request: What to evaluate; its `checkpoint` is the folder of a run.
         ranks: The processes that share the videos.
         on_video: As in `score_split`, for each checkpoint anew.
 

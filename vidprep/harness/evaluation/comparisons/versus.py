@@ -27,7 +27,7 @@ class ComparedEvaluations(PairedDifference):
         names: What a person calls the two; never the same.
         classes: label, class, num_videos, first, second, difference: top-1 of each class that occurs, the
             greatest differences first.
-        incomplete: Of `names`, those that did not score every stored video once: no figures to report.
+        incomplete: Those of `names` that did not score every stored video once: no figures to report.
     """
 
     names: tuple[str, str] = ("", "")
@@ -62,7 +62,7 @@ def compare_evaluations(
     Args:
         first_dir: A finished evaluation.
         second_dir: Another one, of any network and any views, over the same classes.
-        passports: Of shard sets: only videos that all of them hold, and that show the same in them, count.
+        passports: If given, only videos that all of these sets hold, showing the same, are counted.
 
     Raises:
         HarnessError: If one is not there, their classes or a video's labels differ, or they have no video in

@@ -12,8 +12,8 @@ class SeenFrames(Frozen):
     """Frames of the stored videos of a split, and of these, the ones that no view shows.
 
     Attributes:
-        frames: Of all videos together.
-        unseen: Of these, in no clip.
+        frames: Frames of all videos together.
+        unseen: Frames that are in no clip.
         videos_seen_whole: Videos of which every frame is in a clip.
     """
 

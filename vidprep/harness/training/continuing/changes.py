@@ -82,7 +82,7 @@ def is_allowed(change: Change, now: Recipe, position: Position, *, keys: Sequenc
     Args:
         now: The recipe from here on.
         position: Where the run is.
-        keys: That a user allows to change.
+        keys: Settings that a user allows to change.
         extend: Whether a user wants another number of epochs whatever the schedule.
 
     Raises:

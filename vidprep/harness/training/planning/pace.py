@@ -39,8 +39,8 @@ def foresee_end(position: Position, epochs: int, seconds: float, *, on: str) -> 
 
     Args:
         position: After `NUM_STEPS` steps of this start.
-        epochs: Of the whole run.
-        seconds: That these steps took.
+        epochs: Epochs of the whole run.
+        seconds: Seconds that these steps took.
         on: The device.
     """
     left = epochs * position.per_epoch - position.total_steps

@@ -34,9 +34,9 @@ class PassCost:
     """What training takes of a device's memory, and of its time.
 
     Attributes:
-        num_parameters: Of the network.
+        num_parameters: Parameters of the network.
         num_macs: Multiply-accumulates of one clip, forward.
-        per_clip_bytes: Of a pass, for each of its clips.
+        per_clip_bytes: Bytes that a pass takes for each of its clips.
         seconds_per_clip: Forward and backward of one clip took so long; None where it was not measured.
         copies: Float32 numbers for each parameter: itself, its gradient and its momentum; its average, too.
     """
@@ -67,10 +67,10 @@ def measure_pass(
 
     Args:
         stage: The network.
-        num_classes: Of it.
+        num_classes: Classes of the network.
         clip_shape: (3, T, H, W).
         device: Where to compute.
-        precision: Of the convolutions.
+        precision: In which the convolutions compute.
         available_bytes: Where so much is not enough for one clip, nothing is measured and a smaller clip's
             shapes are scaled up.
     """

@@ -33,13 +33,13 @@ class TrainingPlan:
     """What a training will do and take.
 
     Attributes:
-        num_videos: Of the training split.
+        num_videos: Videos of the training split.
         steps_per_epoch: Optimiser steps.
         epochs: Passes over the split.
         split: How the clips of a step are spread.
         teraflop_per_epoch: Forward and backward, over all ranks.
-        cost: Of a pass.
-        needed_bytes: Of one rank, its loader included where that takes from the same memory.
+        cost: What a pass costs.
+        needed_bytes: Memory that one rank needs, its loader included where that takes from the same memory.
         available_bytes: What one rank has on its device, machine or control group.
         largest_pass: Clips of the largest pass that fits and divides a rank's share; 0 if none does.
         device: Where a rank computes, in words.

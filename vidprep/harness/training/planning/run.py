@@ -35,7 +35,7 @@ def plan_training(
         recipe: A recipe, or the name or path of a pipeline; None: the one that the shards were built with.
         overrides: `table.key=value` settings of the recipe.
         device: None: a GPU where there is one.
-        precision: Of the convolutions; None: "bf16" on a GPU, "fp32" on a CPU.
+        precision: In which the convolutions compute; None: "bf16" on a GPU, "fp32" on a CPU.
         micro_batch: Clips of one rank in one pass; None: its whole share of the batch; "auto": what fits.
         loading: How to read and decode; None: the defaults.
 
