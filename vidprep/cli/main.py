@@ -77,21 +77,18 @@ _COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
     "Results": {"report": report},
 }
 
-app.add_typer(pipelines_app, name="pipelines", rich_help_panel=_FIRST_PANEL)
-app.add_typer(datasets_app, name="datasets", rich_help_panel=_FIRST_PANEL)
-for _panel, _commands in _COMMANDS.items():
-    for _name, _command in _commands.items():
-        app.command(_name, rich_help_panel=_panel)(spread_groups(_command))
-
 
 def _unwrapped(text: str) -> str:
     """Return a docstring with each paragraph on a line: terminals are not as wide as the source."""
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in inspect.cleandoc(text).split("\n\n"))
 
 
-for _command in app.registered_commands:
-    assert _command.callback is not None
-    _command.help = _unwrapped(_command.callback.__doc__ or "")
+app.add_typer(pipelines_app, name="pipelines", rich_help_panel=_FIRST_PANEL)
+app.add_typer(datasets_app, name="datasets", rich_help_panel=_FIRST_PANEL)
+for _panel, _commands in _COMMANDS.items():
+    for _name, _command in _commands.items():
+        _help = _unwrapped(_command.__doc__ or "")
+        app.command(_name, help=_help, rich_help_panel=_panel)(spread_groups(_command))
 
 
 def _show_version(wanted: bool) -> None:
