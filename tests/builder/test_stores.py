@@ -1,4 +1,4 @@
-"""Sets that lie in an object store: copied from, extended from, compared; made on a disk only."""
+"""Sets that lie in an object store: copied from, extended from, compared."""
 
 import shutil
 
@@ -10,7 +10,7 @@ import vidprep
 from tests.helpers.builds import hashes
 from tests.helpers.extensions import SETTINGS, build, raw_videos
 from vidprep.cli.main import app
-from vidprep.errors import BuildError, ShardError
+from vidprep.errors import ShardError
 from vidprep.shards.manifest import read_manifest
 
 URL = "memory://sets/full"
@@ -105,16 +105,3 @@ def test_damage_in_a_store_is_named(full, store, tmp_path):
         ShardError, match=rf"{URL} has no manifest\.json: its build has not ended.*as the last"
     ):
         vidprep.subset(URL, tmp_path / "subset")
-
-
-@pytest.mark.parametrize("words", [("subset",), ("merge", URL), ("reshard", "--samples-per-shard", "9")])
-def test_nothing_is_made_in_a_store(full, store, words):
-    files = dict(store.store)
-    done = run(words[0], URL, *words[1:], "--out", "memory://new")
-    assert done.exit_code == 1 and isinstance(done.exception, BuildError)
-    assert str(done.exception).startswith(
-        "memory://new is a URL. Make the set in a local folder, then `vidprep push` it."
-    )
-    assert store.store == files
-    with pytest.raises(BuildError, match="s3://bucket/new is a URL"):
-        vidprep.subset(URL, "s3://bucket/new")

@@ -12,10 +12,13 @@ from typing import Any
 import pandas as pd
 
 from vidprep.builder.engine import RunShards
+from vidprep.builder.places.in_store import building_in_store
+from vidprep.builder.plan import Plan
+from vidprep.builder.run import BuildResult, OnEvent, carry_out
 from vidprep.builder.shard import Accepted, Report, ShardTask, Stored, stop_if_asked, write_shard
 from vidprep.builder.workspace.finished import Rejected
 from vidprep.builder.workspace.plan_file import read_shard_rows
-from vidprep.errors import BuildError, ShardError
+from vidprep.errors import ShardError
 from vidprep.machine import num_cores
 from vidprep.recipes.classes import dataset_of
 from vidprep.recipes.recipe import DatasetStage
@@ -26,6 +29,7 @@ from vidprep.shards.passports.making import known_contents
 from vidprep.shards.shard_set import ShardSet
 from vidprep.shards.stored_video import RangeReader, StoredVideo, range_reader, read_ahead, read_video
 from vidprep.shards.tar import Sample
+from vidprep.shards.transfer.likeness import is_url
 
 # Videos are copied between two looks at whether to stop: a tenth of a second. As many are fetched ahead.
 _LOOK_EVERY = 32
@@ -84,17 +88,6 @@ class Outcome:
     ledger_row: Row
 
 
-def local_folder(out_dir: Path | str) -> Path:
-    """Return the folder that a set is to be made in.
-
-    Raises:
-        BuildError: If it is a URL: sets are read from stores, and made on disks.
-    """
-    if ":/" in str(out_dir):
-        raise BuildError(f"{out_dir} is a URL. Make the set in a local folder, then `vidprep push` it.")
-    return Path(out_dir).absolute()
-
-
 def inventory_rows(ledger: pd.DataFrame, dataset: DatasetStage, classes: tuple[str, ...]) -> pd.DataFrame:
     """Return what an inventory found before anything was transcoded, for the videos of some classes.
 
@@ -119,6 +112,35 @@ def outcomes_of(source: FinishedSet) -> dict[str, Outcome]:
     """Return the outcome of each planned video of a set, by key."""
     rows = source.ledger[is_planned(source.ledger)]
     return {row["key"]: Outcome(source, row) for row in rows.astype(object).to_dict("records")}  # type: ignore[arg-type]
+
+
+def carry_out_copy(
+    plan: Plan,
+    out_dir: Path | str,
+    outcomes: dict[str, Outcome],
+    on_event: OnEvent,
+    full_classes: tuple[str, ...],
+) -> BuildResult:
+    """Make a set whose shards are filled from finished ones.
+
+    Args:
+        plan: Which video goes into which shard.
+        out_dir: The new set: a folder, or a URL to make it in a store.
+        outcomes: Of each planned video, by key.
+        on_event: Told of each event.
+        full_classes: Names of the full dataset in label order.
+
+    Raises:
+        VidprepError: As `carry_out`; and if the store cannot do what is needed.
+    """
+    engine = copying_engine(outcomes)
+    if not is_url(out_dir):
+        folder = Path(out_dir).absolute()
+        return BuildResult(folder, carry_out(plan, folder, engine, on_event, full_classes))
+    url = str(out_dir).rstrip("/")
+    with building_in_store(url, on_event) as build:
+        manifest = carry_out(plan, build.folder, build.engine(engine), on_event, full_classes)
+    return BuildResult(url, manifest)
 
 
 def copying_engine(outcomes: dict[str, Outcome]) -> RunShards:

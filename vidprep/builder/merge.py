@@ -9,13 +9,12 @@ import pandas as pd
 from vidprep.builder.copying import (
     FinishedSet,
     Outcome,
-    copying_engine,
+    carry_out_copy,
     inventory_rows,
-    local_folder,
     outcomes_of,
 )
 from vidprep.builder.plan import plan_build
-from vidprep.builder.run import BuildResult, OnEvent, carry_out
+from vidprep.builder.run import BuildResult, OnEvent
 from vidprep.errors import BuildError
 from vidprep.recipes.classes import dataset_of, resolve_classes
 
@@ -38,7 +37,7 @@ def merge(
 
     Args:
         shard_dirs: Finished sets: folders, or URLs such as `s3://bucket/k400`.
-        out_dir: The new one, a folder.
+        out_dir: The new one: a folder, or a URL.
         prefer: "first" takes the first set's video where two hold different bytes under one id; None refuses.
         on_event: Told of each event, see `build`.
 
@@ -49,7 +48,6 @@ def merge(
     """
     if len(shard_dirs) < 2:
         raise ValueError(f"Two sets or more are merged, got {len(shard_dirs)}.")
-    out_dir = local_folder(out_dir)
     sets = [FinishedSet.open(folder) for folder in shard_dirs]
     for other in sets[1:]:
         _check_alike(sets[0], other)
@@ -59,7 +57,7 @@ def merge(
     rows = inventory_rows(_merged_ledger(sets), recipe.dataset, classes)
     plan = plan_build(recipe, rows, classes, ffmpeg_version=sets[0].manifest.tools["ffmpeg"])
     full_classes = dataset_of(recipe.dataset).labels.classes
-    return BuildResult(out_dir, carry_out(plan, out_dir, copying_engine(outcomes), on_event, full_classes))
+    return carry_out_copy(plan, out_dir, outcomes, on_event, full_classes)
 
 
 def _check_alike(first: FinishedSet, other: FinishedSet) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from vidprep.builder.copying import FinishedSet, copying_engine, inventory_rows, local_folder, outcomes_of
+from vidprep.builder.copying import FinishedSet, carry_out_copy, inventory_rows, outcomes_of
 from vidprep.builder.plan import plan_build
-from vidprep.builder.run import BuildResult, OnEvent, carry_out
+from vidprep.builder.run import BuildResult, OnEvent
 from vidprep.errors import BuildError, RecipeError
 from vidprep.recipes.classes import dataset_of, resolve_classes
 from vidprep.recipes.manifests import SPLITS
@@ -41,7 +41,7 @@ def subset(
 
     Args:
         full_dir: The finished set: a folder, or a URL such as `s3://bucket/k400`.
-        out_dir: The new one, a folder.
+        out_dir: The new one: a folder, or a URL.
         subset: Pipeline of a subset of the dataset, e.g. "mini_k400"; None: all classes.
         class_list: A text file with classes of one's own instead, one a line.
         ids: A text file with the ids of the videos to take, one a line; None: all.
@@ -51,11 +51,10 @@ def subset(
         on_event: Told of each event, see `build`.
 
     Raises:
-        BuildError: If the folder holds something else or is a URL, or the disk is full.
+        BuildError: If the folder or the store holds something else, or the disk is full.
         RecipeError: If the subset is of another dataset, stores videos otherwise, or an id is unknown.
         ShardError: If the full set is not finished or damaged.
     """
-    out_dir = local_folder(out_dir)
     full = FinishedSet.open(full_dir)
     recipe = _recipe(full.manifest.recipe, subset, class_list, overrides)
     classes = resolve_classes(recipe.dataset)
@@ -67,8 +66,7 @@ def subset(
     if not plan.facts.num_videos:
         raise BuildError(f"{full_dir} holds no video of what is asked for. See `vidprep ledger {full_dir}`.")
     full_classes = dataset_of(recipe.dataset).labels.classes
-    engine = copying_engine(outcomes_of(full))
-    return BuildResult(out_dir, carry_out(plan, out_dir, engine, on_event, full_classes))
+    return carry_out_copy(plan, out_dir, outcomes_of(full), on_event, full_classes)
 
 
 def _recipe(full: Recipe, name: str | None, class_list: Path | None, overrides: Sequence[str]) -> Recipe:

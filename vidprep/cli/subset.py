@@ -20,7 +20,9 @@ ShardOverrides = Annotated[
         "--set", metavar="KEY=VALUE", help="Override a key of the recipe: shards.samples_per_shard=500."
     ),
 ]
-OutSet = Annotated[str, typer.Option("--out", metavar="DIR", help="The new shard set, a folder.")]
+OutSet = Annotated[
+    str, typer.Option("--out", metavar="DIR|URL", help="The new shard set, in a folder or a store.")
+]
 
 
 def subset(
@@ -170,6 +172,8 @@ def _print_transfer(done: "Transfer", place: str, console: "Console") -> None:
 def _print(result: "BuildResult", console: "Console") -> None:
     from vidprep.cli.display import accounting_table
     from vidprep.shards.ledger import read_ledger
+    from vidprep.shards.transfer.likeness import is_beside_shards, local_likeness
 
-    console.print(accounting_table(read_ledger(Path(result.out_dir))))
+    with local_likeness(result.out_dir, wanted=is_beside_shards) as folder:
+        console.print(accounting_table(read_ledger(folder)))
     console.print(f"Shard set: {result.out_dir}", markup=False, soft_wrap=True)
