@@ -58,7 +58,7 @@ ClassOrderFile = Annotated[
 ]
 AllCheckpoints = Annotated[
     bool,
-    typer.Option("--all-checkpoints", help="Of a run: every epoch's checkpoint, and a curve of them."),
+    typer.Option("--all-checkpoints", help="Evaluate every epoch's checkpoint of a run; also draw a curve."),
 ]
 Versus = Annotated[
     list[Path] | None,

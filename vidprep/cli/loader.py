@@ -48,7 +48,7 @@ def bench_loader(
     pixels: Annotated[str, typer.Option(help="'yuv420' or 'rgb'.")] = "yuv420",
     seconds: Annotated[float, typer.Option(min=0.1, help="How long to measure.")] = 20.0,
     gpu_clips: Annotated[
-        float, typer.Option("--gpu-clips-per-second", min=0.1, help="What one GPU trains on.")
+        float, typer.Option("--gpu-clips-per-second", min=0.1, help="Clips that one GPU trains on a second.")
     ] = 60.0,
 ) -> None:
     """Measure how fast training clips load on this machine, and what one GPU needs."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vidprep.recipes.recipe import Recipe
 
 _NEURON = typer.Option(metavar="T,H,W", help="Counted from 0.", show_default="the middle: 16,3,3")
-_EVERY = typer.Option(min=1, metavar="N", help="Of a run's checkpoints each N-th, and the last.")
+_EVERY = typer.Option(min=1, metavar="N", help="Take each N-th checkpoint of a run, and the last.")
 
 
 def model(
@@ -211,7 +211,7 @@ def erf(
     num_frames: Annotated[int, typer.Option("--frames", min=1, help="Frames of a clip.")] = 32,
     size: Annotated[int, typer.Option(min=1, help="Side of a clip in pixels.")] = 224,
     neuron: Annotated[str | None, _NEURON] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the noise.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of the noise.")] = 0,
     temporal_stride: Annotated[
         bool, typer.Option("--temporal-stride", help="The network has it, and the file does not say so.")
     ] = False,

@@ -62,7 +62,7 @@ Root = Annotated[
 ValFraction = Annotated[
     float, typer.Option(min=0.0, max=0.99, help="Share of one's own videos that validate, if nothing tells.")
 ]
-ValSeed = Annotated[int, typer.Option("--seed", min=0, help="Of the choice of --val-fraction.")]
+ValSeed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the choice that --val-fraction makes.")]
 Shards = Annotated[str, typer.Option(metavar="DIR", help="A shard set: its folder or its URL.")]
 Generation = Annotated[
     int | None,
@@ -96,7 +96,7 @@ PrecisionName = Annotated[
     Literal["bf16", "fp32"] | None,
     typer.Option(
         "--precision",
-        help="Of convolutions.",
+        help="In which the convolutions compute.",
         show_default="bf16 on a GPU, fp32 on a CPU",
         rich_help_panel=MACHINE,
     ),

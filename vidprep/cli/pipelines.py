@@ -102,7 +102,7 @@ def show_dataset(
 
 
 def init(
-    name: Annotated[str, typer.Argument(help="Of the new dataset: small letters, digits, underscores.")],
+    name: Annotated[str, typer.Argument(help="Name of the new dataset: small letters, digits, underscores.")],
     folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the files go.")] = Path(),
     dataset: DatasetFile = None,
 ) -> None:

@@ -21,7 +21,9 @@ def report(
     out: Annotated[Path, typer.Option(metavar="FILE.html", help="The page.")] = Path("report.html"),
     max_mb: Annotated[
         float,
-        typer.Option(min=0.5, max=10_000, help="Of the page; clips and figures are made smaller to fit."),
+        typer.Option(
+            min=0.5, max=10_000, help="Size of the page at most; clips and figures are made smaller to fit."
+        ),
     ] = 10.0,
 ) -> None:
     """Write one self-contained HTML page that works offline: accounting, clips, curves, accuracies."""

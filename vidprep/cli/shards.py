@@ -110,7 +110,7 @@ class PassportVideos(VideoOptions):
 
     source: Annotated[
         list[str] | None,
-        typer.Option(metavar="DIR", help="Of raw videos instead of a shard set; repeatable."),
+        typer.Option(metavar="DIR", help="Folder of raw videos, instead of a shard set; repeatable."),
     ] = None
 
     def are_raw(self) -> bool:

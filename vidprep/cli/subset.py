@@ -78,7 +78,7 @@ def merge(
     out: OutSet,
     prefer: Annotated[
         Literal["first"] | None,
-        typer.Option(help="Where two hold different bytes under one id: first takes that of the first."),
+        typer.Option(help="Where two sets hold different bytes under one id: 'first' takes the first set's."),
     ] = None,
 ) -> None:
     """Make one shard set of several by copying: what one lacks, another may have.

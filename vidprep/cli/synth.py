@@ -28,7 +28,9 @@ def synth(
     ] = 0.0,
     short_side: Annotated[
         int | None,
-        typer.Option(min=32, max=1080, metavar="PIXELS", help="Of ssv2's frames.", show_default="240"),
+        typer.Option(
+            min=32, max=1080, metavar="PIXELS", help="Short side of ssv2's frames.", show_default="240"
+        ),
     ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Videos made at the same time.", show_default="one per core")

@@ -79,7 +79,7 @@ class ResultOptions:
         ),
     ] = False
     seed: Annotated[
-        int, typer.Option(min=0, help="Of weights, order, clips, dropout.", rich_help_panel=_RESULT)
+        int, typer.Option(min=0, help="Seed of weights, order, clips and dropout.", rich_help_panel=_RESULT)
     ] = 0
 
     def arguments(self) -> dict[str, Any]:
@@ -155,12 +155,15 @@ class FileOptions:
         ),
     ] = None
     log_every: Annotated[
-        int, typer.Option(min=1, help="Steps a line of metrics.jsonl.", rich_help_panel=_FILES)
+        int, typer.Option(min=1, help="Write a line of metrics.jsonl every N steps.", rich_help_panel=_FILES)
     ] = 10
     checkpoint_minutes: Annotated[
-        float, typer.Option(min=0, help="Between checkpoints within an epoch.", rich_help_panel=_FILES)
+        float,
+        typer.Option(min=0, help="Minutes between checkpoints within an epoch.", rich_help_panel=_FILES),
     ] = 30.0
-    keep_last: Annotated[int, typer.Option(min=1, help="Newest checkpoints.", rich_help_panel=_FILES)] = 2
+    keep_last: Annotated[
+        int, typer.Option(min=1, help="How many of the newest checkpoints stay.", rich_help_panel=_FILES)
+    ] = 2
     keep_every: Annotated[
         int, typer.Option(min=1, help="Keep the checkpoint of every N-th epoch.", rich_help_panel=_FILES)
     ] = 5

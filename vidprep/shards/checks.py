@@ -48,7 +48,7 @@ class ShardCheck:
         entry: What the manifest says of it.
         rows: What the index says of it, in order.
         decode: Whether to decode every video.
-        url: Of the set, if it lies in a store; the tar is read from there.
+        url: URL of the set, if it lies in a store; the tar is read from there.
     """
 
     path: Path

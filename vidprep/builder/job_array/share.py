@@ -108,7 +108,7 @@ def fill_share(
     Args:
         plan: Which video goes into which shard; the same for all tasks.
         folder: The likeness of the set on this machine.
-        numbers: Of the task's shards.
+        numbers: Numbers of the task's shards.
         engine: What fills shards.
         on_event: Told of each event.
         look: Makes the likeness anew.

@@ -193,9 +193,9 @@ def building_in_store(
     """Build in a store alone; at the end, if the likeness has become a finished set, so does the store.
 
     Args:
-        url: Of the shard set.
+        url: URL of the shard set.
         on_event: Told of each event.
-        share: Of a job array; other shares are built beside it.
+        share: Share of a job array; other shares are built beside it.
         finished_set: Whether there may be a finished set without anything that its build kept.
 
     Raises:

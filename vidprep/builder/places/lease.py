@@ -26,8 +26,8 @@ class Lease:
     """The right to build in a store; call `acquire`, and `release` at the end.
 
     Args:
-        store: Of the shard set.
-        share: Of a job array.
+        store: Store of the shard set.
+        share: Share of a job array.
         beat: Called each time after the lease was renewed.
         lost: Called if somebody else has taken it over: this process was believed to be dead.
     """
@@ -49,7 +49,7 @@ class Lease:
         """Take the lease.
 
         Args:
-            names: Of the objects that lie in the store.
+            names: Names of the objects that lie in the store.
 
         Raises:
             BuildBusy: If somebody else has it, or, for a build of all shards, one of a share.

@@ -78,9 +78,9 @@ class InStore:
     """A folder in an object store; each machine works in a scratch folder of its own.
 
     Attributes:
-        url: Of the shard set.
+        url: URL of the shard set.
         below: The part of it that is built: "" or the folder of an extension, with a slash at the end.
-        share: Of a job array, e.g. "3/8"; tasks on one machine do not share a scratch folder.
+        share: Share of a job array, e.g. "3/8"; tasks on one machine do not share a scratch folder.
         plan_sha256: Of the bytes of the plan.
     """
 

@@ -17,13 +17,13 @@ class LeaseFacts(Frozen):
     """What a lease says.
 
     Attributes:
-        token: Of the holder, and nobody else's.
+        token: A word that only the holder knows.
         host: Where the holder works.
-        pid: Of its process there.
+        pid: Number of its process there.
         since: When it began.
         renewed: When it last said so.
         expires: Until when it is believed.
-        share: Of a job array, e.g. "3/8"; "": all shards.
+        share: Share of a job array, e.g. "3/8"; "": all shards.
     """
 
     token: str

@@ -62,7 +62,7 @@ def new_piece_name(log: str, token: str) -> str:
 
     Args:
         log: Name of the log in the store.
-        token: Of the process that writes.
+        token: The word of the process that writes.
     """
     return f"{log}/{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{token}"
 
