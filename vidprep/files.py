@@ -42,7 +42,7 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def is_no_room(error: BaseException) -> bool:
+def is_disk_full(error: BaseException) -> bool:
     """Tell whether an error means a full disk, or a quota that is used up."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 

@@ -5,7 +5,7 @@ once, as what it has in hand is one video; anything else is ended by KeyboardInt
 may ask for signals: elsewhere nothing here does anything.
 
 A terminal sends SIGINT to every process of its foreground group. A program of ours takes it from its very
-first moment (`take_ctrl_c`), and its workers are started deaf to it (`deaf_children`).
+first moment (`take_ctrl_c`); its workers are started so that they ignore it (`ignore_ctrl_c_in_children`).
 """
 
 import os
@@ -82,7 +82,7 @@ def interrupted_by_stop_signals() -> Iterator[None]:
 
 
 @contextmanager
-def deaf_children() -> Iterator[None]:
+def ignore_ctrl_c_in_children() -> Iterator[None]:
     """Start processes to which a Ctrl-C in the terminal means nothing: this one tells them to stop.
 
     They inherit the blocked signal; one that comes meanwhile is delivered here at the end of the block.

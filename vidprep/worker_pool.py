@@ -6,7 +6,7 @@ from multiprocessing import get_context
 from typing import TypeVar
 
 from vidprep.machine import num_cores
-from vidprep.stop_signals import deaf_children
+from vidprep.stop_signals import ignore_ctrl_c_in_children
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -24,7 +24,7 @@ def map_in_processes(
     """
     pool = ProcessPoolExecutor(num_workers or num_cores(), mp_context=get_context("spawn"))
     try:
-        with deaf_children():  # they start with the first items
+        with ignore_ctrl_c_in_children():  # they start with the first items
             results = pool.map(function, items)
         yield from results
     finally:

@@ -14,7 +14,7 @@ from vidprep.builder.shard import Report, ShardTask, build_shard, stop_if_asked
 from vidprep.builder.workspace.lock import ask_to_stop
 from vidprep.errors import BuildError, ToolError
 from vidprep.machine import num_cores
-from vidprep.stop_signals import deaf_children
+from vidprep.stop_signals import ignore_ctrl_c_in_children
 
 RunShards = Callable[[list[ShardTask], Report], None]
 
@@ -97,7 +97,7 @@ def build_on_this_machine(tasks: list[ShardTask], report: Report, *, num_workers
     Raises:
         BuildError: As `build_shard`, or if a shard lost its worker again and again.
     """
-    with dask.config.set(_DASK_SETTINGS), deaf_children():
+    with dask.config.set(_DASK_SETTINGS), ignore_ctrl_c_in_children():
         cluster = LocalCluster(
             n_workers=min(num_workers, len(tasks)),
             threads_per_worker=1,

@@ -14,7 +14,7 @@ from vidprep.errors import BuildError
 from vidprep.shards.index import read_index
 from vidprep.shards.layout import INDEX, LEDGER, MANIFEST
 from vidprep.shards.ledger import REASONS, read_ledger
-from vidprep.shards.transfer.likeness import local_likeness
+from vidprep.shards.transfer.outline import local_outline
 
 Story = list[tuple[str, str]]
 
@@ -38,7 +38,7 @@ def explain(shards_dir: Path | str, key_or_id: str) -> list[Story]:
     """
     if not key_or_id:
         raise BuildError("Give a key (train-<id>) or a video id.")
-    with local_likeness(shards_dir) as folder:
+    with local_outline(shards_dir) as folder:
         return _tell_of(folder, key_or_id)
 
 

@@ -13,7 +13,7 @@ from vidprep.datasets.folders import absolute, default_sources
 from vidprep.keywords import shows_keywords_of
 from vidprep.recipes.own import VideoChoice, choose_videos
 from vidprep.recipes.recipe import Recipe
-from vidprep.shards.transfer.likeness import is_url
+from vidprep.shards.transfer.outline import is_url
 
 
 @shows_keywords_of(choose_videos)

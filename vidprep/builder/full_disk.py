@@ -7,16 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vidprep.errors import BuildError
-from vidprep.files import is_no_room
+from vidprep.files import is_disk_full
 
 
 @contextmanager
-def no_room_is_a_build_error(out_dir: Path) -> Iterator[None]:
+def full_disk_as_build_error(out_dir: Path) -> Iterator[None]:
     """Turn a full disk into the error that says what to do about it."""
     try:
         yield
     except OSError as error:
-        if not is_no_room(error):
+        if not is_disk_full(error):
             raise
         places = (str(out_dir), tempfile.gettempdir())
         free = ", ".join(f"{shutil.disk_usage(place).free >> 20:,} MiB free in {place}" for place in places)

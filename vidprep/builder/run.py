@@ -13,11 +13,11 @@ from typing import Any
 
 from vidprep.builder.engine import RunShards
 from vidprep.builder.finalise import finalise
-from vidprep.builder.full_disk import no_room_is_a_build_error
+from vidprep.builder.full_disk import full_disk_as_build_error
 from vidprep.builder.job_array.gather import check_same_plan, gather_shares
 from vidprep.builder.plan import Plan, PlanFacts, describe_difference
 from vidprep.builder.shard import ShardTask
-from vidprep.builder.transcoding.scratch import clear_scratch_of_the_dead
+from vidprep.builder.transcoding.scratch import remove_abandoned_scratch
 from vidprep.builder.workspace.archive_indexes import index_dir_of, keep_archive_indexes
 from vidprep.builder.workspace.finished import DoneShard, read_done, take_back
 from vidprep.builder.workspace.lock import ask_to_stop, exclusive, forget_stop
@@ -175,7 +175,7 @@ def working_in(out_dir: Path, *, finished_set: bool = False) -> Iterator[None]:
         finished_set: Whether it may also hold a finished set that came without what its build kept.
     """
     alone = exclusive(out_dir, finished_set=finished_set)
-    with alone, _stop_says_how_to_go_on(), no_room_is_a_build_error(out_dir):
+    with alone, _explain_how_to_go_on(), full_disk_as_build_error(out_dir):
         yield
 
 
@@ -252,7 +252,7 @@ def run_tasks(
             with _stop_asked_by_file(out_dir, on_event):
                 engine(tasks, report)
         finally:
-            clear_scratch_of_the_dead()
+            remove_abandoned_scratch()
     clear_unfinished(out_dir)  # of workers that were given up
 
 
@@ -300,7 +300,7 @@ def _clear_leftovers(out_dir: Path, pending: list[int]) -> None:
     """Remove what a run that was killed could not remove itself."""
     forget_stop(out_dir)
     clear_unfinished(out_dir, pending)
-    clear_scratch_of_the_dead()
+    remove_abandoned_scratch()
 
 
 @contextmanager
@@ -322,7 +322,7 @@ def _stop_asked_by_file(out_dir: Path, on_event: OnEvent) -> Iterator[None]:
 
 
 @contextmanager
-def _stop_says_how_to_go_on() -> Iterator[None]:
+def _explain_how_to_go_on() -> Iterator[None]:
     """Treat SIGTERM, which batch systems send before they kill, like Ctrl-C; and both as no catastrophe."""
 
     def stop(signum: int, frame: FrameType | None) -> None:

@@ -12,10 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vidprep.builder.full_disk import no_room_is_a_build_error
+from vidprep.builder.full_disk import full_disk_as_build_error
 from vidprep.builder.places.place import OnDisk, Place
 from vidprep.builder.transcoding.preflight import checked_ffmpeg
-from vidprep.builder.transcoding.scratch import clear_scratch_of_the_dead, scratch_folder
+from vidprep.builder.transcoding.scratch import remove_abandoned_scratch, scratch_folder
 from vidprep.builder.transcoding.source import Source, check_checksum, read_source, segment_of
 from vidprep.builder.transcoding.transcode import TranscodedVideo, check_stored, transcode
 from vidprep.builder.workspace.archive_indexes import index_dir_of
@@ -30,7 +30,7 @@ from vidprep.builder.workspace.unfinished import (
     remove_unfinished,
 )
 from vidprep.errors import BuildError, BuildStopped, ShardError, SourceError, VideoRejected, VidprepError
-from vidprep.files import is_no_room
+from vidprep.files import is_disk_full
 from vidprep.recipes.recipe import Transcode
 from vidprep.shards.tar import Sample, ShardWriter
 
@@ -79,7 +79,7 @@ class ShardTask:
     """What a worker has to know; the videos themselves stand in the plan on disk.
 
     Attributes:
-        out_dir: The folder in which the build was begun: the shard set, or the likeness of one in a store.
+        out_dir: The folder in which the build was begun: the shard set, or the outline of one in a store.
         shard: Number in the plan.
         transcode: How to store a video.
         ffmpeg: A binary of the user's, or None for the one that comes with vidprep.
@@ -110,7 +110,7 @@ def build_shard(task: ShardTask, report: Report) -> None:
         BuildError: If the disk is full, or anything unexpected happened to a video, which is named.
         SourceError: If a source is not what the plan says.
     """
-    clear_scratch_of_the_dead()
+    remove_abandoned_scratch()
     task = replace(task, out_dir=task.place.arrive(task.out_dir))
     ffmpeg_path = checked_ffmpeg(task.ffmpeg, task.ffmpeg_version, task.transcode)
     rows = read_shard_rows(task.out_dir, task.shard)
@@ -158,7 +158,7 @@ def write_shard(task: ShardTask, rows: list[Row], videos: Iterator[Stored], *, k
     """
     partial_path = new_partial_path(task.out_dir, task.shard)
     try:
-        with no_room_is_a_build_error(task.out_dir), noted_samples(task.out_dir, partial_path) as note:
+        with full_disk_as_build_error(task.out_dir), noted_samples(task.out_dir, partial_path) as note:
             _write_shard(task, rows, videos, partial_path, note)
     except (BuildStopped, SourceError, ShardError, KeyboardInterrupt):  # ShardError: of a store
         if not keep:
@@ -301,7 +301,7 @@ def explained(row: Row) -> Iterator[None]:
     except VidprepError:
         raise
     except Exception as error:
-        if is_no_room(error):
+        if is_disk_full(error):
             raise
         raise BuildError(
             f"{row['key']} ({row['source']}): unexpected {type(error).__name__}: {error}. "

@@ -15,7 +15,7 @@ from vidprep.builder.workspace.shares import is_share_running, share_dirs
 from vidprep.shards.layout import MANIFEST
 from vidprep.shards.ledger import is_planned, read_ledger
 from vidprep.shards.manifest import read_manifest
-from vidprep.shards.transfer.likeness import local_likeness
+from vidprep.shards.transfer.outline import local_outline
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def read_status(out_dir: Path | str) -> BuildStatus:
         BuildError: If there is no build in it.
         ShardError: If the store does not answer.
     """
-    with local_likeness(out_dir) as folder:
+    with local_outline(out_dir) as folder:
         return _status_of(folder)
 
 

@@ -207,9 +207,9 @@ def _print_set(result: "BuildResult", console: "Console", *, extend: bool) -> No
     """Print the accounting of a finished set, and what a person should know of it."""
     from vidprep.cli.display import accounting_table
     from vidprep.shards.ledger import read_ledger
-    from vidprep.shards.transfer.likeness import is_beside_shards, local_likeness
+    from vidprep.shards.transfer.outline import is_beside_shards, local_outline
 
-    with local_likeness(result.out_dir, wanted=is_beside_shards) as folder:
+    with local_outline(result.out_dir, wanted=is_beside_shards) as folder:
         ledger = read_ledger(folder)
     console.print(accounting_table(ledger))
     lines = _news(result, extend=extend)

@@ -79,11 +79,11 @@ def ledger(
     from vidprep.shards.layout import MANIFEST
     from vidprep.shards.ledger import STATUSES, read_ledger
     from vidprep.shards.manifest import read_manifest
-    from vidprep.shards.transfer.likeness import is_beside_shards, local_likeness
+    from vidprep.shards.transfer.outline import is_beside_shards, local_outline
 
     if show is not None and show not in (*STATUSES, "suspect"):
         raise typer.BadParameter(f"{show!r} is none of {', '.join(STATUSES)}, suspect.", param_hint="--list")
-    with local_likeness(shards_dir, wanted=is_beside_shards) as folder:
+    with local_outline(shards_dir, wanted=is_beside_shards) as folder:
         table = read_ledger(folder, generation)
         history = read_manifest(folder, generation).history if (folder / MANIFEST).is_file() else ()
     console = Console(highlight=False, soft_wrap=True)

@@ -61,7 +61,7 @@ class Augmentation(Frozen):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
     @model_serializer(mode="wrap")
-    def _only_what_is_said(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _leave_out_defaults(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         values: dict[str, Any] = write(self)
         return {key: value for key, value in values.items() if getattr(self, key) != _default(key)}
 

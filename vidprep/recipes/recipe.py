@@ -47,7 +47,7 @@ class DatasetStage(Frozen):
         return str(release) if type(release) is int else release
 
     @model_serializer(mode="wrap")
-    def _without_what_is_not_said(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _leave_out_later_keys(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out what release 0.1 did not know and nobody said: manifests stay what they were."""
         values: dict[str, Any] = write(self)
         return {key: value for key, value in values.items() if key not in _LATER_KEYS or value is not None}
@@ -145,7 +145,7 @@ class TrainClip(Frozen):
     flip: Literal["none", "safe", "all"] = "none"
 
     @model_serializer(mode="wrap")
-    def _without_same_frames_unless_asked(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _leave_out_same_frames(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out what release 0.1 did not know and nobody asked for: manifests stay what they were."""
         values: dict[str, Any] = write(self)
         return {key: value for key, value in values.items() if key != "same_frames" or value}
@@ -292,7 +292,7 @@ class Optimisation(Frozen):
     ema_decay: float = Field(default=0.0, ge=0, lt=1)
 
     @model_serializer(mode="wrap")
-    def _without_an_average_that_is_not_made(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _leave_out_no_average(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out what release 0.1 did not know and nobody asked for: manifests stay what they were."""
         values: dict[str, Any] = write(self)
         return {key: value for key, value in values.items() if key != "ema_decay" or value}
@@ -328,7 +328,7 @@ class Validation(Frozen):
     weights: Weights = "trained"
 
     @model_serializer(mode="wrap")
-    def _without_the_usual_weights(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _leave_out_usual_weights(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         values: dict[str, Any] = write(self)
         return {key: value for key, value in values.items() if key != "weights" or value != "trained"}
 
@@ -354,13 +354,13 @@ class Recipe(Frozen):
     validation: Validation = Validation()
 
     @model_serializer(mode="wrap")
-    def _without_an_empty_augmentation(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _leave_out_empty_augmentation(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out what release 0.1 did not know and nobody asked for: manifests stay what they were."""
         values: dict[str, Any] = write(self)
         return {key: value for key, value in values.items() if key != "augmentation" or value}
 
     @model_validator(mode="after")
-    def _judges_what_there_is(self) -> Self:
+    def _has_weights_to_judge(self) -> Self:
         if self.validation.weights == "ema" and not self.optimisation.ema_decay:
             raise ValueError(
                 "'validation.weights' is \"ema\", and no average is made: set 'optimisation.ema_decay', "

@@ -28,7 +28,7 @@ MAX_FOLDERS = 5000
 class Subject(NamedTuple):
     """A folder, what it is, and a name that tells it from the others of a page.
 
-    Of a shard set in a store, the folder is its likeness, and the videos are read from the URL.
+    Of a shard set in a store, the folder is its outline, and the videos are read from the URL.
     """
 
     kind: Kind

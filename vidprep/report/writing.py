@@ -8,7 +8,7 @@ from pathlib import Path
 from vidprep.files import write_whole
 from vidprep.report.find import Kind, find_subjects
 from vidprep.report.page import MAX_BYTES, write_page
-from vidprep.shards.transfer.likeness import is_beside_shards, is_url, local_likeness
+from vidprep.shards.transfer.outline import is_beside_shards, is_url, local_outline
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ def write_report(
     path = Path(path)
     if path.suffix not in (".html", ".htm"):
         raise ValueError(f"{path} does not end in .html.")
-    with ExitStack() as likenesses:
-        here = [likenesses.enter_context(local_likeness(one, wanted=is_beside_shards)) for one in folders]
+    with ExitStack() as outlines:
+        here = [outlines.enter_context(local_outline(one, wanted=is_beside_shards)) for one in folders]
         urls = {path: str(one) for path, one in zip(here, folders, strict=True) if is_url(one)}
         subjects = [each._replace(url=urls.get(each.path, "")) for each in find_subjects(here)]
         page = write_page(subjects, max_bytes=max_bytes, on_stage=on_stage, on_clip=on_clip).encode()

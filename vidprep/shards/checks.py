@@ -34,7 +34,7 @@ from vidprep.shards.ledger import read_ledger
 from vidprep.shards.manifest import Manifest, ShardEntry, SplitTotals, file_sha256, read_manifest
 from vidprep.shards.tar import FACTS
 from vidprep.shards.third_party.checks import check_names, check_tar, frame_problems
-from vidprep.shards.transfer.likeness import is_url, local_likeness
+from vidprep.shards.transfer.outline import is_url, local_outline
 from vidprep.shards.transfer.store import Store
 from vidprep.worker_pool import map_in_processes
 
@@ -100,7 +100,7 @@ def verify(
         ShardError: If there is no manifest or no index to check against.
     """
     url = str(shards_dir) if is_url(shards_dir) else ""
-    with local_likeness(shards_dir, wanted=lambda name: not name.startswith(".")) as folder:
+    with local_outline(shards_dir, wanted=lambda name: not name.startswith(".")) as folder:
         return _verify(folder, url, decode, num_workers, on_shard)
 
 

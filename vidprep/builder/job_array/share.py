@@ -107,11 +107,11 @@ def fill_share(
 
     Args:
         plan: Which video goes into which shard; the same for all tasks.
-        folder: The likeness of the set on this machine.
+        folder: The outline of the set on this machine.
         numbers: Numbers of the task's shards.
         engine: What fills shards.
         on_event: Told of each event.
-        look: Makes the likeness anew.
+        look: Makes the outline anew.
         ffmpeg: A binary of the user's.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Build into an object store: in a likeness of the folder on this machine's disk, which the store follows.
+"""Build into an object store: in an outline of the folder on this machine's disk, which the store follows.
 
     s3://bucket/k400               $TMPDIR/vidprep-stores-0/4f.../k400
       plan                 <----     plan
@@ -50,7 +50,7 @@ from vidprep.builder.workspace.store_names import (
 from vidprep.errors import BuildBusy, BuildError, VidprepError
 from vidprep.files import write_whole
 from vidprep.shards.layout import MANIFEST
-from vidprep.shards.transfer.likeness import fetch_likeness, make_hole, names_the_place, put_folder
+from vidprep.shards.transfer.outline import errors_name_the_store, fetch_outline, make_hole, put_folder
 from vidprep.shards.transfer.store import Store, StoredObject, at_once
 
 OnEvent = Callable[[dict[str, Any]], object]
@@ -62,7 +62,7 @@ class StoreBuild:
 
     Attributes:
         place: Where.
-        folder: The likeness on this machine.
+        folder: The outline on this machine.
         store: The place, to talk to.
         there: What lay there at the last look.
         on_event: Told of each event.
@@ -79,14 +79,14 @@ class StoreBuild:
     _token: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
 
     def look(self) -> None:
-        """Make the likeness anew, from one listing."""
+        """Make the outline anew, from one listing."""
         self.there = self.store.listing()
-        fetch_likeness(
+        fetch_outline(
             self.store, self.folder, {name: one for name, one in self.there.items() if is_of_one_build(name)}
         )
 
     def begin(self) -> None:
-        """Make the likeness, and note which lines of the logs are in the store."""
+        """Make the outline, and note which lines of the logs are in the store."""
         self.look()
         put = {log_of(name) for name in self.there}
         self.log_bytes = {name: path.stat().st_size for name, path in self._logs().items() if name in put}
@@ -190,7 +190,7 @@ class StoreBuild:
 def building_in_store(
     url: str, on_event: OnEvent, *, share: str = "", finished_set: bool = False
 ) -> Iterator[StoreBuild]:
-    """Build in a store alone; at the end, if the likeness has become a finished set, so does the store.
+    """Build in a store alone; at the end, if the outline has become a finished set, so does the store.
 
     Args:
         url: URL of the shard set.
@@ -208,7 +208,7 @@ def building_in_store(
     folder = scratch_of(url, share)
     folder.mkdir(parents=True, exist_ok=True)
     store = Store(url)
-    with _alone_on_this_machine(folder, url), names_the_place(folder, url):
+    with _alone_on_this_machine(folder, url), errors_name_the_store(folder, url):
         there = store.listing()
         _refuse_foreign(url, there, finished_set=finished_set)
         if not store.check_operations(new_probe_name()):

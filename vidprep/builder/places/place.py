@@ -19,7 +19,7 @@ from vidprep.builder.workspace.store_names import (
 )
 from vidprep.errors import BuildError
 from vidprep.files import write_whole
-from vidprep.shards.transfer.likeness import make_hole
+from vidprep.shards.transfer.outline import make_hole
 from vidprep.shards.transfer.store import Store
 
 

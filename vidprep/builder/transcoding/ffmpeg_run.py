@@ -91,10 +91,12 @@ def _lacked_memory(command: list[str], ended: Ended, log: FFmpegLog, settings: T
     if -ended.returncode == _SIGKILL or ended.peak_mb >= _NEAR_LIMIT * settings.memory_mb:
         return True
     said_so = log.container != "" and _says(log, _NO_MEMORY)
-    return said_so or _comes_further_with_more(command, ended, log, settings)
+    return said_so or _gets_further_with_more_memory(command, ended, log, settings)
 
 
-def _comes_further_with_more(command: list[str], ended: Ended, log: FFmpegLog, settings: Transcode) -> bool:
+def _gets_further_with_more_memory(
+    command: list[str], ended: Ended, log: FFmpegLog, settings: Transcode
+) -> bool:
     """Run FFmpeg again, with more memory: what is damaged stays so, whatever there is of it.
 
     What the first run said does not tell: where FFmpeg lacks a frame's memory it may call the packet invalid.

@@ -15,7 +15,7 @@ def scratch_folder() -> "tempfile.TemporaryDirectory[str]":
     return tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-")
 
 
-def clear_scratch_of_the_dead() -> None:
+def remove_abandoned_scratch() -> None:
     """Remove the folders of processes of this machine that were killed and could not do so themselves."""
     for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
         pid = path.name.split("-")[1]

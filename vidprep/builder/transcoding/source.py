@@ -14,7 +14,7 @@ from vidprep.builder.transcoding.image_folders import pack_images
 from vidprep.datasets.archives.extracting import archive_reader
 from vidprep.datasets.archives.parts import MARK
 from vidprep.errors import SourceError, VideoRejected
-from vidprep.files import is_no_room, open_regular, store_errors
+from vidprep.files import is_disk_full, open_regular, store_errors
 from vidprep.shards.segment import Segment
 
 Row = dict[str, Any]
@@ -96,7 +96,7 @@ def read_source(row: Row, scratch_dir: Path, index_dir: Path, *, images: bool = 
             _check_size(row, info.st_size)
             sha256 = _hash_of(file, _identity(info), is_part=bool(row.get("segment")))
     except OSError as error:
-        if is_no_room(error):
+        if is_disk_full(error):
             raise
         why = error.strerror or type(error).__name__
         raise SourceError(

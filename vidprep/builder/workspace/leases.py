@@ -42,7 +42,7 @@ class LeaseFacts(Frozen):
 
 
 def holders(out_dir: Path) -> list[LeaseFacts]:
-    """Return who builds in a folder of which this is the likeness, by what the leases in it say."""
+    """Return who builds in a folder of which this is the outline, by what the leases in it say."""
     found = []
     for path in sorted((out_dir / LEASE).glob("*.json")):
         try:

@@ -68,7 +68,7 @@ def check_is_ours(out_dir: Path, *, finished_set: bool = False) -> None:
 
 
 def is_running(out_dir: Path) -> bool:
-    """Tell whether a build is working on this folder, or the one that it is the likeness of, right now."""
+    """Tell whether a build is working on this folder, or the one that it is the outline of, right now."""
     if any(not holder.share for holder in holders(out_dir)):
         return True
     if not lock_path(out_dir).exists():

@@ -14,7 +14,7 @@ from vidprep.builder.workspace.leases import LEASE
 from vidprep.builder.workspace.paths import ARCHIVES, BUILD_DIR, DONE, PLACES, PLAN, STAGING, plan_path
 from vidprep.builder.workspace.shares import share_dir
 from vidprep.recipes.manifests import SPLITS
-from vidprep.shards.transfer.likeness import LOG
+from vidprep.shards.transfer.outline import LOG
 
 _SHARE = f"{BUILD_DIR}/share-"
 _PROBE = f"{BUILD_DIR}/probe-"

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from vidprep.errors import ShardError
-from vidprep.files import is_no_room, replace_durably, write_whole
+from vidprep.files import is_disk_full, replace_durably, write_whole
 from vidprep.shards.layout import MANIFEST
 from vidprep.shards.manifest import parse_manifest
 from vidprep.shards.transfer.push import OnFile, Transfer, check_is_named, checksums_of, in_order
@@ -47,7 +47,7 @@ def pull(url: str, out_dir: Path | str, *, on_file: OnFile = lambda finished, to
                 check_is_named(name, digests, manifest, f"{store.url}/{name}")
                 replace_durably(partial_path, out / name)
             except OSError as error:
-                if is_no_room(error):
+                if is_disk_full(error):
                     raise ShardError(
                         f"No room left on the disk for {out / name} ({there[name].size_bytes:,} bytes). "
                         "What is finished is kept: free some space and run the same command again."

@@ -40,7 +40,7 @@ class MetricsLog:
 
     def write(self, line: dict[str, Any]) -> None:
         """Write one line, see `run_folder.read_metrics`."""
-        with self._full_disk_has_a_path():
+        with self._name_file_if_disk_is_full():
             self._file.write(_format(line))
             self._file.flush()
             values = {name: value for name, value in line.items() if name != "step"}
@@ -54,13 +54,13 @@ class MetricsLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # Closing writes what is left, and fails again where writing failed; the first error counts.
-        with suppress(OSError) if error else self._full_disk_has_a_path(), ExitStack() as stack:
+        with suppress(OSError) if error else self._name_file_if_disk_is_full(), ExitStack() as stack:
             stack.callback(self._file.close)
             for logger in self._loggers:
                 stack.callback(logger.close)
 
     @contextmanager
-    def _full_disk_has_a_path(self) -> Iterator[None]:
+    def _name_file_if_disk_is_full(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:

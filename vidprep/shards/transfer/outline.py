@@ -1,8 +1,9 @@
-"""A folder in an object store as it looks on a disk: every small file with its bytes, every tar a hole.
+"""The outline of a folder in an object store: its small files on a disk, with a hole in place of every tar.
 
-A hole has the size of the tar and takes no room. What looks at names and sizes, or reads index, ledger and
-manifest, works on it as on the folder itself; only bytes of tars are not there. A log, which stores cannot
-append to, lies in a store as pieces (`log.jsonl/20261129T221500.000001-1f3a`) and on the disk as one file.
+A hole is a file that has the size of the tar and takes no room. What looks at names and sizes, or reads
+index, ledger and manifest, works on it as on the folder itself; only bytes of tars are not there. A log,
+which stores cannot append to, lies in a store as pieces (`log.jsonl/20261129T221500.000001-1f3a`) and on the
+disk as one file.
 """
 
 import hashlib
@@ -35,8 +36,8 @@ def is_beside_shards(name: str) -> bool:
 
 
 @contextmanager
-def local_likeness(place: Path | str, *, wanted: Callable[[str], bool] = lambda name: True) -> Iterator[Path]:
-    """Give a folder as it is, or the likeness of one in a store, for as long as a `with` block lasts.
+def local_outline(place: Path | str, *, wanted: Callable[[str], bool] = lambda name: True) -> Iterator[Path]:
+    """Give a folder as it is, or the outline of one in a store, for as long as a `with` block lasts.
 
     Args:
         place: A folder or a URL.
@@ -55,14 +56,14 @@ def local_likeness(place: Path | str, *, wanted: Callable[[str], bool] = lambda 
     with tempfile.TemporaryDirectory(prefix=f"vidprep-{os.getpid()}-") as scratch:
         folder = Path(scratch) / Path(store.url).name
         folder.mkdir()
-        with names_the_place(folder, store.url):
-            fetch_likeness(store, folder, {name: one for name, one in there.items() if wanted(name)})
+        with errors_name_the_store(folder, store.url):
+            fetch_outline(store, folder, {name: one for name, one in there.items() if wanted(name)})
             yield folder
 
 
 @contextmanager
-def names_the_place(folder: Path, url: str) -> Iterator[None]:
-    """Let errors name the place in the store, which the user knows, instead of the likeness on the disk."""
+def errors_name_the_store(folder: Path, url: str) -> Iterator[None]:
+    """Let errors name the place in the store, which the user knows, instead of the outline on the disk."""
     try:
         yield
     except Exception as error:
@@ -72,7 +73,7 @@ def names_the_place(folder: Path, url: str) -> Iterator[None]:
         raise
 
 
-def fetch_likeness(store: Store, folder: Path, there: Listing) -> None:
+def fetch_outline(store: Store, folder: Path, there: Listing) -> None:
     """Make a folder look like one in a store; what it has already is not fetched again.
 
     Args:
