@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 import vidprep
-from vidprep.recipes.own import write_templates
+from vidprep.recipes.own_videos import write_templates
 from vidprep.synth.dataset import write_k400, write_official, write_ssv2
 
 name, site = sys.argv[1:]

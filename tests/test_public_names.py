@@ -67,7 +67,7 @@ def test_every_name_is_there_and_documented():
 
 
 def test_functions_that_take_videos_show_their_keywords():
-    from vidprep.recipes.own import VideoChoice, choose_videos
+    from vidprep.recipes.own_videos import VideoChoice, choose_videos
 
     keywords = [p for p in inspect.signature(choose_videos).parameters.values() if p.name != "recipe"]
     assert [keyword.name for keyword in keywords] == list(VideoChoice.__annotations__)

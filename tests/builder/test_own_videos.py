@@ -11,7 +11,7 @@ from tests.helpers.small_datasets import put, put_text
 from tests.helpers.videos import numbered_video
 from vidprep.datasets.leakage import shared_videos
 from vidprep.errors import AnnotationError, BuildError, RecipeError, SourceError
-from vidprep.recipes.own import write_templates
+from vidprep.recipes.own_videos import write_templates
 from vidprep.shards.index import read_index
 from vidprep.shards.layout import unescaped_id
 from vidprep.shards.ledger import read_ledger

@@ -7,7 +7,7 @@ from tests.helpers.program import run_here
 from tests.helpers.small_datasets import put_text
 from tests.helpers.videos import numbered_video
 from vidprep.errors import RecipeError
-from vidprep.recipes.own import write_pipeline_template, write_templates
+from vidprep.recipes.own_videos import write_pipeline_template, write_templates
 from vidprep.recipes.pipelines import read_pipeline
 
 

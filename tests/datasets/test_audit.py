@@ -17,7 +17,7 @@ from tests.helpers.small_datasets import (
     ssv2_list,
 )
 from vidprep.cli.main import app
-from vidprep.datasets.counts import audit_remarks, audit_splits, used_per_source
+from vidprep.datasets.audit_counts import audit_remarks, audit_splits, used_per_source
 from vidprep.errors import RecipeError, SourceError
 
 

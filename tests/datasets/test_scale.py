@@ -4,7 +4,7 @@ import fsspec
 import pytest
 
 from tests.helpers.small_datasets import k400, k400_list, k400_row
-from vidprep.datasets.counts import audit_splits
+from vidprep.datasets.audit_counts import audit_splits
 from vidprep.recipes.manifests import read_dataset
 
 NUM_VIDEOS = 241_000

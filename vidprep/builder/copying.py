@@ -29,7 +29,7 @@ from vidprep.shards.passports.making import known_contents
 from vidprep.shards.shard_set import ShardSet
 from vidprep.shards.stored_video import RangeReader, StoredVideo, range_reader, read_ahead, read_video
 from vidprep.shards.tar import Sample
-from vidprep.shards.transfer.likeness import is_url
+from vidprep.shards.transfer.outline import is_url
 
 # Videos are copied between two looks at whether to stop: a tenth of a second. As many are fetched ahead.
 _LOOK_EVERY = 32

@@ -6,12 +6,12 @@ from typing import Unpack
 
 from vidprep.builder.engine import build_nothing, choose_engine
 from vidprep.builder.extending.candidates import check_retry
+from vidprep.builder.folder_or_store import Wanted, build_in_folder, build_in_store
 from vidprep.builder.job_array.share import Share
-from vidprep.builder.one_call import Wanted, build_in_folder, build_in_store
 from vidprep.builder.run import BuildRequest, BuildResult, OnEvent
 from vidprep.datasets.folders import absolute, default_sources
 from vidprep.keywords import shows_keywords_of
-from vidprep.recipes.own import VideoChoice, choose_videos
+from vidprep.recipes.own_videos import VideoChoice, choose_videos
 from vidprep.recipes.recipe import Recipe
 from vidprep.shards.transfer.outline import is_url
 

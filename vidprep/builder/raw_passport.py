@@ -26,7 +26,7 @@ from vidprep.keywords import shows_keywords_of
 from vidprep.machine import num_cores
 from vidprep.recipes.classes import dataset_of
 from vidprep.recipes.manifests import SPLITS
-from vidprep.recipes.own import VideoChoice, choose_videos
+from vidprep.recipes.own_videos import VideoChoice, choose_videos
 from vidprep.recipes.recipe import Recipe
 from vidprep.shards.passports.passport import Passport, make_passport, write_passport
 

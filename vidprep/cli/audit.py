@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
+    from vidprep.datasets.audit_counts import Audit, SplitAudit
     from vidprep.datasets.checksums.check import ChecksumCheck, OnFile
-    from vidprep.datasets.counts import Audit, SplitAudit
     from vidprep.datasets.inventory import Inventory
 
 
@@ -131,7 +131,7 @@ def _print_shared(shared: "pd.DataFrame", against: str, console: "Console") -> N
 
 
 def _as_json(found: "Audit") -> dict[str, Any]:
-    from vidprep.datasets.counts import first_examples, used_per_source
+    from vidprep.datasets.audit_counts import first_examples, used_per_source
 
     inventory = found.inventory
     columns = ["split", "video_id", "class", "reason", "detail", "source_dir", "source"]
@@ -154,7 +154,7 @@ def _print(found: "Audit", console: "Console") -> None:
     """Print the table, then what has to be said about it; file names are escaped, they are not markup."""
     from rich.markup import escape
 
-    from vidprep.datasets.counts import used_per_source
+    from vidprep.datasets.audit_counts import used_per_source
 
     inventory = found.inventory
     console.print(_table(inventory, found.splits))
@@ -221,7 +221,7 @@ def _example_statuses(inventory: "Inventory") -> tuple[str, ...]:
 def _print_examples(inventory: "Inventory", console: "Console") -> None:
     from rich.markup import escape
 
-    from vidprep.datasets.counts import first_examples
+    from vidprep.datasets.audit_counts import first_examples
 
     for status in _example_statuses(inventory):
         for row in first_examples(inventory, status).itertuples(index=False):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from vidprep.builder.run import BuildResult
-    from vidprep.recipes.own import VideoChoice
+    from vidprep.recipes.own_videos import VideoChoice
     from vidprep.recipes.recipe import Recipe
 
 Out = Annotated[str | None, typer.Option(metavar="DIR|URL", help="The shard set. Default: shards/NAME.")]

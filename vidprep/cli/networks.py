@@ -43,7 +43,7 @@ def model(
     """
     from rich.console import Console
 
-    from vidprep.recipes.own import choose_videos
+    from vidprep.recipes.own_videos import choose_videos
 
     pipeline = name or (None if dataset else "k400")
     recipe = choose_videos(pipeline, dataset=dataset, overrides=overrides or ()).recipe

@@ -12,7 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from vidprep.load import LoaderOptions
-    from vidprep.recipes.own import VideoChoice
+    from vidprep.recipes.own_videos import VideoChoice
 
 Overrides = Annotated[
     list[str] | None,

@@ -46,7 +46,7 @@ def show(
 ) -> None:
     """Print a resolved recipe as TOML: every key, defaults and overrides included."""
     from vidprep.recipes.classes import resolve_classes
-    from vidprep.recipes.own import choose_videos
+    from vidprep.recipes.own_videos import choose_videos
     from vidprep.recipes.pipelines import format_recipe
 
     if name is None and dataset is None:
@@ -110,7 +110,7 @@ def init(
 
     With --dataset FILE only the pipeline file, for the dataset that is described there.
     """
-    from vidprep.recipes.own import write_pipeline_template, write_templates
+    from vidprep.recipes.own_videos import write_pipeline_template, write_templates
 
     if dataset is None:
         dataset_path, pipeline_path = write_templates(name, folder)

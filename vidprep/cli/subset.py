@@ -172,8 +172,8 @@ def _print_transfer(done: "Transfer", place: str, console: "Console") -> None:
 def _print(result: "BuildResult", console: "Console") -> None:
     from vidprep.cli.display import accounting_table
     from vidprep.shards.ledger import read_ledger
-    from vidprep.shards.transfer.likeness import is_beside_shards, local_likeness
+    from vidprep.shards.transfer.outline import is_beside_shards, local_outline
 
-    with local_likeness(result.out_dir, wanted=is_beside_shards) as folder:
+    with local_outline(result.out_dir, wanted=is_beside_shards) as folder:
         console.print(accounting_table(read_ledger(folder)))
     console.print(f"Shard set: {result.out_dir}", markup=False, soft_wrap=True)

@@ -79,7 +79,7 @@ def print_comparison(found: "ComparedEvaluations", console: Console) -> None:
 
 def _print_turned(out_dir: Path, console: Console) -> None:
     """Print which classes turn into which; the whole table is a file."""
-    from vidprep.harness.evaluation.tables.turned import TURNED, read_turned_table, turned_sentence
+    from vidprep.harness.evaluation.tables.turned_classes import TURNED, read_turned_table, turned_sentence
 
     table = read_turned_table(out_dir / TURNED)
     console.print(f"Backwards, {turned_sentence(table)}", markup=False, soft_wrap=True)

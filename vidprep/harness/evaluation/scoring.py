@@ -44,7 +44,7 @@ from vidprep.harness.evaluation.scores import centre_view, score_video
 from vidprep.harness.evaluation.tables.per_class import write_class_tables
 from vidprep.harness.evaluation.tables.predictions import PREDICTIONS, once_in_order, write_predictions
 from vidprep.harness.evaluation.tables.seen_frames import count_seen_frames
-from vidprep.harness.evaluation.tables.turned import write_turned_table
+from vidprep.harness.evaluation.tables.turned_classes import write_turned_table
 from vidprep.harness.ranks import Ranks
 from vidprep.load import ViewLoader
 from vidprep.recipes.manifests import class_list_hash

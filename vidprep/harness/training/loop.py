@@ -19,7 +19,7 @@ from vidprep.harness.training.run_facts import write_facts
 from vidprep.harness.training.schedule import learning_rate
 from vidprep.harness.training.state import EndForeseen, MetricsWritten, StepDone, TrainEvent, Training
 from vidprep.harness.training.step import train_step
-from vidprep.harness.training.validation.between import validate_if_due
+from vidprep.harness.training.validation.between_epochs import validate_if_due
 from vidprep.load import Batch
 from vidprep.stop_signals import StopSignals
 

@@ -9,7 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from vidprep.harness.evaluation.tables.epochs import OVER_EPOCHS, read_epochs_table
-from vidprep.harness.evaluation.tables.turned import TURNED, read_turned_table, turned_sentence
+from vidprep.harness.evaluation.tables.turned_classes import TURNED, read_turned_table, turned_sentence
 from vidprep.report import words
 from vidprep.report.drawing.charts import Line, line_chart
 from vidprep.report.find import Subject

@@ -7,7 +7,7 @@ import pandas as pd
 
 from vidprep.errors import ShardError
 from vidprep.recipes.dataset_file import AnnotationList, DatasetManifest
-from vidprep.recipes.own import recipe_of
+from vidprep.recipes.own_videos import recipe_of
 from vidprep.shards.manifest import SplitTotals
 from vidprep.shards.passports.passport import Passport, make_passport
 from vidprep.shards.shard_set import ShardSet

@@ -14,7 +14,7 @@ from vidprep.harness.evaluation.results import read_results
 from vidprep.harness.evaluation.scores import wilson_interval
 from vidprep.harness.evaluation.tables.per_class import class_table, confusion_table
 from vidprep.harness.evaluation.tables.predictions import read_predictions, read_scores
-from vidprep.harness.evaluation.tables.turned import turned_table
+from vidprep.harness.evaluation.tables.turned_classes import turned_table
 
 CLASSES = ("left", "right", "down, then up", "still")
 LABELS = np.array([0, 0, 0, 0, 1, 1, 2])

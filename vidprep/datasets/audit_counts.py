@@ -13,7 +13,7 @@ from vidprep.datasets.folders import sources_of_environment
 from vidprep.datasets.inventory import Inventory, take_inventory
 from vidprep.keywords import shows_keywords_of
 from vidprep.recipes.manifests import SPLITS
-from vidprep.recipes.own import VideoChoice, choose_videos
+from vidprep.recipes.own_videos import VideoChoice, choose_videos
 from vidprep.recipes.recipe import Recipe
 
 
