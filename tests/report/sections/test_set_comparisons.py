@@ -75,6 +75,7 @@ def test_it_is_on_the_page(two):
     page = write_page(find_subjects([two]))
     assert '<section id="comparison-1">' in page and 'href="#comparison-1"' in page
     assert "differs  transcode.crf: 18 / 23" in page and "One of each pair is a wrong download" in page
+    assert "<tr><td>train</td><td>v4</td>" in page and '<td class="n">192</td>' in page
 
 
 def test_a_single_set_or_a_damaged_passport_makes_no_section(two, tmp_path):
