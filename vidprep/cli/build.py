@@ -37,7 +37,7 @@ class BuildOptions:
         bool, typer.Option("--sync", help="One video after the other in this process; for debugging.")
     ] = False
     limit: Annotated[
-        int | None, typer.Option(min=1, help="At most so many videos of each split, for a try.")
+        int | None, typer.Option(min=1, help="At most this many annotated videos of each split.")
     ] = None
     ffmpeg: Annotated[
         str | None,
@@ -153,7 +153,7 @@ def build_mini(
 
 def status(
     shards_dir: ShardsDirOrUrl,
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show how far a build is: while it runs, after a crash, or when it is done."""
     from rich.console import Console

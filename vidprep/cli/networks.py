@@ -213,7 +213,8 @@ def erf(
     neuron: Annotated[str | None, _NEURON] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of the noise.")] = 0,
     temporal_stride: Annotated[
-        bool, typer.Option("--temporal-stride", help="The network has it, and the file does not say so.")
+        bool,
+        typer.Option("--temporal-stride", help="The network has strides in time; its file does not say so."),
     ] = False,
     versus: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="Another file to compare with; repeatable.")

@@ -107,7 +107,7 @@ CacheDir = Annotated[
 ]
 CacheGB = Annotated[
     float | None,
-    typer.Option(min=0, help="At most so many GB of them, for all GPUs of a node.", rich_help_panel=MACHINE),
+    typer.Option(min=0, help="Size of that cache at most, for all GPUs of a node.", rich_help_panel=MACHINE),
 ]
 ShardsDir = Annotated[Path, typer.Argument(metavar="DIR", help="A shard set.")]
 ShardsDirOrUrl = Annotated[

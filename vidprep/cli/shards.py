@@ -124,7 +124,10 @@ class PassportVideos(VideoOptions):
 
 def passport(
     what: Annotated[
-        str | None, typer.Argument(metavar="DIR|PIPELINE", help="A shard set; of raw videos e.g. mini_k400.")
+        str | None,
+        typer.Argument(
+            metavar="SET|PIPELINE", help="A shard set: folder or URL. With --source, a pipeline: mini_k400."
+        ),
     ] = None,
     out: Annotated[
         Path | None,
@@ -152,7 +155,7 @@ def passport(
         raise typer.BadParameter("is for raw videos: give --source DIR, too.", param_hint="--annotations")
     named_after = what or videos.named_after()
     if named_after is None:
-        raise typer.BadParameter("give a shard set, or videos with --source DIR.", param_hint="DIR|PIPELINE")
+        raise typer.BadParameter("give a shard set, or videos with --source DIR.", param_hint="SET|PIPELINE")
     path = out or Path(f"{Path(named_after).resolve().name.removesuffix('.toml')}.passport.parquet")
     with StepProgress(0, "videos", Console(stderr=True)) as progress:
 
@@ -172,7 +175,7 @@ def passport(
 def compare(
     first: Annotated[str, typer.Argument(metavar="A", help="A shard set (folder or URL) or a passport.")],
     second: Annotated[str, typer.Argument(metavar="B", help="Another one of the same dataset.")],
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     show: Annotated[
         str | None,
         typer.Option(

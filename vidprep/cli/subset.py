@@ -38,7 +38,9 @@ def subset(
     split: Annotated[
         list[str] | None, typer.Option(metavar="train|validation", help="Take this split only.")
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many videos of each split.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="At most this many annotated videos of each split.")
+    ] = None,
     overrides: ShardOverrides = None,
 ) -> None:
     """Make a shard set of a part of a finished one by copying: no video is decoded.
