@@ -127,7 +127,7 @@ def carry_out_copy(
         plan: Which video goes into which shard.
         out_dir: The new set: a folder, or a URL to make it in a store.
         outcomes: Of each planned video, by key.
-        on_event: Told of each event.
+        on_event: Called with each event.
         full_classes: Names of the full dataset in label order.
 
     Raises:

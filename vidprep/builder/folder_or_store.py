@@ -29,7 +29,7 @@ class Wanted:
 
     Attributes:
         engine: What fills shards.
-        on_event: Told of each event.
+        on_event: Called with each event.
         share: Which share of the shards; None: all.
         extend: Whether a finished set is extended.
         retry: Reasons of rejections that are tried anew then.

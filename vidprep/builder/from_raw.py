@@ -43,32 +43,32 @@ def build(
         print(result.manifest.totals["train"].used)
 
     Args:
-        recipe: A recipe, or the name or path of a pipeline; one's own videos need none.
+        recipe: A recipe, or the name or path of a pipeline; your own videos need none.
         out_dir: The shard set, a folder or a URL such as "s3://bucket/k400"; None: `shards/NAME`.
         sources: Folders of raw videos; a later one fills the gaps of the earlier. None given: where
             $VIDPREP_NAME points (VIDPREP_SSV2, ...), else data/NAME.
         annotations: Annotation files or folders; none given: looked for in the sources.
-        class_list: A text file with classes of one's own, one a line.
+        class_list: A text file with classes of your own, one a line.
         overrides: `table.key=value` settings of the recipe.
-        dataset: A dataset file of one's own, instead of the recipe's dataset.
-        from_folders: One's own videos: a folder for each class, or `train/` and `val/` with such folders.
-        from_csv: Or lists with the header `path,label[,split][,start,end]`, or of "path label" lines.
+        dataset: A dataset file of your own, instead of the recipe's dataset.
+        from_folders: Your own videos: a folder for each class, or `train/` and `val/` with such folders.
+        from_csv: Lists of your own videos: with the header `path,label[,split][,start,end]`, or "path label" lines.
         root: The folder that paths of such lists are below.
-        val_fraction: Share of one's own videos that validate, where nothing tells their split.
-        val_seed: Seed of the hash of the ids that decides which of them.
+        val_fraction: Share of your own videos that go into the validation split, where nothing tells it.
+        val_seed: Seed of the choice of these videos, which goes by a hash of their ids.
         workers: Processes on this machine; None: one per core.
         scheduler: Address of a running Dask scheduler whose workers build instead.
         in_process: One video after the other in this process; for debugging.
-        limit: Videos of each split at most, for a try.
-        ffmpeg: A binary of the user's instead of the one that comes with vidprep.
+        limit: At most so many videos of each split, to try a build.
+        ffmpeg: Path of another FFmpeg than the one that comes with vidprep.
         extend: Add to a finished set the videos that were missing and are there now, in new shards behind
             the old ones: the set's next generation. The old shards stay as they are.
         retry: With `extend`: also try anew the videos that were rejected for these reasons, e.g. "crashed".
         checksums: Lists as sha256sum and md5sum write them; a video that differs is rejected.
         array: "3/8": build the third of eight shares of the shards, beside other processes, on other
             machines too, that build the others into the same folder. The last one makes the set.
-        finalise: Only make the set of shards that are finished already.
-        on_event: Told of each event, as the log of the build has them; from another thread, too.
+        finalise: Build no shard; only make the set of those that are finished already.
+        on_event: Called with each event that the build's log gets, perhaps from another thread.
 
     Returns:
         The finished set.

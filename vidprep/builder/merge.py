@@ -39,7 +39,7 @@ def merge(
         shard_dirs: Finished sets: folders, or URLs such as `s3://bucket/k400`.
         out_dir: The new one: a folder, or a URL.
         prefer: "first" takes the first set's video where two hold different bytes under one id; None refuses.
-        on_event: Told of each event, see `build`.
+        on_event: Called with each event, see `build`.
 
     Raises:
         BuildError: If the sets do not fit together, or hold different videos under one id.

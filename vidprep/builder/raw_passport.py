@@ -54,10 +54,10 @@ def passport_of_raw(
 
     Args:
         recipe: A recipe, or the name or path of a pipeline; it says which classes, and what may be used. None
-            for one's own videos with the defaults.
+            for your own videos with the defaults.
         out_path: Where the passport goes.
-        workers: Videos that are decoded at a time; None: one per core.
-        ffmpeg: A binary of the user's instead of the one that comes with vidprep.
+        workers: How many videos are decoded at a time; None: one per core.
+        ffmpeg: Path of another FFmpeg than the one that comes with vidprep.
         on_video: Called after each video with how many are done, and how many are there.
         **videos: Which videos are meant, as for `build`: `sources`, `annotations` and so on.
 

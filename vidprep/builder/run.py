@@ -89,7 +89,7 @@ def inventory_of(request: BuildRequest, out_dir: Path, on_event: OnEvent) -> Inv
     Args:
         request: What to build.
         out_dir: The folder that is built into, which keeps what was read from archives.
-        on_event: Told of each event.
+        on_event: Called with each event.
     """
 
     def report_archive(name: str) -> None:
@@ -117,7 +117,7 @@ def _checksummed(inventory: Inventory, request: BuildRequest, on_event: OnEvent)
 
 
 def with_found_dataset(request: BuildRequest, inventory: Inventory) -> BuildRequest:
-    """Return the request with what the inventory found of a dataset of one's own: its classes."""
+    """Return the request with what the inventory found of a dataset of your own: its classes."""
     recipe = request.recipe.model_copy(update={"dataset": inventory.stage})
     return replace(request, recipe=recipe)
 
@@ -147,7 +147,7 @@ def carry_out(
         plan: Which video goes into which shard.
         out_dir: The shard set.
         engine: What fills shards.
-        on_event: Told of each event.
+        on_event: Called with each event.
         full_classes: Names of the full dataset in label order.
         ffmpeg: A binary of the user's.
 
@@ -193,7 +193,7 @@ def fill_shards(
         plan: Which video goes into which shard.
         out_dir: The folder to work in.
         engine: What fills shards.
-        on_event: Told of each event.
+        on_event: Called with each event.
         ffmpeg: A binary of the user's.
         numbers: Numbers of the shards to fill; None: all of the plan.
 

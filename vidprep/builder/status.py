@@ -27,7 +27,7 @@ class BuildStatus:
         generation: Which one is built: 1, or that of an extension that was begun; of a finished set, its own.
         num_shards: Planned.
         num_shards_done: Finished.
-        num_videos: To transcode.
+        num_videos: Videos to transcode.
         num_videos_done: Transcoded or rejected, those of unfinished shards of a running build included.
         num_rejected: Rejected so far, before or while transcoding.
         num_suspect: Used, although they look damaged, in finished shards.

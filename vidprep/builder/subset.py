@@ -43,12 +43,12 @@ def subset(
         full_dir: The finished set: a folder, or a URL such as `s3://bucket/k400`.
         out_dir: The new one: a folder, or a URL.
         subset: Pipeline of a subset of the dataset, e.g. "mini_k400"; None: all classes.
-        class_list: A text file with classes of one's own instead, one a line.
+        class_list: A text file with classes of your own instead, one a line.
         ids: A text file with the ids of the videos to take, one a line; None: all.
-        splits: To take.
-        limit: Videos of each split at most.
+        splits: The splits to take.
+        limit: At most so many videos of each split.
         overrides: `table.key=value` settings of the recipe, e.g. `shards.samples_per_shard=500`.
-        on_event: Told of each event, see `build`.
+        on_event: Called with each event, see `build`.
 
     Raises:
         BuildError: If the folder or the store holds something else, or the disk is full.

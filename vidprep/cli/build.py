@@ -121,7 +121,7 @@ def build(
 
     Every annotated video ends up used, missing or rejected with a reason: see `vidprep ledger`. --extend adds
     shards behind those of a finished set; `--generation 1` of other commands then reads it as it was.
-    One's own videos need no pipeline: vidprep build --from-folders DIR.
+    Your own videos need no pipeline: vidprep build --from-folders DIR.
     """
     videos.check_named(name)
     _build(name, out, videos.choice(), options.arguments())

@@ -37,30 +37,30 @@ Annotations = Annotated[
 ]
 ClassList = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Classes of one's own: a text file, one class name a line."),
+    typer.Option(metavar="FILE", help="Classes of your own: a text file, one class name a line."),
 ]
 DatasetFile = Annotated[
     Path | None,
-    typer.Option("--dataset", metavar="FILE", help="A dataset file of one's own; `vidprep init` writes one."),
+    typer.Option("--dataset", metavar="FILE", help="A dataset file of your own; `vidprep init` writes one."),
 ]
 FromFolders = Annotated[
     Path | None,
     typer.Option(
-        metavar="DIR", help="One's own videos: a folder for each class, under train/ and val/ or not."
+        metavar="DIR", help="Your own videos: a folder for each class, under train/ and val/ or not."
     ),
 ]
 FromCsv = Annotated[
     list[Path] | None,
     typer.Option(
         metavar="FILE",
-        help="One's own videos: path,label[,split][,start,end] or 'path label' lines; repeatable.",
+        help="Your own videos: path,label[,split][,start,end] or 'path label' lines; repeatable.",
     ),
 ]
 Root = Annotated[
     Path | None, typer.Option(metavar="DIR", help="The folder that --from-csv's paths are below.")
 ]
 ValFraction = Annotated[
-    float, typer.Option(min=0.0, max=0.99, help="Share of one's own videos that validate, if nothing tells.")
+    float, typer.Option(min=0.0, max=0.99, help="Share of your own videos that validate, if nothing tells.")
 ]
 ValSeed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the choice that --val-fraction makes.")]
 Shards = Annotated[str, typer.Option(metavar="DIR", help="A shard set: its folder or its URL.")]

@@ -118,7 +118,7 @@ class PassportVideos(VideoOptions):
         return bool(self.source or self.dataset or self.from_folders or self.from_csv)
 
     def named_after(self) -> Path | None:
-        """Return what a passport of videos of one's own is named after."""
+        """Return what a passport of videos of your own is named after."""
         return self.dataset or self.from_folders or (self.from_csv[0] if self.from_csv else None)
 
 
@@ -142,7 +142,7 @@ def passport(
 ) -> None:
     """Write down which videos a shard set holds, in a small file without a frame, to be published.
 
-    `vidprep compare` tells what two passports have in common. With --source, or videos of one's own, raw
+    `vidprep compare` tells what two passports have in common. With --source, or videos of your own, raw
     videos are looked at and nothing is built; stopped, the same command goes on.
     """
     from rich.console import Console

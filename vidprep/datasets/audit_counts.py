@@ -77,10 +77,10 @@ def audit(
             print(split.split, split.annotated, split.present, split.missing, split.rejected)
 
     Args:
-        recipe: A recipe, or the name or path of a pipeline; one's own videos need none.
-        on_archive: Told the name of each archive among the sources that is listed for the first time.
+        recipe: A recipe, or the name or path of a pipeline; your own videos need none.
+        on_archive: Called with the name of each archive among the sources that is listed for the first time.
         checksums: Lists as sha256sum and md5sum write them: videos that they name are read and compared.
-        on_checked: Told how many of those are done, and of how many.
+        on_checked: Called after each of those with how many are done, and how many there are.
         **videos: Which videos are meant, as for `build`: `sources`, `annotations` and so on. If no source is
             given and $VIDPREP_NAME is not set, only the annotation is checked.
 

@@ -62,7 +62,7 @@ class Inventory:
         classes: Names in label order.
         expected: Published count per split; empty when nobody counted these classes.
         lists: The annotation file of each split that has one.
-        stage: The recipe's choice, with all that was found of a dataset of one's own.
+        stage: The recipe's choice, with all that was found of a dataset of your own.
         sources: The source folders as given; without any, no video was looked for.
         extra: Videos that are annotated nowhere, per split folder; "" where no folder tells the split.
         problems: What is wrong with archives among the sources; their other videos count as present.

@@ -74,7 +74,7 @@ def _is_header(rule: AnnotationList, header: list[str]) -> bool:
     needed = list(rule.columns)
     if header[: len(needed)] == needed:
         return set(header[len(needed) :]) <= set(rule.optional_columns)
-    # A list of one's own may have its columns in any order.
+    # A list of your own may have its columns in any order.
     return rule.any_order and set(needed) <= set(header)
 
 

@@ -201,7 +201,7 @@ class ClipLoader(Loader):
         self._epoch, self._step = epoch, step
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the position after the last batch given, and in what it is one: plain numbers and text."""
+        """Return the position after the last batch given, and what it belongs to, as numbers and text."""
         return {"epoch": self._epoch, "step": self._step, **self._identity()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

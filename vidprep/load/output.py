@@ -25,7 +25,7 @@ class DictOutput:
         layout: "BCTHW" as most networks for video take it, or "BTCHW" as those of transformers do.
         dtype: `torch.uint8`, levels 0 to 255; or a floating type, normalised with `mean` and `std`.
         mean: Means of R, G and B, where 1 is white; unused with uint8.
-        std: Likewise.
+        std: Standard deviations of R, G and B.
         class_names: Add `class`, a name for each clip.
     """
 

@@ -121,7 +121,7 @@ class ShardDataset(torch.utils.data.Dataset[Any]):
 
     @property
     def frame_sizes(self) -> list[tuple[int, int]]:
-        """Each (width, height) of a stored video that occurs."""
+        """Each (width, height) that stored videos have."""
         return self._split.frame_sizes
 
     @property

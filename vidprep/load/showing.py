@@ -116,8 +116,8 @@ def show(
         fps: Frames a second.
         class_names: Name of each label, for the captions.
         layout: Order of the axes of bare pixels; None: the axis with 3 entries is the colours.
-        mean: What a normalised input was normalised with.
-        std: Likewise.
+        mean: The means that a normalised input was normalised with.
+        std: The standard deviations of that.
 
     Raises:
         ValueError: If there are no clips, or it is no batch of clips.

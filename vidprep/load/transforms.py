@@ -44,7 +44,7 @@ def to_network_input(
     Args:
         dtype: Number type of the result.
         mean: Means of R, G and B, where 1 is white.
-        std: Likewise.
+        std: Standard deviations of R, G and B.
         chroma: How "yuv420" pixels get their colours, see `yuv420_to_rgb`.
 
     Returns:
@@ -62,7 +62,7 @@ class Normaliser:
     Attributes:
         dtype: Number type of the result.
         mean: Means of R, G and B, where 1 is white.
-        std: Likewise.
+        std: Standard deviations of R, G and B.
     """
 
     dtype: torch.dtype

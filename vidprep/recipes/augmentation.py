@@ -32,9 +32,9 @@ class Augmentation(Frozen):
     """What is drawn for each training clip on the device; the same for all of its frames.
 
     Attributes:
-        brightness: Colours are multiplied by 1 - it to 1 + it.
-        contrast: Their distance from the frame's mean grey, likewise.
-        saturation: Their distance from the pixel's own grey, likewise.
+        brightness: Colours are multiplied by a factor from 1 - `brightness` to 1 + `brightness`.
+        contrast: Likewise for the distance of colours from the frame's mean grey.
+        saturation: Likewise for the distance of colours from the pixel's own grey.
         hue: The hue is turned by up to this share of the circle, either way; at most 0.5.
         rand_augment: RandAugment for videos, as SlowFast and VideoMAE write it: "rand-m7-n4-mstd0.5-inc1" is
             4 operations of magnitude 7 with deviation 0.5, stronger with the magnitude.

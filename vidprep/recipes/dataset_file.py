@@ -206,7 +206,7 @@ class Release(Frozen):
 
 
 class DatasetManifest(Frozen):
-    """A full dataset, as `manifests/<name>.toml`, or a file of one's own, states it.
+    """A full dataset, as `manifests/<name>.toml`, or a file of your own, states it.
 
     Attributes:
         source: Where the facts stated here come from.

@@ -1,4 +1,4 @@
-"""Find and read the facts about datasets and subsets; class lists of one's own."""
+"""Find and read the facts about datasets and subsets; class lists of your own."""
 
 import functools
 import hashlib
@@ -119,7 +119,7 @@ def read_subset(name: str) -> SubsetManifest:
 
 
 def read_class_list(path: Path, dataset: DatasetManifest) -> SubsetManifest:
-    """Read a subset of one's own: a text file with one class name a line; blank lines do not count.
+    """Read a subset of your own: a text file with one class name a line; blank lines do not count.
 
     The subset is named after the file and its classes are put into alphabetical order, like every subset's.
 

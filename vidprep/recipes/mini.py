@@ -1,4 +1,4 @@
-"""Which recipe is meant: a pipeline, a published subset by its number of classes, or classes of one's own."""
+"""Which recipe is meant: a pipeline, a published subset by its number of classes, or classes of your own."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ def resolve_recipe(
 
     Args:
         recipe: A recipe, or the name or path of a pipeline.
-        class_list: A text file with classes of one's own, instead of the recipe's.
+        class_list: A text file with classes of your own, instead of the recipe's.
         overrides: `table.key=value` settings.
 
     Raises:

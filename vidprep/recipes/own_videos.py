@@ -1,4 +1,4 @@
-"""One's own videos without a file: a folder a class, or a list of paths and labels, as a recipe."""
+"""Your own videos without a file: a folder a class, or a list of paths and labels, as a recipe."""
 
 import csv
 import os
@@ -111,7 +111,7 @@ def choose_videos(
 def _describe_own(
     from_folders: Path | None, from_csv: list[Path], root: Path | None, *, val_fraction: float, val_seed: int
 ) -> DatasetManifest:
-    """Describe one's own videos as a dataset file would."""
+    """Describe your own videos as a dataset file would."""
     if (from_folders is None) == (not from_csv):
         raise RecipeError("Give one of the two: --from-folders DIR, or --from-csv FILE with --root DIR.")
     if from_csv and root is None:

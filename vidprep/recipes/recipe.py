@@ -29,7 +29,7 @@ class DatasetStage(Frozen):
         fold: Which of the dataset's published splits, where it has several; None: the first.
         release: Which publication of its lists, where they differ; None: the first that its file names.
         target: Which label is trained on, where a sample has several; None: the first.
-        definition: The dataset itself, when it is none of `manifests/`: a file's, or of one's own folders.
+        definition: The dataset itself, when it is none of `manifests/`: a file's, or of your own folders.
     """
 
     name: str
@@ -212,7 +212,7 @@ class ModelStage(Frozen):
     """The network: an I3D-ResNet, or what a factory makes of the table's other keys.
 
     Attributes:
-        factory: "package.module:function" of one's own, called with `num_classes` and all other keys of the
+        factory: "package.module:function" of your own, called with `num_classes` and all other keys of the
             table; the network it returns takes (B, 3, T, H, W) and gives (B, num_classes).
         arguments: The other keys of the table, collected; not to be written as a table of its own.
         depth: Layers of the 2D ResNet that it extends in time.

@@ -43,7 +43,7 @@ def write_report(
         folders: Shard sets, runs, evaluations and analyses, or folders of them; shard sets also by URL.
         path: The page; ends in .html.
         max_bytes: How large the page may be: clips and figures are made smaller to fit, tables and text not.
-        on_stage: Told the name of each part that is looked at.
+        on_stage: Called with the name of each part that is looked at.
         on_clip: Called after each clip with how many are done of a part, and how many it has.
 
     Raises:

@@ -46,7 +46,7 @@ class ShardSet:
 
         Args:
             root: Its folder or URL.
-            generation: As it was then, before later extensions; None: as it is.
+            generation: Which generation to show, without later extensions; None: the newest.
 
         Raises:
             ShardError: If there is none, if it is not finished, if its index belongs to another build, or if
@@ -67,11 +67,11 @@ class ShardSet:
 
     @property
     def generation(self) -> int:
-        """1, and one more for each time that the set was extended."""
+        """Number of the set's generation: 1, and one more for each time that it was extended."""
         return self.manifest.generation if self.manifest else 1
 
     def generation_of(self, fingerprint: str) -> int | None:
-        """Return which generation of this set, up to the open one, has a fingerprint; None: no one."""
+        """Return which generation of this set, up to the open one, has a fingerprint; None: none has it."""
         if fingerprint == self.fingerprint:
             return self.generation
         history = self.manifest.history if self.manifest else ()

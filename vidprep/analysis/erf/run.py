@@ -55,7 +55,7 @@ def analyse_erf(
         neuron: (T, H, W), counted from 0; None: the middle one.
         seed: Seed of the noise.
         temporal_stride: Whether networks whose files do not say it have it.
-        on_draw: Told how many draws are made, how many there will be, and of what the last one is.
+        on_draw: Called with how many draws are made, how many there will be, and the last one's network.
 
     Returns:
         The numbers of each network.

@@ -46,7 +46,7 @@ def analyse_filters(
         run: Folder of a training.
         matrix: One filter per output channel ("filter"), or per pair of channels ("pair").
         versus: Another file, drawn beside the first.
-        on_step: Told how many checkpoints are done, how many there are, and which the last one is.
+        on_step: Called with how many checkpoints are done, how many there are, and which the last one is.
 
     Returns:
         What summary.json holds.

@@ -55,7 +55,7 @@ def repair(
         plan: Plan of the set's first generation, made anew.
         inventory_rows: Where the sources lie now.
         engine: What fills shards.
-        on_event: Told of each event.
+        on_event: Called with each event.
 
     Raises:
         BuildError: If the set was built otherwise, or a tar comes out with other bytes than it had.

@@ -65,7 +65,7 @@ def build_share(
         out_dir: The shard set, on a file system that all tasks share.
         share: Which of the shards.
         engine: What fills shards.
-        on_event: Told of each event.
+        on_event: Called with each event.
         make_set: Makes the set of what all tasks have finished; called by one task at most.
         ffmpeg: A binary of the user's.
 
@@ -110,7 +110,7 @@ def fill_share(
         folder: The outline of the set on this machine.
         numbers: Numbers of the task's shards.
         engine: What fills shards.
-        on_event: Told of each event.
+        on_event: Called with each event.
         look: Makes the outline anew.
         ffmpeg: A binary of the user's.
 

@@ -65,7 +65,7 @@ class StoreBuild:
         folder: The outline on this machine.
         store: The place, to talk to.
         there: What lay there at the last look.
-        on_event: Told of each event.
+        on_event: Called with each event.
         log_bytes: How much of each log lies in the store.
     """
 
@@ -194,7 +194,7 @@ def building_in_store(
 
     Args:
         url: URL of the shard set.
-        on_event: Told of each event.
+        on_event: Called with each event.
         share: Share of a job array; other shares are built beside it.
         finished_set: Whether there may be a finished set without anything that its build kept.
 

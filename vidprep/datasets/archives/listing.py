@@ -81,7 +81,7 @@ class ArchiveOptions:
 
     Attributes:
         index_dir: Where indexes are kept; made if need be.
-        on_new: Told the name of each archive that is listed for the first time, before the pass over it.
+        on_new: Called with the name of each archive that is listed for the first time, before it is read.
     """
 
     index_dir: Path = field(default_factory=default_index_dir)

@@ -77,7 +77,7 @@ def check_checksums(
         inventory: Which videos are present, and where.
         lists: As sha256sum and md5sum write them.
         archives: With which archives among the sources were listed.
-        on_file: Told of each file.
+        on_file: Called with each file.
 
     Raises:
         SourceError: If a list is missing or malformed.

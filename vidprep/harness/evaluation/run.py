@@ -63,7 +63,7 @@ def evaluate(
             "reversed" backwards: what the network takes from motion.
         classes: In which order the network has its classes, where its file does not say: a file of names, or
             "uniformer_k400", see docs/harness.md.
-        device: None: a GPU where there is one.
+        device: "cuda" or "cpu"; None: a GPU where there is one.
         precision: In which the convolutions compute; None: "bf16" on a GPU, "fp32" on a CPU.
         weights: "trained", or "ema": their average, where `optimisation.ema_decay` made one; None: what the
             checkpoint's recipe judges (`validation.weights`).

@@ -34,7 +34,7 @@ def train_to_the_end(
     Args:
         training: Ready for its next step.
         signals: Noting what asks for a stop.
-        on_event: Told of each step and each line of metrics.
+        on_event: Called after each step and each line of metrics.
 
     Returns:
         The last checkpoint.

@@ -63,32 +63,32 @@ def train(
 
     Args:
         shards: A shard set, its folder or its URL.
-        run_dir: Where the run lies or shall lie; a folder that all ranks see.
+        run_dir: Folder of the run, new or old; all ranks must see it.
         recipe: A recipe, or the name or path of a pipeline; None: the one that the shards were built with.
         overrides: `table.key=value` settings of the recipe.
         resume: Go on at the newest checkpoint; begin if there is none.
         extend: Go on with another `optimisation.epochs`, which a "step" schedule allows without this: a
             cosine is then that of the new number from here on.
-        allow_change: `table.key` settings that may be others from here on; noted in run.json.
-        init: File of weights to begin with, or "imagenet" for torchvision's; None: drawn.
-        init_optimiser: Take the momentum of `init`, a checkpoint of a training, along.
+        allow_change: `table.key` settings that may differ from what they were so far; noted in run.json.
+        init: File of weights to begin with, or "imagenet" for torchvision's; None: random weights.
+        init_optimiser: Take the momentum from `init`, too, which must then be a checkpoint of a training.
         seed: Seed of weights, order, clips and dropout.
-        device: None: a GPU where there is one.
+        device: "cuda" or "cpu"; None: a GPU where there is one.
         precision: In which the convolutions compute; None: "bf16" on a GPU, "fp32" on a CPU.
         micro_batch: Clips of one rank in one pass; None: its whole share of the batch; "auto": what fits.
-        compile: Have PyTorch compile the network first.
+        compile: Let PyTorch compile the network first.
         deterministic: Take kernels that give the same numbers on every run of a GPU, where there are any.
         loading: How to read and decode; None: the defaults.
         max_decode_errors: Videos that may fail to decode before the training gives up.
-        name: What a person calls the run, in tables and for loggers; None: its folder's.
-        note: What a person says of it.
-        loggers: What gets the lines of metrics, too: "tensorboard", "csv", "wandb", "mlflow".
+        name: Name of the run, in tables and for loggers; None: the name of its folder.
+        note: A remark on the run, kept in run.json and shown beside its name.
+        loggers: Where else the lines of metrics go: "tensorboard", "csv", "wandb", "mlflow".
         log_every: Steps from one line of metrics to the next.
         checkpoint_minutes: Minutes from one checkpoint within an epoch to the next.
-        keep_last: Newest checkpoints that stay.
+        keep_last: How many of the newest checkpoints stay.
         keep_every: The checkpoint of every N-th epoch stays, too.
         keep_best: "top1" keeps the checkpoint of the epoch that was best on the validation split, too.
-        on_event: Told what happens; on the first rank only.
+        on_event: Called with each event; on the first rank only.
 
     Raises:
         CheckpointError: If weights cannot be used, or are of other classes.

@@ -55,7 +55,7 @@ class Augmenter:
         seed: With epoch and key, decides everything.
         dtype: Number type of the video.
         mean: Means of R, G and B, where 1 is white.
-        std: Likewise.
+        std: Standard deviations of R, G and B.
         chroma: See `to_network_input`.
 
     Raises:

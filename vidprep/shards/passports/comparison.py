@@ -110,7 +110,7 @@ def compare(first: Passport | Path | str, second: Passport | Path | str) -> Comp
         second: Another one of the same dataset.
 
     Raises:
-        ShardError: If there is neither, or it is damaged.
+        ShardError: If one is neither a set nor a passport, or is damaged.
         ValueError: If they are of different datasets.
     """
     sides = (side if isinstance(side, Passport) else open_passport(side) for side in (first, second))

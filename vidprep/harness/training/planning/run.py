@@ -34,7 +34,7 @@ def plan_training(
         shards: A shard set, its folder or its URL.
         recipe: A recipe, or the name or path of a pipeline; None: the one that the shards were built with.
         overrides: `table.key=value` settings of the recipe.
-        device: None: a GPU where there is one.
+        device: "cuda" or "cpu"; None: a GPU where there is one.
         precision: In which the convolutions compute; None: "bf16" on a GPU, "fp32" on a CPU.
         micro_batch: Clips of one rank in one pass; None: its whole share of the batch; "auto": what fits.
         loading: How to read and decode; None: the defaults.
