@@ -52,7 +52,7 @@ def build(
         overrides: `table.key=value` settings of the recipe.
         dataset: A dataset file of your own, instead of the recipe's dataset.
         from_folders: Your own videos: a folder for each class, or `train/` and `val/` with such folders.
-        from_csv: Lists of your own videos: with the header `path,label[,split][,start,end]`, or "path label" lines.
+        from_csv: Lists of your videos: the header `path,label[,split][,start,end]`, or "path label" lines.
         root: The folder that paths of such lists are below.
         val_fraction: Share of your own videos that go into the validation split, where nothing tells it.
         val_seed: Seed of the choice of these videos, which goes by a hash of their ids.

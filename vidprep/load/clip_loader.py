@@ -173,7 +173,7 @@ class ClipLoader(Loader):
         )
 
     def set_epoch(self, epoch: int) -> None:
-        """Go to the start of an epoch; in the epoch one is in already, e.g. after a resume, stay put.
+        """Go to the start of an epoch; a loader that is in that epoch already, e.g. after a resume, stays.
 
         Raises:
             LoaderError: If that is another epoch and an iteration is not finished.
@@ -205,7 +205,7 @@ class ClipLoader(Loader):
         return {"epoch": self._epoch, "step": self._step, **self._identity()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go to a position, of a loader with any number of ranks and workers.
+        """Go to a position that `state_dict` returned, with any number of ranks and workers.
 
         Raises:
             ValueError: If it is a position in other shards, in another order of them, or among other clips.

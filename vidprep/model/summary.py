@@ -44,8 +44,8 @@ class Summary:
         stages: In order.
         num_conv_macs: The figure usually quoted: convolutions only, without the classifier.
         num_temporal_layers: Convolutions with three temporal taps.
-        num_temporal_filters: Their output channels.
-        num_temporal_kernels: Their (output, input) channel pairs.
+        num_temporal_filters: Output channels of these layers.
+        num_temporal_kernels: Pairs of an output and an input channel of these layers.
     """
 
     clip_shape: tuple[int, int, int, int]

@@ -170,7 +170,7 @@ def figures(parts: pa.Table) -> Figures:
     """Return the figures of scored videos, each once.
 
     Args:
-        parts: Their `label`, `logit_rank`, `softmax_rank` and `centre_rank`.
+        parts: Columns `label`, `logit_rank`, `softmax_rank` and `centre_rank`.
     """
     labels = parts["label"].to_numpy().astype(np.int64)
     logit, softmax, centre = (

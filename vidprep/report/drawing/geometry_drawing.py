@@ -18,7 +18,7 @@ class ClipRow(NamedTuple):
 
     Attributes:
         name: Name of its row, e.g. "epoch 3".
-        frames: Their numbers.
+        frames: Numbers of the frames.
         series: Its colour.
         is_dense: Its frames are evenly apart, so that one that comes no later than the one before it means
             that the video was looped.

@@ -74,7 +74,7 @@ def reasons_for_doubt(
     Args:
         labels: (N,) the true class of each video.
         predicted: (N,) the first class of each.
-        classes: Their names.
+        classes: Names of the classes.
         names_classes: Whether the file of weights says what its classes are.
         may_turn: Whether classes may well turn into others, as under a probe.
     """
