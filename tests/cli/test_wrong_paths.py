@@ -71,3 +71,19 @@ def test_a_folder_without_a_finished_set(message, command, tmp_path):
             f"{path}: nothing to report on",
         )
     )
+
+
+def test_a_url_where_a_folder_is_needed():
+    for command in ("export memory://set --for croissant", "push memory://set memory://other"):
+        done = run_here(*command.split())
+        assert done.returncode == 1
+        assert "memory://set is a URL, and this command takes a folder. Copy the set first" in done.stderr
+
+
+def test_a_url_where_nothing_lies():
+    for command in ("passport memory://nothing --out none", "subset memory://nothing --out none"):
+        done = run_here(*command.split())
+        assert done.returncode == 1
+        assert (
+            "No shard set at memory://nothing: manifest.json is missing. Is the address right?" in done.stderr
+        )

@@ -197,6 +197,11 @@ def _read_newest(shards_dir: Path) -> Manifest:
 
 def no_set(shards_dir: Path) -> ShardError:
     """Return the error for a path at which no finished shard set lies: why, and what to do."""
+    if ":/" in str(shards_dir):  # as a path, a URL has lost a slash
+        return ShardError(
+            f"{str(shards_dir).replace(':/', '://', 1)} is a URL, and this command takes a folder. Copy the "
+            "set first: vidprep pull URL DIR."
+        )
     if not shards_dir.exists():
         return ShardError(f"No folder {shards_dir}. Build a shard set first: vidprep build --help.")
     if not shards_dir.is_dir():

@@ -280,7 +280,10 @@ def _read_index(root: str, manifest: Manifest) -> bytes:
 def _no_set(root: str, name: str) -> ShardError:
     if name == MANIFEST and "://" not in root:
         return no_set(Path(root))
-    return ShardError(f"No shard set at {root}: {name} is missing. {_AGAIN}")
+    what = f"No shard set at {root}: {name} is missing"
+    if name == MANIFEST:
+        return ShardError(f"{what}. Is the address right? It is written last, when a build or a push ends.")
+    return ShardError(f"{what}. {_AGAIN}")
 
 
 def _read_named(root: str, name: str, sha256: str, generation: int) -> bytes | None:
