@@ -6,7 +6,6 @@
     python benchmarks/loader.py clips                   two clips of a video from one decode, against one
     python benchmarks/loader.py views                   evaluation: one decode a video against one a view
     python benchmarks/loader.py engine                  processes, threads, DataLoader
-    python benchmarks/loader.py startup                 1,000 shards and 250,000 rows
 
 Peers: `pip install -e .[bench]` and FFmpeg's libraries for torchcodec. litdata brings torchvision, which this
 project does without: install it elsewhere and name that interpreter with --litdata-python.
@@ -240,27 +239,11 @@ def views(args):
     print(f"ratio {statistics.median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f})")
 
 
-def startup(args):
-    """A made-up index of K400's size; the tars do not exist, nothing may look at them."""
-    from loader_data import big_index
-
-    root = big_index(args.folder / "big", num_shards=1000, per_shard=250)
-    code = (
-        "import time; t = time.perf_counter()\n"
-        "from vidprep.load import ClipLoader\nfrom vidprep.recipes.recipe import TrainClip\n"
-        "i = time.perf_counter() - t\n"
-        f"n = len(ClipLoader({str(root)!r}, clip=TrainClip(), batch_size=32))\n"
-        "print(f'{n} batches: imports {i:.2f} s, loader {time.perf_counter() - t - i:.2f} s')"
-    )
-    for _ in range(3):
-        subprocess.run([sys.executable, "-c", code], check=True)
-
-
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["prepare", "views", "startup", "one", *COMPARISONS])
+    parser.add_argument("what", choices=["prepare", "views", "one", *COMPARISONS])
     parser.add_argument("--folder", type=Path, default=Path("demo/bench-loader"))
     parser.add_argument("--videos", type=Path)
     parser.add_argument("--litdata-python")
@@ -275,7 +258,7 @@ def main():
     elif args.what in COMPARISONS:
         compare(COMPARISONS[args.what], args)
     else:
-        {"views": views, "startup": startup}[args.what](args)
+        views(args)
 
 
 if __name__ == "__main__":

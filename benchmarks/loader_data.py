@@ -1,7 +1,6 @@
 """What benchmarks/loader.py measures on: the same videos as files, shards, JPEG tars and litdata chunks."""
 
 import io
-import json
 import subprocess
 import tarfile
 import tempfile
@@ -43,8 +42,8 @@ def make_originals(folder, sources):
     return made
 
 
-def make_shards(folder, originals):
-    """Transcoded and packed by the code that builds shard sets."""
+def make_shards(folder, originals, settings=None):
+    """Transcoded and packed by the code that builds shard sets; None: with the default settings."""
     from vidprep.builder.transcoding.transcode import transcode
     from vidprep.ffmpeg import find_ffmpeg
     from vidprep.recipes.recipe import Transcode
@@ -61,7 +60,7 @@ def make_shards(folder, originals):
         with ShardWriter(folder / name) as writer:
             for path in originals[number : number + PER_SHARD]:
                 with tempfile.TemporaryDirectory() as scratch:
-                    stored = transcode(path, Path(scratch), Transcode(), find_ffmpeg())
+                    stored = transcode(path, Path(scratch), settings or Transcode(), find_ffmpeg())
                     writer.write(sample_of(path.stem, stored))
         rows += [row | {"shard": name} for row in writer.rows]
     write_index(rows, folder / INDEX)
@@ -133,31 +132,6 @@ def make_litdata(folder):
         num_workers=1,
         mode="overwrite",
     )
-
-
-def big_index(folder, num_shards, per_shard):
-    """An index of the size of K400's training split."""
-    import pyarrow as pa
-
-    from vidprep.shards.index import INDEX_SCHEMA
-    from vidprep.shards.layout import INDEX, shard_name
-
-    path = folder / INDEX
-    if not path.exists():
-        import pyarrow.parquet as pq
-
-        folder.mkdir(parents=True)
-        number = num_shards * per_shard
-        columns = {field.name: [1000] * number for field in INDEX_SCHEMA}
-        columns |= {name: [float(1000)] * number for name in ("fps", "duration_seconds")}
-        columns["key"] = [f"train-{json.dumps(i)}" for i in range(number)]
-        columns["video_id"] = columns["key"]
-        columns["split"] = ["train"] * number
-        columns["class"] = [f"class {i % 400}" for i in range(number)]
-        columns["label"] = [i % 400 for i in range(number)]
-        columns["shard"] = [shard_name("big", "train", i // per_shard) for i in range(number)]
-        pq.write_table(pa.table(columns, schema=INDEX_SCHEMA), path, compression="zstd")
-    return folder
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ def test_our_own_index_is_left_alone(shards):
 
 
 def test_bench_loader_reports(shards):
-    options = ["--seconds", "1", "--workers", "1", "--batch-size", "4"]
+    options = ["--seconds", "1", "--workers", "1", "--batch-size", "4", "--gpu-clips-per-second", "60"]
     done = CliRunner().invoke(app, ["bench-loader", str(shards), *options])
     assert done.exit_code == 0, done.output
     for words in (
@@ -113,6 +113,9 @@ def test_bench_loader_reports(shards):
         "clips/s a worker with 1 workers",
         "worker time: read",
         "is the bottleneck",
+        "H100s that this feeds, if a training reaches 30% of 989 TFLOPS",
+        "of I3D-ResNet-50: ",
+        "of I3D-ResNet-18, a quarter as wide: ",
         "One GPU that trains on 60 clips/s needs",
     ):
         assert words in done.output

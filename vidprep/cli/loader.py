@@ -47,11 +47,16 @@ def bench_loader(
     ] = None,
     pixels: Annotated[str, typer.Option(help="'yuv420' or 'rgb'.")] = "yuv420",
     seconds: Annotated[float, typer.Option(min=0.1, help="How long to measure.")] = 20.0,
+    gpu_share: Annotated[
+        float, typer.Option(min=0.01, max=1.0, help="Of an H100's peak that a training reaches.")
+    ] = 0.3,
     gpu_clips: Annotated[
-        float, typer.Option("--gpu-clips-per-second", min=0.1, help="Clips that one GPU trains on a second.")
-    ] = 60.0,
+        float | None,
+        typer.Option("--gpu-clips-per-second", min=0.1, help="Clips that your GPU trains on a second."),
+    ] = None,
 ) -> None:
-    """Measure how fast training clips load on this machine, and what one GPU needs."""
+    """Measure how fast training clips load on this machine, what limits it, and how many GPUs it feeds."""
+    from vidprep.harness.feeding import demands, describe_demands
     from vidprep.load.bench import bench_shards
 
     if pixels not in ("yuv420", "rgb"):
@@ -64,7 +69,15 @@ def bench_loader(
         pixels="rgb" if pixels == "rgb" else "yuv420",
         seconds=seconds,
     )
-    typer.echo(report.text(gpu_clips))
+    typer.echo(report.text())
+    clip = report.clip
+    found = demands(
+        report.clips_per_second, clip_len=clip.clip_len, crop_size=clip.crop_size, share=gpu_share
+    )
+    typer.echo("\n".join(describe_demands(found, share=gpu_share)))
+    if gpu_clips is not None:
+        needed = report.workers_for(gpu_clips)
+        typer.echo(f"One GPU that trains on {gpu_clips:.0f} clips/s needs {needed:.1f} such workers.")
 
 
 def export(

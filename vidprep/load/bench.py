@@ -1,7 +1,7 @@
 """Measure a loader with nothing behind it: what it can give at most on this machine."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pyarrow as pa
 
@@ -27,6 +27,7 @@ class BenchReport:
         num_clips: Clips that came in this time.
         size_bytes: Bytes of the stored videos that were read for them.
         stats: Counts and times of the whole run.
+        clip: What was loaded of each video.
     """
 
     setup: str
@@ -34,10 +35,20 @@ class BenchReport:
     num_clips: int
     size_bytes: int
     stats: Stats
+    clip: TrainClip
 
-    def text(self, gpu_clips_per_second: float) -> str:
+    @property
+    def clips_per_second(self) -> float:
+        """What the loader gave."""
+        return self.num_clips / self.seconds
+
+    def workers_for(self, gpu_clips_per_second: float) -> float:
+        """Return how many such workers feed a GPU that trains on so many clips."""
+        return gpu_clips_per_second * max(1, self.stats.num_workers) / self.clips_per_second
+
+    def text(self) -> str:
         """Return the report as lines for a terminal."""
-        rate = self.num_clips / self.seconds
+        rate = self.clips_per_second
         cores = max(1, self.stats.num_workers)
         stats = self.stats
         busy = stats.read + stats.decode + stats.convert
@@ -50,8 +61,6 @@ class BenchReport:
                 "worker time: " + ", ".join(f"{name} {share / busy:.0%}" for name, share in shares.items()),
                 f"this process: {stats.collate / stats.elapsed:.1%} of its time planning and collating",
                 stats.bottleneck(),
-                f"One GPU that trains on {gpu_clips_per_second:.0f} clips/s needs "
-                f"{gpu_clips_per_second * cores / rate:.1f} such workers.",
             ]
         )
 
@@ -110,9 +119,9 @@ def bench_shards(
     setup = (
         f"{opened.root} {split}: {num_videos} videos over and over, batches of {batch_size} {pixels} clips"
     )
-    return BenchReport(setup, now - start, given, stats.size_bytes - warm_bytes, stats)
+    return BenchReport(setup, now - start, given, stats.size_bytes - warm_bytes, stats, clip)
 
 
 def repeated(shards: ShardSet, times: int) -> ShardSet:
     """Return a shard set whose index lists each sample several times: an epoch long enough to measure."""
-    return replace(shards, index=pa.concat_tables([shards.index] * times))
+    return shards.with_index(pa.concat_tables([shards.index] * times))

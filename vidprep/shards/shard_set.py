@@ -3,7 +3,8 @@
 import hashlib
 import json
 import posixpath
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -16,11 +17,23 @@ import pyarrow.compute as pc
 
 from vidprep.errors import ShardError
 from vidprep.recipes.manifests import class_list_hash
-from vidprep.shards.index import parse_index
+from vidprep.shards.columns.columns import Columns
+from vidprep.shards.columns.node_copy import find_copy, shared_columns
+from vidprep.shards.index import parse_index, read_columns, read_parts
 from vidprep.shards.layout import CLASSES, INDEX, LEDGER, MANIFEST, PASSPORT, generation_file
-from vidprep.shards.manifest import Manifest, ShardEntry, no_set, no_such_generation, parse_manifest
+from vidprep.shards.manifest import (
+    Manifest,
+    ShardEntry,
+    file_sha256,
+    no_set,
+    no_such_generation,
+    parse_manifest,
+)
 from vidprep.shards.stored_video import StoredVideo
 
+# Samples from which on the processes of a machine share what they know of them.
+_LARGE = 1_000_000
+_LARGE_BYTES = 40 * _LARGE  # of an index
 _AGAIN = "Copy the whole shard set again, or run the same build again."
 
 
@@ -32,13 +45,14 @@ class ShardSet:
         root: A folder, or a URL such as `s3://bucket/mini_k400`; without a slash at the end.
         manifest: None for tars that were not built here.
         fingerprint: sha256 of the manifest, or else of the index: a run resumes on the same set only.
-        index: A row per sample, see `INDEX_SCHEMA`.
+        columns: What loaders need of the index; of more than a million samples, in memory that all processes
+            of a machine share.
     """
 
     root: str
     manifest: Manifest | None
     fingerprint: str
-    index: pa.Table
+    columns: Columns
 
     @classmethod
     def open(cls, root: str | Path, *, generation: int | None = None) -> Self:
@@ -55,15 +69,31 @@ class ShardSet:
         root = str(root).rstrip("/")
         found = _read_manifest(root, generation)
         if found is None:
-            index = _read_optional(root, INDEX)
-            if index is None:
-                raise _no_set(root, MANIFEST)
-            table = parse_index(index, origin=f"{root}/{INDEX}")
-            return cls(root, None, hashlib.sha256(index).hexdigest(), table)
+            return cls(root, None, *_third_party_columns(root))
         manifest, fingerprint = found
-        table = parse_index(_read_index(root, manifest), origin=f"{root}/{INDEX}")
-        _check_fits(table, manifest, origin=f"{root}/{INDEX}")
-        return cls(root, manifest, fingerprint, table)
+        columns = _columns(root, manifest)
+        _check_fits(columns, manifest, origin=f"{root}/{INDEX}")
+        return cls(root, manifest, fingerprint, columns)
+
+    @cached_property
+    def index(self) -> pa.Table:
+        """A row per sample, see `INDEX_SCHEMA`: the whole table, read when it is first asked for.
+
+        Raises:
+            ShardError: If it is not the one any more that the set was opened with.
+        """
+        if self.manifest:
+            return parse_index(_read_index(self.root, self.manifest), origin=f"{self.root}/{INDEX}")
+        data = _read_optional(self.root, INDEX)
+        if data is None or hashlib.sha256(data).hexdigest() != self.fingerprint:
+            raise ShardError(f"{self.root}/{INDEX} was changed since the set was opened. Open it again.")
+        return parse_index(data, origin=f"{self.root}/{INDEX}")
+
+    def with_index(self, table: pa.Table) -> Self:
+        """Return the same set with other rows, each of a sample that it holds."""
+        made = replace(self, columns=Columns.of_table(table))
+        made.__dict__["index"] = table  # as if it had been read
+        return made
 
     @property
     def generation(self) -> int:
@@ -90,7 +120,7 @@ class ShardSet:
     @property
     def is_local(self) -> bool:
         """Whether the shards lie on a disk of this machine, rather than behind a URL."""
-        return "://" not in self.root
+        return _is_local(self.root)
 
     @cached_property
     def classes(self) -> dict[str, int]:
@@ -112,10 +142,13 @@ class ShardSet:
         Raises:
             ShardError: If there is no such split.
         """
-        known = pc.unique(self.index["split"]).to_pylist()
+        known = self.columns.names["split"]
         if name not in known:
             raise ShardError(f"{self.root} has no split '{name}'. It has: {', '.join(known)}.")
-        return Split(name, self.index.filter(pc.equal(self.index["split"], name)).combine_chunks())
+        try:
+            return Split(name, self.columns.span(*self.columns.span_of_split(name)), self)
+        except ValueError:  # other splits' rows between its own
+            return Split(name, Columns.of_table(_rows_of_split(self, name)), self)
 
     def read_file(self, name: str) -> bytes | None:
         """Return the bytes of a file that lies beside the manifest, or None if it is not there.
@@ -157,7 +190,7 @@ class ShardSet:
         found = path.stat().st_size if path.is_file() else None
         if found == entry.size_bytes:
             return
-        key = self.index["key"][pc.index(self.index["shard"], entry.name).as_py()].as_py()
+        key = self.columns.first_key(entry.name)
         what = "is missing" if found is None else f"has {found} bytes, the manifest says {entry.size_bytes}"
         raise ShardError(
             f"{path} {what}; its first sample is {key}. "
@@ -175,82 +208,73 @@ def _parse_classes(data: bytes, *, origin: str) -> dict[str, int]:
     return classes
 
 
-def _check_fits(table: pa.Table, manifest: Manifest, *, origin: str) -> None:
+def _check_fits(columns: Columns, manifest: Manifest, *, origin: str) -> None:
     """Refuse an index of other samples than the manifest counts, or that lie beyond the tars it lists."""
+    num_rows = columns.counts_of_splits()
     for split, total in manifest.totals.items():
-        num_rows = pc.sum(pc.equal(table["split"], split)).as_py() or 0
-        if num_rows != total.used:
+        if num_rows.get(split, 0) != total.used:
             raise ShardError(
-                f"{origin} has {num_rows:,} samples of {split}, the manifest says {total.used:,}. {_AGAIN}"
+                f"{origin} has {num_rows.get(split, 0):,} samples of {split}, the manifest says "
+                f"{total.used:,}. {_AGAIN}"
             )
     sizes = {entry.name: entry.size_bytes for entry in manifest.shards}
-    ends = pa.table({"shard": table["shard"], "end": pc.add(table["mp4_offset"], table["mp4_size"])})
-    for row in ends.group_by("shard").aggregate([("end", "max")]).to_pylist():
-        if row["shard"] not in sizes:
+    for shard, end in columns.ends_of_shards().items():
+        if shard not in sizes:
+            raise ShardError(f"{origin} names {shard}, which the manifest does not list. Copy the set again.")
+        if end > sizes[shard]:
             raise ShardError(
-                f"{origin} names {row['shard']}, which the manifest does not list. Copy the set again."
-            )
-        if row["end_max"] > sizes[row["shard"]]:
-            raise ShardError(
-                f"{origin}: a video of {row['shard']} ends at byte {row['end_max']:,}, the tar has "
-                f"{sizes[row['shard']]:,}. {_AGAIN}"
+                f"{origin}: a video of {shard} ends at byte {end:,}, the tar has {sizes[shard]:,}. {_AGAIN}"
             )
 
 
 @dataclass(frozen=True)
 class Split:
-    """The samples of one split, by row; rows lie shard by shard."""
+    """The samples of one split, by row; rows lie shard by shard.
+
+    Attributes:
+        columns: What loaders need of them.
+        shards: The set that they are of.
+    """
 
     name: str
-    index: pa.Table
+    columns: Columns
+    shards: ShardSet
 
     def __len__(self) -> int:
-        return int(self.index.num_rows)
+        return len(self.columns)
 
     @cached_property
-    def labels(self) -> npt.NDArray[np.int64]:
+    def index(self) -> pa.Table:
+        """Their rows of the whole index, see `INDEX_SCHEMA`."""
+        return _rows_of_split(self.shards, self.name)
+
+    @property
+    def labels(self) -> npt.NDArray[np.int32]:
         """Label of each row."""
-        return self._ints("label")
+        return self.columns.arrays["label"]
 
-    @cached_property
+    @property
     def fps(self) -> npt.NDArray[np.float64]:
         """Frame rate of each row's stored video; 0 where it is not known."""
-        rates: npt.NDArray[np.float64] = self.index["fps"].to_numpy()
-        return rates
+        return self.columns.arrays["fps"]
 
     @cached_property
     def shard_sizes(self) -> list[int]:
         """Samples of each shard, in the order of the rows."""
-        shards = self.index["shard"].combine_chunks().dictionary_encode().indices.to_numpy()
-        starts = np.flatnonzero(np.diff(shards, prepend=-1))
-        sizes: list[int] = np.diff(np.append(starts, len(shards))).tolist()
-        return sizes
+        return self.columns.runs_of_shards()
 
     @cached_property
     def frame_sizes(self) -> list[tuple[int, int]]:
         """Each (width, height) that occurs."""
-        pairs = np.stack([self._ints("width"), self._ints("height")], axis=1)
-        return [(int(width), int(height)) for width, height in np.unique(pairs, axis=0)]
+        return self.columns.frame_sizes()
 
     def video(self, row: int) -> StoredVideo:
         """Return where the video of a row is stored."""
-        key, shard = self._texts
-        return StoredVideo(
-            key[row].as_py(), shard[row].as_py(), *(int(column[row]) for column in self._numbers)
-        )
+        return self.columns.video(row)
 
-    @cached_property
-    def _texts(self) -> tuple[pa.Array, pa.Array]:
-        return self.index["key"].combine_chunks(), self.index["shard"].combine_chunks()
 
-    @cached_property
-    def _numbers(self) -> list[npt.NDArray[np.int64]]:
-        names = ("mp4_offset", "mp4_size", "mp4_crc32", "num_frames", "width", "height")
-        return [self._ints(name) for name in names]
-
-    def _ints(self, name: str) -> npt.NDArray[np.int64]:
-        column: npt.NDArray[np.int64] = self.index[name].to_numpy().astype(np.int64)
-        return column
+def _rows_of_split(shards: ShardSet, name: str) -> pa.Table:
+    return shards.index.filter(pc.equal(shards.index["split"], name)).combine_chunks()
 
 
 def _read_manifest(root: str, generation: int | None) -> tuple[Manifest, str] | None:
@@ -268,6 +292,50 @@ def _read_manifest(root: str, generation: int | None) -> tuple[Manifest, str] | 
             raise no_such_generation(root, manifest, generation)
         manifest = parse_manifest(data, origin=f"{root}/{name}")
     return manifest, hashlib.sha256(data).hexdigest()
+
+
+def _columns(root: str, manifest: Manifest) -> Columns:
+    """Return what loaders need of the index that a manifest names."""
+    origin = f"{root}/{INDEX}"
+    if sum(total.used for total in manifest.totals.values()) < _LARGE:
+        return read_columns(_read_index(root, manifest), origin=origin)
+    sha256 = manifest.index_sha256
+    # A remote set's manifest says which index it is; that of a disk is looked at, for it may be damaged.
+    if _is_local(root) and not _is_beside(root, sha256):
+        _read_index(root, manifest)  # says what is wrong, unless an older generation's is kept
+    found = find_copy(sha256) or shared_columns(sha256, _index_parts(root, manifest))
+    return found or read_columns(_read_index(root, manifest), origin=origin)
+
+
+def _index_parts(root: str, manifest: Manifest) -> Iterator[Columns]:
+    yield from read_parts(_read_index(root, manifest), origin=f"{root}/{INDEX}")
+
+
+def _third_party_columns(root: str) -> tuple[str, Columns]:
+    """Return the sha256 of an index that no manifest names, and what loaders need of it."""
+    path, origin = Path(root, INDEX), f"{root}/{INDEX}"
+    if _is_local(root) and path.is_file() and path.stat().st_size >= _LARGE_BYTES:
+        sha256 = file_sha256(path)
+        found = find_copy(sha256) or shared_columns(sha256, _parts_of_file(path, origin))
+        if found:
+            return sha256, found
+    index = _read_optional(root, INDEX)
+    if index is None:
+        raise _no_set(root, MANIFEST)
+    return hashlib.sha256(index).hexdigest(), read_columns(index, origin=origin)
+
+
+def _parts_of_file(path: Path, origin: str) -> Iterator[Columns]:
+    yield from read_parts(path.read_bytes(), origin=origin)
+
+
+def _is_local(root: str) -> bool:
+    return "://" not in root
+
+
+def _is_beside(root: str, sha256: str) -> bool:
+    path = Path(root, INDEX)
+    return path.is_file() and file_sha256(path) == sha256
 
 
 def _read_index(root: str, manifest: Manifest) -> bytes:
@@ -304,7 +372,7 @@ def _read_named(root: str, name: str, sha256: str, generation: int) -> bytes | N
 def _read_optional(root: str, name: str) -> bytes | None:
     """Return a file of the set, or None if it is not there."""
     try:
-        if "://" not in root:
+        if _is_local(root):
             return Path(root, name).read_bytes()
         filesystem, path = fsspec.core.url_to_fs(posixpath.join(root, name))
         content: bytes = filesystem.cat_file(path)

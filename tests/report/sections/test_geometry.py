@@ -1,5 +1,6 @@
 """What the page shows of clips and crops is what the loaders give."""
 
+import dataclasses
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -136,9 +137,7 @@ def test_a_crop_that_does_not_fit_is_a_note(tmp_path):
     assert shards.manifest is not None
     views = EvalViews(crop_size=300)
     recipe = shards.manifest.recipe.model_copy(update={"eval_views": views})
-    changed = ShardSet(
-        shards.root, shards.manifest.model_copy(update={"recipe": recipe}), shards.fingerprint, shards.index
-    )
+    changed = dataclasses.replace(shards, manifest=shards.manifest.model_copy(update={"recipe": recipe}))
     geometry = clip_geometry(changed, VideoReader(changed), 1_000_000)
     assert geometry.samples == []
     assert "crop_size 300 does not fit into a 340x256 frame" in geometry.notes[0]
