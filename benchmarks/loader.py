@@ -5,6 +5,7 @@
     python benchmarks/loader.py sampling                dense step 2 and uniform clips
     python benchmarks/loader.py clips                   two clips of a video from one decode, against one
     python benchmarks/loader.py views                   evaluation: one decode a video against one a view
+    python benchmarks/loader.py spdl                    SPDL, with 2 and 4 threads
     python benchmarks/loader.py engine                  processes, threads, DataLoader
 
 Peers: `pip install -e .[bench]` and FFmpeg's libraries for torchcodec. litdata brings torchvision, which this
@@ -36,6 +37,7 @@ from loader_peers import (
     rate_of,
     webdataset_torchcodec,
 )
+from spdl_peer import spdl_clips
 
 ROUNDS = 5
 
@@ -139,6 +141,10 @@ RUNS = {
     "2 threads": lambda *a: in_threads(*a, 2, True),
     "4 threads": lambda *a: in_threads(*a, 4, True),
     "2 processes": lambda *a: processes(decode_loop, *a, {"convert": True}),
+    "SPDL yuv420p, 2 threads": spdl_clips,
+    "SPDL rgb, 2 threads": lambda *a: spdl_clips(*a, pixels="rgb24"),
+    "SPDL yuv420p, 4 threads": lambda *a: spdl_clips(*a, num_threads=4),
+    "SPDL rgb, 4 threads": lambda *a: spdl_clips(*a, pixels="rgb24", num_threads=4),
     "1 clip, uniform": lambda *a: ours(*a, clip_len=16, **UNIFORM),
     "ours, 2 clips, uniform": lambda *a: ours(*a, clip_len=16, clips_per_video=2, **UNIFORM),
     "1 clip, 16 x 4": lambda *a: ours(*a, clip_len=16, frame_step=4),
@@ -152,7 +158,8 @@ RUNS = {
 COMPARISONS = {
     "compare": list(itertools.islice(RUNS, 8)),
     "sampling": list(itertools.islice(RUNS, 8, 14)),
-    "clips": list(itertools.islice(RUNS, 19, 26)),
+    "clips": list(itertools.islice(RUNS, 23, 30)),
+    "spdl": ["limit", "ours yuv420", "ours rgb", *(name for name in RUNS if name.startswith("SPDL"))],
     "engine": ["2 processes", "ours rgb", *itertools.islice(RUNS, 14, 18)],
 }
 

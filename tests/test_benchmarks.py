@@ -1,5 +1,6 @@
 """Benchmarks run small: hours of a GPU are not for finding typos; and faults of a few minutes."""
 
+import os
 import re
 import subprocess
 import sys
@@ -7,6 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
+
+from tests.helpers.videos import run_ffmpeg
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 RESULTS = Path("benchmarks/RESULTS.md")
@@ -110,3 +113,31 @@ def test_parts_of_a_long_video():
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "4 of 4 parts used" in done.stdout and "times one pass" in done.stdout
+
+
+def test_the_quick_benchmark_writes_its_tables_and_charts(folder, tmp_path):
+    """One short round on one small video: every table, every chart, and what it ran on."""
+    results, videos, charts = tmp_path / "RESULTS.md", tmp_path / "videos", tmp_path / "charts"
+    results.write_text("# Results\n\n## Quick (`make bench`)\n\nNot run yet.\n\n## Other\n\nstays\n")
+    videos.mkdir()
+    source = "testsrc2=size=320x240:rate=30"
+    run_ffmpeg("-f", "lavfi", "-i", source, "-frames:v", 60, "-pix_fmt", "yuv420p", videos / "one.mp4")
+    words = "--rounds 1 --seconds 0.2 --megabytes 20 --shards 4"
+    command = [sys.executable, "benchmarks/quick.py", *words.split(), "--python", sys.executable]
+    places = ["--folder", str(folder / "quick"), "--results", str(results), "--charts", str(charts)]
+    environment = os.environ | {"BENCH_VIDEOS": str(videos)}
+    done = subprocess.run([*command, *places], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    text = results.read_text()
+    assert text.endswith("\n## Other\n\nstays\n")
+    assert re.search(
+        r"^20\d\d-\d\d-\d\d, \d+ cores of .*; videos of videos; Python 3.*, av \d", text, re.MULTILINE
+    )
+    cell = r"[\d.]+ \([\d.]+ to [\d.]+\)"
+    for name in ("decoding alone, from memory", "ours yuv420", "ours rgb", "DataLoader, our decoder"):
+        assert re.search(rf"^\| {name} \| {cell} \| {cell} \| {cell} \|$", text, re.MULTILINE), name
+    assert re.search(rf"^\| verify \| {cell} \| {cell} \|$", text, re.MULTILINE)
+    assert re.search(rf"^\| 1,000 samples \| {cell} \| {cell} \|$", text, re.MULTILINE)
+    shown = re.findall(r"!\[\w+\]\(charts/(\w+\.png)\)", text)
+    assert shown == ["loader.png", "verify.png", "start.png"]
+    assert all((charts / name).read_bytes()[:4] == b"\x89PNG" for name in shown)

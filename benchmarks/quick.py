@@ -1,0 +1,178 @@
+"""The benchmark of ten minutes behind `make bench`: loader, verify and start-up on this machine, with charts.
+
+    python benchmarks/quick.py                     makes its own videos
+    BENCH_VIDEOS=DIR python benchmarks/quick.py    takes the videos of a folder
+
+Compared runs take turns; a cell is the median and, in parentheses, the least and the greatest of the rounds.
+What is compared is clips a CPU second, which other users of a machine disturb least. It writes its section of
+RESULTS.md and a chart for each table into benchmarks/charts/. Peers that are not installed are named.
+"""
+
+import argparse
+import importlib.util
+import os
+import platform
+import subprocess
+import time
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import loader
+from charts import bar_chart, spread
+from large_index import big_set, open_as_ranks
+from loader_data import make_originals, make_shards
+from results_file import RESULTS, Section
+from verify import CORES, make_set, timed
+
+SECTION = "Quick (`make bench`)"
+NUM_MADE_UP = 2
+PEERS = {
+    "webdataset + torchcodec": ("webdataset", "torchcodec"),
+    "SPDL yuv420p, 2 threads": ("spdl",),
+    "SPDL rgb, 2 threads": ("spdl",),
+    "DataLoader, our decoder": (),
+}
+OURS = ("limit", "ours yuv420", "ours rgb")
+PACKAGES = ("vidprep", "av", "numpy", "torch", "imageio-ffmpeg", "webdataset", "torchcodec", "spdl_io")
+
+
+def videos_of(folder):
+    """The folder that BENCH_VIDEOS names, or zooms into a fractal with grain, which compress as films do."""
+    from vidprep.ffmpeg import find_ffmpeg
+
+    if named := os.environ.get("BENCH_VIDEOS"):
+        return Path(named), f"videos of {Path(named).name}"
+    made = folder / "videos"
+    made.mkdir(parents=True, exist_ok=True)
+    for number in range(NUM_MADE_UP):
+        path = made / f"fractal{number}.mp4"
+        if not path.exists():
+            source = f"mandelbrot=size=640x360:rate=30:start_x=-0.7{number}:start_scale=0.{number + 2}"
+            words = f"-v error -y -f lavfi -i {source} -frames:v 300 -vf noise=alls=3:allf=t -pix_fmt yuv420p"
+            subprocess.run([find_ffmpeg(), *words.split(), str(path)], check=True)
+    return made, f"{NUM_MADE_UP} made-up videos of 10 s, each in two sizes"
+
+
+def machine():
+    """What this ran on, in one line."""
+    model = next(
+        (line.split(":")[1].strip() for line in cpu_lines() if line.startswith("model name")),
+        platform.machine(),
+    )
+    load = os.getloadavg()[0]
+    return f"{len(os.sched_getaffinity(0))} cores of {model}, load {load:.1f} at the start"
+
+
+def cpu_lines():
+    path = Path("/proc/cpuinfo")
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def versions():
+    found = []
+    for name in PACKAGES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return f"Python {platform.python_version()}, " + ", ".join(found)
+
+
+def in_rounds(measures, rounds, until):
+    """Run every measurement in turn, round after round; a round that would begin too late is left out."""
+    found = {name: [] for name in measures}
+    for number in range(rounds):
+        if number and time.monotonic() > until:
+            break
+        for name, measure in measures.items():
+            found[name].append(measure())
+    return found
+
+
+def loader_table(section, folder, args, until):
+    """Clips a CPU second of each loader, and its ratio to the limit of the same round."""
+    names = [*OURS, *(name for name, needs in PEERS.items() if all(map(importlib.util.find_spec, needs)))]
+    settings = argparse.Namespace(folder=folder, seconds=args.seconds, litdata_python=None)
+    rates = in_rounds(
+        {name: lambda n=name: loader.measure(n, settings) for name in names}, args.rounds, until
+    )
+    usable = {name: found for name, found in rates.items() if found and None not in found}
+    section.add("| clips of 32 frames, 2 workers | clips/s | clips a CPU second | of decoding alone |")
+    section.add("|---|---|---|---|")
+    bars = {}
+    for name, found in usable.items():
+        ratios = [one[1] / limit[1] for one, limit in zip(found, rates["limit"], strict=True)]
+        shown = "decoding alone, from memory" if name == "limit" else name
+        bars[shown] = ratios
+        wall, cpu = (spread([one[which] for one in found], "{:.0f}") for which in (0, 1))
+        section.add(f"| {shown} | {wall} | {cpu} | {spread(ratios)} |")
+    left_out = [name for name in [*OURS, *PEERS] if name not in usable]
+    if left_out:
+        section.add(f"\nLeft out, for it is not installed or failed: {', '.join(left_out)}.")
+    bar_chart(bars, "clips a CPU second, of decoding alone", args.charts / "loader.png")
+    section.add(f"\n![loaders](charts/loader.png) {len(rates['limit'])} rounds.\n")
+
+
+def verify_table(section, folder, args, until):
+    """`verify` against sha256sum over all cores."""
+    videos = (os.urandom(400_000) for _ in range(args.megabytes * 5 // 2))
+    hashed = make_set(folder / f"random{args.megabytes}", videos)
+    commands = {
+        "sha256sum": f"find {hashed}/train -name '*.tar' | xargs -P {CORES} -n 1 sha256sum",
+        "verify": f"{args.python} -m vidprep verify {hashed}",
+    }
+    found = in_rounds(
+        {name: lambda c=command: timed(c) for name, command in commands.items()}, args.rounds, until
+    )
+    ratios = [sums[1] / ours[1] for sums, ours in zip(found["sha256sum"], found["verify"], strict=True)]
+    section.add(f"| {args.megabytes} MB | CPU seconds | of sha256sum's speed |\n|---|---|---|")
+    for name, times in found.items():
+        own = spread(ratios) if name == "verify" else "1"
+        section.add(f"| {name} | {spread([one[1] for one in times])} | {own} |")
+    bars = {name: [one[1] for one in times] for name, times in found.items()}
+    bar_chart(bars, f"CPU seconds for {args.megabytes} MB", args.charts / "verify.png")
+    section.add(f"\n![verify](charts/verify.png) {len(ratios)} rounds; a start of 1 to 2 s is in verify's.\n")
+
+
+def start_table(section, folder, args, until):
+    """How long a loader takes to open large sets."""
+    section.add("| opening a set, after the imports | CPU seconds | MiB |\n|---|---|---|")
+    bars = {}
+    for num_shards in args.shards:
+        root = big_set(folder / f"big{num_shards}", num_shards)
+        runs = in_rounds({"open": lambda r=root: open_as_ranks(r, 1, folder)[0]}, args.rounds, until)["open"]
+        name = f"{num_shards * 250:,} samples"
+        bars[name] = [run["cpu"] for run in runs]
+        section.add(f"| {name} | {spread(bars[name])} | {spread([run['Pss'] for run in runs], '{:.0f}')} |")
+    bar_chart(bars, "CPU seconds until a loader is open", args.charts / "start.png")
+    section.add("\n![start](charts/start.png)")
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--folder", type=Path, default=Path("demo/bench"))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement of a loader")
+    parser.add_argument("--minutes", type=float, default=9.0, help="after which no other round is begun")
+    parser.add_argument("--megabytes", type=int, default=1000, help="that are verified")
+    parser.add_argument("--shards", type=int, nargs="+", default=[100, 1000], help="of 250 samples, opened")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="file whose section is written anew")
+    parser.add_argument("--charts", type=Path, default=RESULTS.parent / "charts")
+    parser.add_argument("--python", default=".venv/bin/python", help="that runs vidprep")
+    args = parser.parse_args()
+    start = time.monotonic()
+    parts = (loader_table, 0.75), (verify_table, 0.9), (start_table, 1.0)
+    videos, what = videos_of(args.folder)
+    make_shards(args.folder / "shards", make_originals(args.folder / "originals", sorted(videos.iterdir())))
+    args.charts.mkdir(parents=True, exist_ok=True)
+    section = Section(args.results, SECTION)
+    section.add(f"{datetime.now(UTC):%Y-%m-%d}, {machine()}; {what}; {versions()}.\n")
+    for measure, share in parts:
+        measure(section, args.folder, args, start + 60 * args.minutes * share)
+
+
+if __name__ == "__main__":
+    main()
