@@ -78,8 +78,7 @@ class PyavDecoder:
         timing: Timing,
     ) -> None:
         for number, frame in _timed(frames, timing):
-            for view, at in places[number]:
-                self._writer.write(frame, views[view].box, out[view, at])
+            self._writer.write(frame, [(views[view].box, out[view, at]) for view, at in places[number]])
 
 
 def places_by_frame(views: Sequence[View]) -> dict[int, list[tuple[int, int]]]:

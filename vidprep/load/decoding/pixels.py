@@ -10,6 +10,7 @@ What lies beyond the box is the frame's own, or zero where the frame ends. Colou
 range, what vidprep stores; other videos are converted to that first.
 """
 
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 import numpy as np
@@ -40,8 +41,8 @@ def frame_shape(pixels: Pixels, side: int) -> tuple[int, ...]:
 class PixelWriter(Protocol):
     """Writes crops of decoded frames into a batch; one for each thread."""
 
-    def write(self, frame: VideoFrame, box: Box, out: Uint8s) -> None:
-        """Write the crop `box` of `frame` into `out`, of `frame_shape`."""
+    def write(self, frame: VideoFrame, crops: Sequence[tuple[Box, Uint8s]]) -> None:
+        """Write crops of `frame`: each box into an array of `frame_shape`."""
 
 
 class Yuv420Writer:
@@ -51,11 +52,12 @@ class Yuv420Writer:
         self._side = side
         self._reformatter = VideoReformatter()
 
-    def write(self, frame: VideoFrame, box: Box, out: Uint8s) -> None:
-        """Write the crop as Y, U and V planes."""
-        half = self._side // 2
-        luma, u, v = out[: self._side], out[self._side :, :half], out[self._side :, half:]
-        copy_planes(as_stored(frame, self._reformatter), box, (luma, u, v))
+    def write(self, frame: VideoFrame, crops: Sequence[tuple[Box, Uint8s]]) -> None:
+        """Write crops as Y, U and V planes."""
+        side, half = self._side, self._side // 2
+        planes = plane_arrays(as_stored(frame, self._reformatter))
+        for box, out in crops:
+            copy_planes(planes, box, (out[:side], out[side:, :half], out[side:, half:]))
 
 
 class RgbWriter:
@@ -66,14 +68,22 @@ class RgbWriter:
         self._reformatter, self._converter = VideoReformatter(), VideoReformatter()
         padded = buffer_side("yuv420", side)
         self._scratch = VideoFrame(padded, padded, "yuv420p")
-        self._planes = tuple(
-            plane_array(plane, padded >> (i > 0)) for i, plane in enumerate(self._scratch.planes)
+        luma, u, v = self._scratch.planes
+        self._planes = (
+            plane_array(luma, padded),
+            plane_array(u, padded // 2),
+            plane_array(v, padded // 2),
         )
 
-    def write(self, frame: VideoFrame, box: Box, out: Uint8s) -> None:
-        """Write the crop as RGB."""
-        luma, u, v = self._planes
-        copy_planes(as_stored(frame, self._converter), box, (luma, u, v))
+    def write(self, frame: VideoFrame, crops: Sequence[tuple[Box, Uint8s]]) -> None:
+        """Write crops as RGB."""
+        planes = plane_arrays(as_stored(frame, self._converter))
+        for box, out in crops:
+            copy_planes(planes, box, self._planes)
+            self._convert(box, out)
+
+    def _convert(self, box: Box, out: Uint8s) -> None:
+        """Write the crop in the scratch frame as RGB."""
         # threads=1: setting up swscale's own threads for each frame costs more than they bring.
         rgb = self._reformatter.reformat(
             self._scratch,
@@ -108,18 +118,24 @@ def as_stored(frame: VideoFrame, reformatter: VideoReformatter) -> VideoFrame:
     )
 
 
-def copy_planes(frame: VideoFrame, box: Box, planes: tuple[Uint8s, Uint8s, Uint8s]) -> None:
+def copy_planes(sources: Sequence[Uint8s], box: Box, planes: tuple[Uint8s, Uint8s, Uint8s]) -> None:
     """Fill `planes` with Y, U and V from the even pixel at or before a box on; zero where the frame ends."""
-    for shift, plane, out in zip((0, 1, 1), frame.planes, planes, strict=True):
+    for shift, source, out in zip((0, 1, 1), sources, planes, strict=True):
         top, left = box.top // 2 * 2 >> shift, box.left // 2 * 2 >> shift
-        source = plane_array(plane, plane.height)[top : top + out.shape[0], left : plane.width]
-        height, width = len(source), min(source.shape[1], out.shape[1])
-        out[:height, :width] = source[:, :width]
+        rows, columns = out.shape
+        part = source[top : top + rows, left : left + columns]
+        height, width = part.shape
+        out[:height, :width] = part
         # Without this the rest would show whatever was decoded there before.
-        if height < out.shape[0]:
+        if height < rows:
             out[height:] = 0
-        if width < out.shape[1]:
+        if width < columns:
             out[:, width:] = 0
+
+
+def plane_arrays(frame: VideoFrame) -> list[Uint8s]:
+    """Return views of a frame's Y, U and V."""
+    return [plane_array(plane, plane.height)[:, : plane.width] for plane in frame.planes]
 
 
 def plane_array(plane: VideoPlane, height: int) -> Uint8s:
