@@ -10,6 +10,7 @@ from typing import Any
 import dask
 from distributed import Client, Future, KilledWorker, LocalCluster, as_completed, get_worker, wait
 
+from vidprep.builder.fitting import check_workers
 from vidprep.builder.shard import Report, ShardTask, build_shard, stop_if_asked
 from vidprep.builder.workspace.lock import ask_to_stop
 from vidprep.errors import BuildError, ToolError
@@ -119,7 +120,7 @@ def build_on_cluster(tasks: list[ShardTask], report: Report, *, address: str) ->
         address: Address of the scheduler, e.g. "tcp://node7:8786".
 
     Raises:
-        ToolError: If no scheduler answers there.
+        ToolError: If no scheduler answers there, or a worker has other versions than this process.
         BuildError: As `build_on_this_machine`.
     """
     with dask.config.set(_DASK_SETTINGS), _silent_dask():
@@ -133,6 +134,7 @@ def build_on_cluster(tasks: list[ShardTask], report: Report, *, address: str) ->
         with client:
             if not client.scheduler_info()["workers"]:
                 report({"event": "no workers", "address": address})
+            check_workers(client, tasks[0].ffmpeg)
             _build_with(client, tasks, report)
 
 

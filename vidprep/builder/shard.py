@@ -1,6 +1,7 @@
 """Build one shard: the unit of work of a worker, local or anywhere in a cluster."""
 
 import json
+import platform
 import tempfile
 import time
 from collections import deque
@@ -10,8 +11,9 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
+import vidprep
 from vidprep.builder.full_disk import full_disk_as_build_error
 from vidprep.builder.places.place import OnDisk, Place
 from vidprep.builder.transcoding.preflight import checked_ffmpeg
@@ -29,7 +31,15 @@ from vidprep.builder.workspace.unfinished import (
     noted_samples,
     remove_unfinished,
 )
-from vidprep.errors import BuildError, BuildStopped, ShardError, SourceError, VideoRejected, VidprepError
+from vidprep.errors import (
+    BuildError,
+    BuildStopped,
+    ShardError,
+    SourceError,
+    ToolError,
+    VideoRejected,
+    VidprepError,
+)
 from vidprep.files import is_disk_full
 from vidprep.recipes.recipe import Transcode
 from vidprep.shards.tar import Sample, ShardWriter
@@ -87,6 +97,7 @@ class ShardTask:
         frame_rate: Images a second of sources that are folders of images; 0.0: they are video files.
         label_sets: Classes of each further label of a sample.
         place: Where the shard is kept.
+        vidprep_version: Of the machine that began the build.
     """
 
     out_dir: Path
@@ -97,6 +108,19 @@ class ShardTask:
     frame_rate: float = 0.0
     label_sets: dict[str, tuple[str, ...]] = field(default_factory=dict)
     place: Place = field(default_factory=OnDisk)
+    vidprep_version: str = field(default_factory=lambda: vidprep.__version__)
+
+    def check_vidprep(self) -> None:
+        """Make sure that this machine has the vidprep that began the build.
+
+        Raises:
+            ToolError: If it has not.
+        """
+        if self.vidprep_version != vidprep.__version__:
+            raise ToolError(
+                f"{platform.node()} has vidprep {vidprep.__version__}, the build was begun with "
+                f"{self.vidprep_version}. Install the same version everywhere; finished shards are kept."
+            )
 
 
 def build_shard(task: ShardTask, report: Report) -> None:
@@ -111,6 +135,7 @@ def build_shard(task: ShardTask, report: Report) -> None:
         SourceError: If a source is not what the plan says.
     """
     remove_abandoned_scratch()
+    task.check_vidprep()
     task = replace(task, out_dir=task.place.arrive(task.out_dir))
     ffmpeg_path = checked_ffmpeg(task.ffmpeg, task.ffmpeg_version, task.transcode)
     rows = read_shard_rows(task.out_dir, task.shard)
@@ -201,6 +226,15 @@ def _known(facts: dict[str, dict[str, str]], name: str) -> dict[str, str]:
     return {key: each[name] for key, each in facts.items() if each[name]}
 
 
+class _Fetched(NamedTuple):
+    """A source as a local file, and the folder of the video."""
+
+    row: Row
+    source: Source | Rejected
+    scratch: "tempfile.TemporaryDirectory[str]"
+    seconds: float
+
+
 @dataclass(frozen=True)
 class _Attempt:
     """What FFmpeg made of a video, and the folder in which it lies."""
@@ -214,28 +248,44 @@ class _Attempt:
 def _attempts(
     task: ShardTask, ffmpeg_path: str, rows: list[Row]
 ) -> Generator[tuple[Row, _Attempt], None, None]:
-    """Yield each row with what FFmpeg made of it, in order; FFmpeg works one video ahead of the caller."""
-    pool = ThreadPoolExecutor(max_workers=1)
-    ahead: deque[Future[_Attempt]] = deque()
+    """Yield each row with what FFmpeg made of it, in order.
+
+    FFmpeg works one video ahead of the caller; the source of the next one is fetched meanwhile.
+    """
+    reading, transcoding = ThreadPoolExecutor(max_workers=1), ThreadPoolExecutor(max_workers=1)
+    ahead: deque[tuple[Future[_Fetched], Future[_Attempt]]] = deque()
     try:
         for number, row in enumerate(rows):
             while len(ahead) < min(_AHEAD, len(rows) - number):
-                ahead.append(pool.submit(_attempt, task, ffmpeg_path, rows[number + len(ahead)]))
-            with (attempt := ahead.popleft().result()).scratch:
+                fetched = reading.submit(_fetch, task, rows[number + len(ahead)])
+                ahead.append((fetched, transcoding.submit(_attempt, task, ffmpeg_path, fetched)))
+            with (attempt := ahead.popleft()[1].result()).scratch:
                 yield row, attempt
     finally:
-        pool.shutdown(cancel_futures=True)
-        for future in ahead:
-            if not future.cancelled() and not future.exception():
-                future.result().scratch.cleanup()
+        for pool in (reading, transcoding):
+            pool.shutdown(cancel_futures=True)
+        for fetched, _ in ahead:
+            if not fetched.cancelled() and not fetched.exception():
+                fetched.result().scratch.cleanup()
 
 
-def _attempt(task: ShardTask, ffmpeg_path: str, row: Row) -> _Attempt:
+def _fetch(task: ShardTask, row: Row) -> _Fetched:
     stop_if_asked(task)
     started = time.monotonic()
     scratch = scratch_folder()
     try:
         source = or_rejected(row, partial(_read, task, row, Path(scratch.name)))
+    except BaseException:
+        scratch.cleanup()
+        raise
+    return _Fetched(row, source, scratch, time.monotonic() - started)
+
+
+def _attempt(task: ShardTask, ffmpeg_path: str, fetched: Future[_Fetched]) -> _Attempt:
+    row, source, scratch, seconds = fetched.result()
+    started = time.monotonic()
+    try:
+        stop_if_asked(task)
         outcome: TranscodedVideo | Rejected
         if isinstance(source, Rejected):
             outcome = source
@@ -245,7 +295,7 @@ def _attempt(task: ShardTask, ffmpeg_path: str, row: Row) -> _Attempt:
     except BaseException:
         scratch.cleanup()
         raise
-    return _Attempt(source, outcome, scratch, time.monotonic() - started)
+    return _Attempt(source, outcome, scratch, seconds + time.monotonic() - started)
 
 
 def _read(task: ShardTask, row: Row, scratch_dir: Path) -> Source:

@@ -4,6 +4,7 @@ import base64
 import errno
 import hashlib
 import random
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,16 @@ _MAX_BACKOFF_SECONDS = 15.0
 _DEADLINE_SECONDS = 300.0  # after which nothing is tried again
 _FINAL = (FileNotFoundError, PermissionError, ShardError)
 _COPIES_AT_ONCE = 16
+_REMEDIES = {
+    "ExpiredToken|TokenRefreshRequired|InvalidToken|InvalidAccessKeyId|SignatureDoesNotMatch|NoCredentials"
+    "|RequestTimeTooSkewed": "Its credentials are missing, wrong or expired (or the clock is): renew them "
+    "and run the same command again.",
+    "AccessDenied|AllAccessDisabled|PermissionError|Forbidden": "These credentials may not do this there: "
+    "ask for the right to list, read, write and remove, and run the same command again.",
+    "NoSuchBucket": "There is no such bucket (any more).",
+    "PermanentRedirect|AuthorizationHeaderMalformed|IllegalLocationConstraint": "The bucket lies in another "
+    "region: set AWS_DEFAULT_REGION.",
+}
 
 
 @dataclass(frozen=True)
@@ -258,9 +269,10 @@ class Store:
                 if error.filename is not None and not isinstance(error, _FINAL):
                     raise  # of a file of ours
                 is_late = time.monotonic() - started > _DEADLINE_SECONDS
-                if isinstance(error, _FINAL) or attempt == _ATTEMPTS or is_late:
+                remedy = _remedy(error)
+                if remedy or isinstance(error, _FINAL) or attempt == _ATTEMPTS or is_late:
                     tries = f"{attempt} attempts failed, the last one with " if attempt > 1 else ""
-                    raise ShardError(f"{place} cannot be {what}: {tries}{error}.") from error
+                    raise ShardError(f"{place} cannot be {what}: {tries}{error}.{remedy}") from error
             pause = min(_MAX_BACKOFF_SECONDS, _BACKOFF_SECONDS * 2 ** (attempt - 1))
             time.sleep(pause * (1 + random.random()) / 2)
         raise AssertionError("_ATTEMPTS is at least 1")
@@ -276,6 +288,12 @@ def at_once(work: Callable[[Item], object], items: Iterable[Item]) -> None:
 def _is_taken(error: OSError) -> bool:
     is_said = "PreconditionFailed" in str(error) or "412" in str(error)
     return isinstance(error, FileExistsError) or is_said
+
+
+def _remedy(error: OSError) -> str:
+    """Return what to do about an error that does not pass by itself, as a sentence; "" about others."""
+    text = f"{error} {error.__cause__!r}"
+    return next((f" {remedy}" for words, remedy in _REMEDIES.items() if re.search(words, text)), "")
 
 
 def parts_of(path: Path) -> Iterator[bytes]:
