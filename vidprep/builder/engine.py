@@ -12,6 +12,7 @@ from distributed import Client, Future, KilledWorker, LocalCluster, as_completed
 
 from vidprep.builder.fitting import check_workers
 from vidprep.builder.shard import Report, ShardTask, build_shard, stop_if_asked
+from vidprep.builder.slurm_jobs import SlurmJobs
 from vidprep.builder.workspace.lock import ask_to_stop
 from vidprep.errors import BuildError, ToolError
 from vidprep.machine import num_cores
@@ -41,19 +42,24 @@ _DASK_SETTINGS = {
 }
 
 
-def choose_engine(*, workers: int | None, scheduler: str | None, in_process: bool) -> RunShards:
+def choose_engine(
+    *, workers: int | None, scheduler: str | None, in_process: bool, slurm: str | None = None
+) -> RunShards:
     """Return what builds the shards.
 
     Args:
         workers: Processes on this machine; None: one per core.
         scheduler: Address of a running Dask scheduler, whose workers are used instead.
         in_process: One video after the other in this process; for debugging.
+        slurm: Jobs of SLURM, as `SlurmJobs.parse` reads them, whose workers are used instead.
 
     Raises:
-        ValueError: If more than one of them is asked for.
+        ValueError: If more than one of them is asked for, or `slurm` cannot be read.
     """
-    if sum((workers is not None, scheduler is not None, in_process)) > 1:
-        raise ValueError("workers, scheduler and in_process exclude each other.")
+    if sum((workers is not None, scheduler is not None, in_process, slurm is not None)) > 1:
+        raise ValueError("workers, scheduler, slurm and in_process exclude each other.")
+    if slurm is not None:
+        return functools.partial(build_on_slurm, jobs=SlurmJobs.parse(slurm))
     if in_process:
         return build_in_process
     if scheduler:
@@ -136,6 +142,26 @@ def build_on_cluster(tasks: list[ShardTask], report: Report, *, address: str) ->
                 report({"event": "no workers", "address": address})
             check_workers(client, tasks[0].ffmpeg)
             _build_with(client, tasks, report)
+
+
+def build_on_slurm(tasks: list[ShardTask], report: Report, *, jobs: SlurmJobs) -> None:
+    """Build the shards with workers that SLURM starts; they end with the build.
+
+    Args:
+        tasks: One per shard.
+        report: Called with each event, from another thread.
+        jobs: What to ask SLURM for.
+
+    Raises:
+        ToolError: If SLURM, or dask-jobqueue, is not there, or SLURM takes no such job.
+        BuildError: As `build_on_this_machine`.
+    """
+    jobs.check()
+    with dask.config.set(_DASK_SETTINGS), _silent_dask(), deaf_children():
+        cluster = jobs.cluster()
+    with dask.config.set(_DASK_SETTINGS), _silent_dask(), cluster, Client(cluster) as client:
+        report({"event": "no workers", "address": cluster.scheduler_address})
+        _build_with(client, tasks, report)
 
 
 def _build_with(client: Client, tasks: list[ShardTask], report: Report) -> None:

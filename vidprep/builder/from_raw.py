@@ -24,6 +24,7 @@ def build(
     workers: int | None = None,
     scheduler: str | None = None,
     in_process: bool = False,
+    slurm: str | None = None,
     limit: int | None = None,
     ffmpeg: Path | str | None = None,
     extend: bool = False,
@@ -59,6 +60,7 @@ def build(
         workers: Processes on this machine; None: one per core.
         scheduler: Address of a running Dask scheduler whose workers build instead.
         in_process: One video after the other in this process; for debugging.
+        slurm: "nodes=4,cores=8,time=04:00:00": workers that SLURM starts build instead; see `SlurmJobs`.
         limit: At most so many videos of each split, to try a build.
         ffmpeg: Path of another FFmpeg than the one that comes with vidprep.
         extend: Add to a finished set the videos that were missing and are there now, in new shards behind
@@ -75,14 +77,14 @@ def build(
 
     Raises:
         BuildStopped: On Ctrl-C or SIGTERM.
-        ValueError: If more than one of workers, scheduler and in_process is asked for, if a reason of
+        ValueError: If more than one of workers, scheduler, slurm and in_process is asked for, if a reason of
             `retry` is unknown or comes without `extend`, or if `array` or `finalise` come with what they
             exclude.
         VidprepError: Whatever else prevents it; finished shards are kept.
     """
     check_retry(retry, extend=extend)
-    check_array(array, finalise=finalise, extend=extend, scheduler=scheduler)
-    engine = choose_engine(workers=workers, scheduler=scheduler, in_process=in_process)
+    check_array(array, finalise=finalise, extend=extend, scheduler=scheduler or slurm)
+    engine = choose_engine(workers=workers, scheduler=scheduler, in_process=in_process, slurm=slurm)
     chosen = choose_videos(recipe, **videos)
     resolved = chosen.recipe
     request = BuildRequest(

@@ -33,6 +33,13 @@ class BuildOptions:
         str | None,
         typer.Option(metavar="ADDRESS", help="Use a running Dask scheduler, e.g. tcp://node7:8786."),
     ] = None
+    slurm: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME=VALUE,...",
+            help="Let SLURM start the workers: nodes=4,cores=8,time=04:00:00,partition=main,account=lab.",
+        ),
+    ] = None
     in_process: Annotated[
         bool, typer.Option("--sync", help="One video after the other in this process; for debugging.")
     ] = False
@@ -80,11 +87,17 @@ class BuildOptions:
     def arguments(self) -> dict[str, Any]:
         """Return the options as arguments of `vidprep.build`; what excludes each other is wrong usage."""
         from vidprep.builder.from_raw import check_array
+        from vidprep.builder.slurm_jobs import SlurmJobs
 
-        if sum((self.workers is not None, self.scheduler is not None, self.in_process)) > 1:
-            raise typer.BadParameter("--workers, --scheduler and --sync exclude each other.")
+        others = (self.workers is not None, self.scheduler is not None, self.slurm is not None)
+        if sum((*others, self.in_process)) > 1:
+            raise typer.BadParameter("--workers, --scheduler, --slurm and --sync exclude each other.")
+        if self.slurm is not None:
+            with _wrong_usage("--slurm"):
+                SlurmJobs.parse(self.slurm)
         with _wrong_usage("--array" if self.array else "--finalise"):
-            check_array(self.array, finalise=self.finalise, extend=self.extend, scheduler=self.scheduler)
+            scheduler = self.scheduler or self.slurm
+            check_array(self.array, finalise=self.finalise, extend=self.extend, scheduler=scheduler)
         return vars(self) | {"retry": self._reasons(), "checksums": self.checksums or ()}
 
     def _reasons(self) -> list[str]:
