@@ -13,6 +13,7 @@ from distributed import Client, Future, KilledWorker, LocalCluster, as_completed
 from vidprep.builder.fitting import check_workers
 from vidprep.builder.shard import Report, ShardTask, build_shard, stop_if_asked
 from vidprep.builder.slurm_jobs import SlurmJobs
+from vidprep.builder.stragglers import ShardTimes
 from vidprep.builder.workspace.lock import ask_to_stop
 from vidprep.errors import BuildError, ToolError
 from vidprep.machine import num_cores
@@ -24,6 +25,7 @@ _TOPIC = "vidprep-build"
 _CONNECT_SECONDS = 15
 _REPORT_SECONDS = 0.5
 _LOOK_SECONDS = 0.1
+_IDLE_LOOK_SECONDS = 2.0
 _NUM_NAMED = 5  # shards that are named one by one
 _DASK_SETTINGS = {
     # A worker that is killed is replaced and its shard begun again, three times.
@@ -165,30 +167,69 @@ def build_on_slurm(tasks: list[ShardTask], report: Report, *, jobs: SlurmJobs) -
 
 
 def _build_with(client: Client, tasks: list[ShardTask], report: Report) -> None:
+    times = ShardTimes()
+
     def receive(stamped: tuple[float, dict[str, Any]]) -> None:
         message = stamped[1]  # Dask has put the worker's address into it
         for event in message["events"]:
+            if event["event"] == "shard":
+                times.begin(event["shard"], time.monotonic())
             report(event | {"worker": message["worker"].removeprefix("tcp://")})
 
     client.subscribe_topic(_TOPIC, receive)
     futures = client.map(_build_on_worker, tasks, pure=False)
-    shard_of = {future.key: task.shard for future, task in zip(futures, tasks, strict=True)}
+    task_of = {future.key: task for future, task in zip(futures, tasks, strict=True)}
+    waiting = {task.shard: task for task in tasks}
+    completed = as_completed(futures)
+
+    def begin_again() -> None:
+        for shard, worker in times.to_begin_again(time.monotonic(), _idle_workers(client)):
+            twin = client.submit(_build_on_worker, waiting[shard], pure=False, workers=[worker])
+            task_of[twin.key] = waiting[shard]
+            futures.append(twin)
+            completed.add(twin)
+
     try:
-        for future in _as_completed(futures, tasks[0]):
-            _raise_error_of(future, shard_of[future.key])
-            report({"event": "done", "shard": shard_of[future.key]})
+        for future in _as_completed(completed, tasks[0], begin_again):
+            task = task_of[future.key]
+            if waiting.get(task.shard) is None:
+                continue  # its twin was first
+            _raise_error_of(future, task.shard)
+            del waiting[task.shard]
+            times.finish(task.shard, time.monotonic())
+            if task.shard in times.again:
+                client.run(task.place.ask_to_stop, task.out_dir, task.name_of_stop, on_error="ignore")
+            report({"event": "done", "shard": task.shard})
+            if not waiting:
+                return  # who is second to finish a shard is not waited for
     except BaseException:
         _stop_workers(client, tasks[0], futures)
         raise
 
 
-def _as_completed(futures: list[Future], task: ShardTask) -> Iterator[Future]:
-    """Yield each future when it is done; also notices a request to stop that no worker is there to notice."""
-    completed = as_completed(futures)
+def _as_completed(
+    completed: as_completed, task: ShardTask, now_and_then: Callable[[], object]
+) -> Iterator[Future]:
+    """Yield each future when it is done; also notices a request to stop that no worker is there to notice.
+
+    Args:
+        completed: The futures; some may be added meanwhile.
+        task: One of those that they carry out.
+        now_and_then: Called every few seconds.
+    """
+    looked = time.monotonic()
     while completed.count():
         yield from completed.next_batch(block=False)
         stop_if_asked(task)
         time.sleep(_LOOK_SECONDS)
+        if time.monotonic() - looked > _IDLE_LOOK_SECONDS:
+            looked = time.monotonic()
+            now_and_then()
+
+
+def _idle_workers(client: Client) -> list[str]:
+    """Return the workers that have nothing to do; then no shard waits to be begun."""
+    return [address for address, keys in client.processing().items() if not keys]
 
 
 def _build_on_worker(task: ShardTask) -> None:

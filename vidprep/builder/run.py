@@ -4,6 +4,7 @@ import os
 import platform
 import signal
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -229,6 +230,7 @@ def run_tasks(
     _clear_leftovers(out_dir, numbers)
     dataset = facts.recipe.dataset
     videos = dataset_of(dataset).videos
+    run = uuid.uuid4().hex[:8]
     tasks = [
         ShardTask(
             out_dir,
@@ -238,6 +240,7 @@ def run_tasks(
             facts.ffmpeg_version,
             frame_rate=videos.frame_rate,
             label_sets=label_sets(dataset),
+            run=run,
         )
         for number in numbers
     ]

@@ -97,6 +97,7 @@ class ShardTask:
         frame_rate: Images a second of sources that are folders of images; 0.0: they are video files.
         label_sets: Classes of each further label of a sample.
         place: Where the shard is kept.
+        run: Something that no other run of the build has.
         vidprep_version: Of the machine that began the build.
     """
 
@@ -108,7 +109,13 @@ class ShardTask:
     frame_rate: float = 0.0
     label_sets: dict[str, tuple[str, ...]] = field(default_factory=dict)
     place: Place = field(default_factory=OnDisk)
+    run: str = ""
     vidprep_version: str = field(default_factory=lambda: vidprep.__version__)
+
+    @property
+    def name_of_stop(self) -> str:
+        """Name of a request to stop working on this shard only: another worker was faster."""
+        return f"{self.run}-{self.shard}"
 
     def check_vidprep(self) -> None:
         """Make sure that this machine has the vidprep that began the build.
@@ -330,7 +337,7 @@ def _checked(task: ShardTask, row: Row, attempt: _Attempt) -> Stored:
 
 def stop_if_asked(task: ShardTask) -> None:
     """Raise `BuildStopped` if somebody asked the build to stop."""
-    if is_asked_to_stop(task.out_dir):
+    if is_asked_to_stop(task.out_dir, task.name_of_stop):
         raise BuildStopped("Stopped on request.")
 
 

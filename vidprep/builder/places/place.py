@@ -45,8 +45,8 @@ class Place(Protocol):
             partial_path: The tar.
         """
 
-    def ask_to_stop(self, out_dir: Path) -> None:
-        """Ask the workers on this machine to stop after the video in hand."""
+    def ask_to_stop(self, out_dir: Path, name: str = "") -> None:
+        """Ask the workers on this machine to stop after the video in hand; see `workspace.lock`."""
 
     def forget_stop(self, out_dir: Path) -> None:
         """Take that back."""
@@ -65,9 +65,9 @@ class OnDisk:
         """See `Place`."""
         write_done(out_dir, done, partial_path)
 
-    def ask_to_stop(self, out_dir: Path) -> None:
+    def ask_to_stop(self, out_dir: Path, name: str = "") -> None:
         """See `Place`."""
-        ask_to_stop(out_dir)
+        ask_to_stop(out_dir, name)
 
     def forget_stop(self, out_dir: Path) -> None:
         """See `Place`: who begins a build does it."""
@@ -113,10 +113,10 @@ class InStore:
             make_hole(partial_path, done.size_bytes)
         write_done(out_dir, done, partial_path)
 
-    def ask_to_stop(self, out_dir: Path) -> None:
+    def ask_to_stop(self, out_dir: Path, name: str = "") -> None:
         """See `Place`."""
-        self.folder().mkdir(parents=True, exist_ok=True)
-        ask_to_stop(self.folder())
+        if self._has_plan(self.folder()):  # else nobody works here
+            ask_to_stop(self.folder(), name)
 
     def forget_stop(self, out_dir: Path) -> None:
         """See `Place`."""

@@ -84,19 +84,20 @@ def is_running(out_dir: Path) -> bool:
     return False
 
 
-def ask_to_stop(out_dir: Path) -> None:
-    """Ask all workers to stop after the video in hand."""
-    stop_path(out_dir).touch()
+def ask_to_stop(out_dir: Path, name: str = "") -> None:
+    """Ask workers to stop after the video in hand: all, or those of one shard of one run, by its name."""
+    stop_path(out_dir, name).touch()
 
 
-def is_asked_to_stop(out_dir: Path) -> bool:
-    """Tell whether somebody asked the workers to stop."""
-    return stop_path(out_dir).exists()
+def is_asked_to_stop(out_dir: Path, name: str = "") -> bool:
+    """Tell whether somebody asked the workers to stop: all, or those of one shard of one run."""
+    return stop_path(out_dir).exists() or (name != "" and stop_path(out_dir, name).exists())
 
 
 def forget_stop(out_dir: Path) -> None:
     """Take back what a run that was killed asked for."""
-    stop_path(out_dir).unlink(missing_ok=True)
+    for path in stop_path(out_dir).parent.glob("stop*"):
+        path.unlink(missing_ok=True)
 
 
 def _refuse_foreign(out_dir: Path) -> None:

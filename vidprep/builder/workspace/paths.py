@@ -52,9 +52,14 @@ def log_path(out_dir: Path) -> Path:
     return out_dir / BUILD_DIR / "log.jsonl"
 
 
-def stop_path(out_dir: Path) -> Path:
-    """Return the file whose existence asks all workers to stop after the video in hand."""
-    return out_dir / BUILD_DIR / "stop"
+def stop_path(out_dir: Path, name: str = "") -> Path:
+    """Return the file whose existence asks workers to stop after the video in hand.
+
+    Args:
+        out_dir: The build.
+        name: Of one shard of one run; "": all workers are asked.
+    """
+    return out_dir / BUILD_DIR / (f"stop-{name}" if name else "stop")
 
 
 def lock_path(out_dir: Path) -> Path:

@@ -157,7 +157,7 @@ def _is_same(path: Path, there: StoredObject) -> bool:
 
 
 def _is_shared(path: Path) -> bool:
-    is_of_a_build = path.parent.name.startswith(".") and path.name in ("lock", "stop")
+    is_of_a_build = path.parent.name.startswith(".") and path.name.startswith(("lock", "stop"))
     return not (is_of_a_build or path.suffix == _TAR or path.name.endswith(_KEPT_HERE))
 
 

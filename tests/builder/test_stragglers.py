@@ -1,0 +1,61 @@
+"""Shards that take much longer than others are begun a second time elsewhere; who is first wins."""
+
+import pytest
+
+import vidprep
+from tests.helpers.builds import hashes
+from tests.helpers.raw_k400 import SMALL
+from vidprep.builder import stragglers
+from vidprep.builder.stragglers import ShardTimes
+
+
+def times(begun, seconds):
+    found = ShardTimes(seconds=list(seconds))
+    for shard, when in begun.items():
+        found.begin(shard, when)
+    return found
+
+
+def test_what_is_slow():
+    found = times({7: 0.0, 8: 5.0, 9: 60.0}, [30.0, 31.0, 40.0])
+    assert found.to_begin_again(61.0, ["a", "b", "c"]) == []
+    assert found.to_begin_again(70.0, ["a"]) == [(7, "a")]
+    assert found.to_begin_again(70.0, ["b", "c"]) == [(8, "b")]
+    assert found.to_begin_again(71.0, ["c"]) == []  # each once
+
+
+@pytest.mark.parametrize(
+    ("seconds", "idle"),
+    [([], ["a"]), ([30.0, 31.0], ["a"]), ([30.0, 31.0, 32.0], [])],
+)
+def test_nothing_is_slow_before_anybody_knows_or_can_help(seconds, idle):
+    assert times({7: 0.0}, seconds).to_begin_again(1e6, idle) == []
+
+
+def test_short_shards_are_not_worth_it():
+    found = times({7: 0.0}, [1.0, 1.0, 1.0])
+    assert found.to_begin_again(19.0, ["a"]) == []
+    assert found.to_begin_again(21.0, ["a"]) == [(7, "a")]
+
+
+@pytest.mark.slow
+def test_a_video_that_hangs_on_one_worker_only(dozen, reference, tmp_path, misbehaving_ffmpeg, monkeypatch):
+    """The first FFmpeg that gets it waits until nobody needs it any more; the second one does its work."""
+    monkeypatch.setattr(stragglers, "_LEAST_SECONDS", 0.5)
+    first = tmp_path / "first"
+    slow = misbehaving_ffmpeg("held_out1", f'if mkdir "{first}" 2>/dev/null; then sleep 240; fi')
+    events = []
+    vidprep.build(
+        "mini_k400",
+        tmp_path / "set",
+        sources=[dozen.folder],
+        overrides=SMALL[1::2],
+        workers=2,
+        ffmpeg=slow,
+        on_event=events.append,
+    )
+    assert first.is_dir()
+    assert hashes(tmp_path / "set") == hashes(reference)
+    begun = [event["shard"] for event in events if event["event"] == "shard"]
+    assert sorted(begun) == [0, 1, 2, 3, 3]
+    assert [event["shard"] for event in events if event["event"] == "done"].count(3) == 1
