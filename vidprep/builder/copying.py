@@ -11,11 +11,12 @@ from typing import Any
 
 import pandas as pd
 
-from vidprep.builder.engine import RunShards
+from vidprep.builder.engines.engine import RunShards
 from vidprep.builder.places.in_store import building_in_store
 from vidprep.builder.plan import Plan
 from vidprep.builder.run import BuildResult, OnEvent, carry_out
-from vidprep.builder.shard import Accepted, Report, ShardTask, Stored, stop_if_asked, write_shard
+from vidprep.builder.shard import Accepted, Stored, write_shard
+from vidprep.builder.shard_task import Report, ShardTask, stop_if_asked
 from vidprep.builder.workspace.finished import Rejected
 from vidprep.builder.workspace.plan_file import read_shard_rows
 from vidprep.errors import ShardError

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from vidprep.builder.engine import RunShards, build_nothing
+from vidprep.builder.engines.engine import RunShards, build_nothing
 from vidprep.builder.extending.extend import extend_set
 from vidprep.builder.extending.repair import is_extended, is_finished, repair, without_newcomers
 from vidprep.builder.job_array.share import Share, build_share, fill_share

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Unpack
 
-from vidprep.builder.engine import build_nothing, choose_engine
+from vidprep.builder.engines.engine import build_nothing, choose_engine
 from vidprep.builder.extending.candidates import check_retry
 from vidprep.builder.folder_or_store import Wanted, build_in_folder, build_in_store
 from vidprep.builder.job_array.share import Share

@@ -12,12 +12,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from vidprep.builder.engine import RunShards
+from vidprep.builder.engines.engine import RunShards
 from vidprep.builder.finalise import finalise
 from vidprep.builder.full_disk import full_disk_as_build_error
 from vidprep.builder.job_array.gather import check_same_plan, gather_shares
 from vidprep.builder.plan import Plan, PlanFacts, describe_difference
-from vidprep.builder.shard import ShardTask
+from vidprep.builder.shard_task import ShardTask
 from vidprep.builder.transcoding.scratch import remove_abandoned_scratch
 from vidprep.builder.workspace.archive_indexes import index_dir_of, keep_archive_indexes
 from vidprep.builder.workspace.finished import DoneShard, read_done, take_back

@@ -1,28 +1,25 @@
 """Build one shard: the unit of work of a worker, local or anywhere in a cluster."""
 
 import json
-import platform
 import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-import vidprep
 from vidprep.builder.full_disk import full_disk_as_build_error
-from vidprep.builder.places.place import OnDisk, Place
+from vidprep.builder.shard_task import Report, ShardTask, stop_if_asked
 from vidprep.builder.transcoding.preflight import checked_ffmpeg
 from vidprep.builder.transcoding.scratch import remove_abandoned_scratch, scratch_folder
 from vidprep.builder.transcoding.source import Source, check_checksum, read_source, segment_of
 from vidprep.builder.transcoding.transcode import TranscodedVideo, check_stored, transcode
 from vidprep.builder.workspace.archive_indexes import index_dir_of
 from vidprep.builder.workspace.finished import DoneShard, Rejected, new_partial_path
-from vidprep.builder.workspace.lock import is_asked_to_stop
 from vidprep.builder.workspace.plan_file import read_shard_rows
 from vidprep.builder.workspace.unfinished import (
     Note,
@@ -36,15 +33,12 @@ from vidprep.errors import (
     BuildStopped,
     ShardError,
     SourceError,
-    ToolError,
     VideoRejected,
     VidprepError,
 )
 from vidprep.files import is_disk_full
-from vidprep.recipes.recipe import Transcode
 from vidprep.shards.tar import Sample, ShardWriter
 
-Report = Callable[[dict[str, Any]], None]
 Row = dict[str, Any]
 Result = TypeVar("Result")
 
@@ -82,52 +76,6 @@ Stored = Accepted | Rejected
 # One video in FFmpeg's hands and one that waits for it, while the one before is checked and packed:
 # a pair of FFmpegs leaves a pair of cores idle for 5 to 8 % of the time.
 _AHEAD = 2
-
-
-@dataclass(frozen=True)
-class ShardTask:
-    """What a worker has to know; the videos themselves stand in the plan on disk.
-
-    Attributes:
-        out_dir: The folder in which the build was begun: the shard set, or the outline of one in a store.
-        shard: Number in the plan.
-        transcode: How to store a video.
-        ffmpeg: A binary of the user's, or None for the one that comes with vidprep.
-        ffmpeg_version: What it must be, on every machine.
-        frame_rate: Images a second of sources that are folders of images; 0.0: they are video files.
-        label_sets: Classes of each further label of a sample.
-        place: Where the shard is kept.
-        run: Something that no other run of the build has.
-        vidprep_version: Of the machine that began the build.
-    """
-
-    out_dir: Path
-    shard: int
-    transcode: Transcode
-    ffmpeg: str | None
-    ffmpeg_version: str
-    frame_rate: float = 0.0
-    label_sets: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    place: Place = field(default_factory=OnDisk)
-    run: str = ""
-    vidprep_version: str = field(default_factory=lambda: vidprep.__version__)
-
-    @property
-    def name_of_stop(self) -> str:
-        """Name of a request to stop working on this shard only: another worker was faster."""
-        return f"{self.run}-{self.shard}"
-
-    def check_vidprep(self) -> None:
-        """Make sure that this machine has the vidprep that began the build.
-
-        Raises:
-            ToolError: If it has not.
-        """
-        if self.vidprep_version != vidprep.__version__:
-            raise ToolError(
-                f"{platform.node()} has vidprep {vidprep.__version__}, the build was begun with "
-                f"{self.vidprep_version}. Install the same version everywhere; finished shards are kept."
-            )
 
 
 def build_shard(task: ShardTask, report: Report) -> None:
@@ -333,12 +281,6 @@ def _checked(task: ShardTask, row: Row, attempt: _Attempt) -> Stored:
     data = source.read_again() if video.path == source.path else video.path.read_bytes()
     sample = _sample(task, row, video, data)
     return Accepted(sample, video.detail, source.sha256, video.suspect, video.content)
-
-
-def stop_if_asked(task: ShardTask) -> None:
-    """Raise `BuildStopped` if somebody asked the build to stop."""
-    if is_asked_to_stop(task.out_dir, task.name_of_stop):
-        raise BuildStopped("Stopped on request.")
 
 
 def or_rejected(row: Row, step: Callable[[], Result]) -> Result | Rejected:

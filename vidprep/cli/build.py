@@ -86,8 +86,8 @@ class BuildOptions:
 
     def arguments(self) -> dict[str, Any]:
         """Return the options as arguments of `vidprep.build`; what excludes each other is wrong usage."""
+        from vidprep.builder.engines.slurm_jobs import SlurmJobs
         from vidprep.builder.from_raw import check_array
-        from vidprep.builder.slurm_jobs import SlurmJobs
 
         others = (self.workers is not None, self.scheduler is not None, self.slurm is not None)
         if sum((*others, self.in_process)) > 1:

@@ -11,7 +11,7 @@ import pytest
 from tests.helpers.bucket import WARNINGS
 from tests.helpers.builds import SLOW, start_build, wait_until
 from tests.helpers.store_builds import URL, files, kept, objects
-from vidprep.builder.fitting import describe_misfit
+from vidprep.builder.engines.worker_versions import describe_misfit
 
 pytestmark = WARNINGS
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from vidprep.builder.engine import RunShards
+from vidprep.builder.engines.engine import RunShards
 from vidprep.builder.extending.candidates import newcomers
 from vidprep.builder.extending.next_generation import finish_pending, write_generation
 from vidprep.builder.plan import Plan, describe_difference, in_order, plan_build

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from vidprep.builder.engine import RunShards
+from vidprep.builder.engines.engine import RunShards
 from vidprep.builder.extending.candidates import as_planned, count_newly_there
 from vidprep.builder.extending.next_generation import is_whole
 from vidprep.builder.plan import Plan, describe_difference, in_order

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from vidprep.builder.engine import RunShards
+from vidprep.builder.engines.engine import RunShards
 from vidprep.builder.job_array.gather import check_same_plan
 from vidprep.builder.plan import Plan
 from vidprep.builder.run import OnEvent, fill_shards, working_in

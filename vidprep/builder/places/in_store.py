@@ -24,10 +24,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from vidprep.builder.engine import RunShards
+from vidprep.builder.engines.engine import RunShards
 from vidprep.builder.places.lease import Lease
 from vidprep.builder.places.place import InStore, scratch_of
-from vidprep.builder.shard import Report, ShardTask
+from vidprep.builder.shard_task import Report, ShardTask
 from vidprep.builder.workspace.extensions import extension_dirs
 from vidprep.builder.workspace.finished import read_places
 from vidprep.builder.workspace.lock import ask_to_stop

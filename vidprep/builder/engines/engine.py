@@ -10,10 +10,11 @@ from typing import Any
 import dask
 from distributed import Client, Future, KilledWorker, LocalCluster, as_completed, get_worker, wait
 
-from vidprep.builder.fitting import check_workers
-from vidprep.builder.shard import Report, ShardTask, build_shard, stop_if_asked
-from vidprep.builder.slurm_jobs import SlurmJobs
-from vidprep.builder.stragglers import ShardTimes
+from vidprep.builder.engines.slurm_jobs import SlurmJobs
+from vidprep.builder.engines.stragglers import ShardTimes
+from vidprep.builder.engines.worker_versions import check_workers
+from vidprep.builder.shard import build_shard
+from vidprep.builder.shard_task import Report, ShardTask, stop_if_asked
 from vidprep.builder.workspace.lock import ask_to_stop
 from vidprep.errors import BuildError, ToolError
 from vidprep.machine import num_cores
@@ -159,7 +160,7 @@ def build_on_slurm(tasks: list[ShardTask], report: Report, *, jobs: SlurmJobs) -
         BuildError: As `build_on_this_machine`.
     """
     jobs.check()
-    with dask.config.set(_DASK_SETTINGS), _silent_dask(), deaf_children():
+    with dask.config.set(_DASK_SETTINGS), _silent_dask(), ignore_ctrl_c_in_children():
         cluster = jobs.cluster()
     with dask.config.set(_DASK_SETTINGS), _silent_dask(), cluster, Client(cluster) as client:
         report({"event": "no workers", "address": cluster.scheduler_address})

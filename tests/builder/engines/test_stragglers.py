@@ -5,8 +5,8 @@ import pytest
 import vidprep
 from tests.helpers.builds import hashes
 from tests.helpers.raw_k400 import SMALL
-from vidprep.builder import stragglers
-from vidprep.builder.stragglers import ShardTimes
+from vidprep.builder.engines import stragglers
+from vidprep.builder.engines.stragglers import ShardTimes
 
 
 def times(begun, seconds):

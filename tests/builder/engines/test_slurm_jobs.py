@@ -10,7 +10,7 @@ import pytest
 from tests.helpers.builds import hashes, problems
 from tests.helpers.raw_k400 import build_command, run_build
 from tests.helpers.slurm import Slurm, is_here
-from vidprep.builder.slurm_jobs import SlurmJobs
+from vidprep.builder.engines.slurm_jobs import SlurmJobs
 from vidprep.errors import ToolError
 
 
