@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
-.PHONY: help demo test test-random test-slow conformance fuzz check docs bench bench-full clean
+.PHONY: help demo demo-probes demo-analyses test test-random test-slow conformance fuzz check docs bench bench-full clean
 
 help:   ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1|/' | column -t -s '|'
@@ -20,7 +20,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(PIP_INSTALL) '.[dev]'
 	touch $(VENV)/usable $@
 
-demo: $(VENV)/usable   ## raw videos to a trained network and a page on it all, in six minutes or so (demo/)
+demo: $(VENV)/usable   ## raw videos to a trained network and a page on it all, in five minutes or so (demo/)
 	$(BIN)/vidprep synth k400 --out $(DEMO)/raw/k400 --classes 10 --videos-per-class 4 --broken 0.2
 	VIDPREP_K400=$(DEMO)/raw/k400 $(BIN)/vidprep build-mini --src k400 --classes 200 \
 	    --out $(DEMO)/shards/mini_k400 --set shards.samples_per_shard=16
@@ -30,12 +30,17 @@ demo: $(VENV)/usable   ## raw videos to a trained network and a page on it all, 
 	$(BIN)/vidprep build demo --source $(DEMO)/raw/ssv2 --out $(DEMO)/shards/motion
 	$(BIN)/vidprep train --shards $(DEMO)/shards/motion --out $(DEMO)/runs/motion --resume --workers 1
 	$(BIN)/vidprep eval --shards $(DEMO)/shards/motion --checkpoint $(DEMO)/runs/motion --out $(DEMO)/evals/motion
+	$(MAKE) --no-print-directory -j 2 -O demo-probes demo-analyses
+	$(BIN)/vidprep report $(DEMO) --out $(DEMO)/report.html
+
+demo-probes:
 	for probe in frozen reversed; do $(BIN)/vidprep eval --shards $(DEMO)/shards/motion \
 	    --checkpoint $(DEMO)/runs/motion --out $(DEMO)/evals/$$probe --probe $$probe \
 	    --versus $(DEMO)/evals/motion || exit 1; done
+
+demo-analyses:
 	$(BIN)/vidprep filters --run $(DEMO)/runs/motion --out $(DEMO)/analyses/filters
 	$(BIN)/vidprep erf --run $(DEMO)/runs/motion --out $(DEMO)/analyses/erf --draws 3 --frames 16 --size 64
-	$(BIN)/vidprep report $(DEMO) --out $(DEMO)/report.html
 
 test: $(VENV)/installed   ## every test that is not slow, the same way each time
 	$(BIN)/pytest -n 2 --dist loadfile
@@ -72,14 +77,7 @@ docs: $(VENV)/installed   ## docs/api.md from the docstrings, docs/other-trainer
 	$(BIN)/python docs/write_api_page.py
 	$(BIN)/python docs/copy_recipes.py
 
-bench: $(VENV)/installed   ## measure loader, verify and start-up in ten minutes; BENCH_VIDEOS=DIR takes your videos
-	$(BIN)/python benchmarks/quick.py --python $(BIN)/python
-
-bench-full: $(VENV)/installed   ## and build, harness, large indexes, long runs (hours; to compare with benchmarks/RESULTS.md)
-	$(BIN)/python benchmarks/quick.py --python $(BIN)/python
-	$(BIN)/python benchmarks/verify.py
-	$(BIN)/python benchmarks/large_index.py
-	$(BIN)/python benchmarks/endurance.py
+bench: $(VENV)/installed   ## measure build and harness (most of an hour; to compare with benchmarks/RESULTS.md)
 	for what in stages speed scaling plan memory; do $(BIN)/python benchmarks/build.py $$what || exit 1; done
 	for what in step layouts profile; do $(BIN)/python benchmarks/harness.py $$what || exit 1; done
 

@@ -15,9 +15,9 @@ from vidprep.synth.motions import FloatArray, Motion, draw_start
 Frames = NDArray[np.uint8]
 Texture = NDArray[np.uint32]
 
-_MIN_RADIUS, _MAX_RADIUS = 0.14, 0.36  # of an object, in short sides
+_MIN_RADIUS, _MAX_RADIUS = 0.32, 0.5  # of an object, in short sides
 _MAX_ZOOM = 2.0
-_SPRITE_SIDE = 64  # texture pixels
+_SPRITE_SIDE = 128  # texture pixels
 _NOISE_LEVELS = 8  # added to every pixel anew in every frame; colours leave room for them
 _OPAQUE = np.uint32(0xFF000000)
 
@@ -106,12 +106,15 @@ def _draw_look(side: int, num_bytes: int, rng: np.random.Generator) -> Look:
 
 
 def _draw_sprite(rng: np.random.Generator) -> Texture:
-    """Draw an elongated, patterned, outlined shape, lighter on one side: its angle can be seen."""
+    """Draw an elongated, patterned, outlined shape, lighter on one side: its angle can be seen.
+
+    Nothing in it is straight: edges along the axes that jump look like the blocks of a damaged video.
+    """
     v, u = np.mgrid[-1 : 1 : _SPRITE_SIDE * 1j, -1 : 1 : _SPRITE_SIDE * 1j]
-    power, flat = rng.choice([1.2, 2.0, 8.0]), rng.uniform(1.3, 1.8)
+    power, flat = rng.choice([1.2, 1.6, 2.0]), rng.uniform(1.3, 1.8)
     depth = np.maximum((np.abs(u / 0.9) ** power + np.abs(v * flat) ** power), (u**2 + v**2) / 0.9)
-    waves = np.sin(rng.uniform(4, 9) * u + rng.uniform(0, 6)) * np.sin(
-        rng.uniform(0, 9) * v + rng.uniform(0, 6)
+    waves = np.sin(rng.uniform(4, 9) * (u + 0.4 * v * v) + rng.uniform(0, 6)) * np.sin(
+        rng.uniform(0, 9) * (v + 0.6 * u * u) + rng.uniform(0, 6)
     )
     pixels = _coloured(np.where(u > 0, 0.75, 0.25) + 0.25 * np.sign(waves), rng, darkest=10, brightest=238)
     outline = _pack(np.full((1, 1, 3), rng.choice([12, 238]), np.uint8))
