@@ -77,7 +77,14 @@ docs: $(VENV)/installed   ## docs/api.md from the docstrings, docs/other-trainer
 	$(BIN)/python docs/write_api_page.py
 	$(BIN)/python docs/copy_recipes.py
 
-bench: $(VENV)/installed   ## measure build and harness (most of an hour; to compare with benchmarks/RESULTS.md)
+bench: $(VENV)/installed   ## measure loader, verify and start-up in ten minutes; BENCH_VIDEOS=DIR takes your videos
+	$(BIN)/python benchmarks/quick.py --python $(BIN)/python
+
+bench-full: $(VENV)/installed   ## and build, harness, large indexes, long runs (hours; to compare with benchmarks/RESULTS.md)
+	$(BIN)/python benchmarks/quick.py --python $(BIN)/python
+	$(BIN)/python benchmarks/verify.py
+	$(BIN)/python benchmarks/large_index.py
+	$(BIN)/python benchmarks/endurance.py
 	for what in stages speed scaling plan memory; do $(BIN)/python benchmarks/build.py $$what || exit 1; done
 	for what in step layouts profile; do $(BIN)/python benchmarks/harness.py $$what || exit 1; done
 
