@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 from vidprep.errors import ReportError
 from vidprep.harness.evaluation.results import EPOCHS, RESULTS
 from vidprep.harness.run_folder import FACTS, METRICS, RECIPE
+from vidprep.links import link_problem
 from vidprep.shards.layout import INDEX
 
 Kind = Literal["shards", "run", "evaluation", "analysis"]
@@ -21,6 +22,8 @@ SIGNS: dict[Kind, tuple[str, ...]] = {
     "evaluation": (RESULTS,),
     "analysis": ANALYSIS_SUMMARIES,
 }
+# What a page shows of other folders than shard sets.
+_SHOWN = {".json", ".jsonl", ".toml", ".csv", ".parquet", ".png"}
 MAX_DEPTH = 4
 MAX_FOLDERS = 5000
 
@@ -60,6 +63,16 @@ def find_subjects(paths: Sequence[Path]) -> list[Subject]:
         for (each, _), path in found.items()
         if each == kind
     ]
+
+
+def find_link_out(subject: Subject) -> str | None:
+    """Return what is wrong with a file of a folder that a page would show and that lies elsewhere, or None.
+
+    Shard sets are looked at where they are read.
+    """
+    names = sorted(path.name for path in subject.path.iterdir() if path.suffix in _SHOWN)
+    problems = (link_problem(subject.path, name) for name in names)
+    return next((problem for problem in problems if problem), None)
 
 
 def _look_through(root: Path) -> Iterator[tuple[Kind, Path]]:

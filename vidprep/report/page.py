@@ -15,8 +15,9 @@ from markupsafe import Markup
 
 from vidprep import __version__
 from vidprep.errors import ReportError, ShardError
+from vidprep.links import inside
 from vidprep.report import words
-from vidprep.report.find import Kind, Subject
+from vidprep.report.find import Kind, Subject, find_link_out
 from vidprep.report.sections.analyses import AnalysisView, view_analysis
 from vidprep.report.sections.answer import Answer, view_answer
 from vidprep.report.sections.evaluations import EvaluationView, compare, view_evaluation
@@ -80,9 +81,14 @@ def _look(subjects: Sequence[Subject], max_bytes: int, on_stage: OnStage, on_cli
     evaluations: list[EvaluationView] = []
     analyses: list[AnalysisView] = []
     damaged: list[tuple[Subject, str]] = []
+    runs: list[Subject] = []
     for subject in subjects:
+        if subject.kind != "shards" and (problem := find_link_out(subject)):
+            damaged.append((subject, problem))
+            continue
         if subject.kind == "run":
-            continue  # all runs share their charts
+            runs.append(subject)  # they share their charts
+            continue
         on_stage(f"{subject.kind} {subject.url or subject.path}")
         try:
             if subject.kind == "shards":
@@ -93,7 +99,6 @@ def _look(subjects: Sequence[Subject], max_bytes: int, on_stage: OnStage, on_cli
                 analyses.append(view_analysis(subject, shares[subject]))
         except (ShardError, ReportError) as error:
             damaged.append((subject, str(error)))
-    runs = [subject for subject in subjects if subject.kind == "run"]
     seen_runs = view_runs(runs) if runs else None
     judged = [view.subject for view in evaluations]
     return Report(
@@ -119,8 +124,8 @@ def image_chars(subjects: Sequence[Subject], max_bytes: int) -> dict[Subject, in
 def _chars_of_clips(subject: Subject) -> int:
     """Guess what clips of all classes at their best take, and frames of a few videos beside them."""
     try:
-        names = pq.read_table(subject.path / INDEX, columns=["class"])["class"]
-    except (OSError, ValueError):  # a damaged one gets its message when it is opened
+        names = pq.read_table(inside(subject.path, INDEX), columns=["class"])["class"]
+    except (OSError, ValueError, ShardError):  # a damaged one gets its message when it is opened
         return 0
     return 200_000 + 30_000 * len(pc.unique(names))
 

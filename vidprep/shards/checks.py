@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vidprep.errors import ShardError
+from vidprep.links import inside, link_problem
 from vidprep.recipes.manifests import SPLITS, class_list_hash
 from vidprep.shards.card import dataset_card, format_json, wids_index
 from vidprep.shards.croissant import croissant_problems
@@ -44,14 +45,14 @@ class ShardCheck:
     """One tar to check.
 
     Attributes:
-        path: The tar.
+        shards_dir: The set.
         entry: What the manifest says of it.
         rows: What the index says of it, in order.
         decode: Whether to decode every video.
         url: URL of the set, if it lies in a store; the tar is read from there.
     """
 
-    path: Path
+    shards_dir: Path
     entry: ShardEntry
     rows: list[dict[str, Any]]
     decode: bool
@@ -130,7 +131,7 @@ def _verify_third_party(
 ) -> Verified:
     rows_of = _rows_by_shard(shards_dir)
     problems = check_names(shards_dir, set(rows_of))
-    tasks = [(shards_dir / name, rows) for name, rows in rows_of.items()]
+    tasks = [(shards_dir, rows) for rows in rows_of.values()]
     check = partial(_check_third_party, decode=decode)
     parts = map(check, tasks) if num_workers == 0 else map_in_processes(check, tasks, num_workers)
     for done, found in enumerate(parts, start=1):
@@ -168,8 +169,7 @@ def find_problems(
         *check_generations(shards_dir, manifest),
     ]
     tasks = [
-        ShardCheck(shards_dir / entry.name, entry, rows_of.get(entry.name, []), decode, url)
-        for entry in manifest.shards
+        ShardCheck(shards_dir, entry, rows_of.get(entry.name, []), decode, url) for entry in manifest.shards
     ]
     if num_workers == 0:
         yield from map(verify_shard, tasks)
@@ -185,13 +185,17 @@ def check_sidecars(shards_dir: Path, manifest: Manifest) -> list[str]:
     hashes |= {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
     problems = []
     for name, sha256 in hashes.items():
-        if not (shards_dir / name).is_file():
+        if problem := link_problem(shards_dir, name):
+            problems.append(problem)
+        elif not (shards_dir / name).is_file():
             problems.append(f"{name} is missing. Run the same build again.")
         elif file_sha256(shards_dir / name) != sha256:
             problems.append(f"{name}: not the bytes that follow from the manifest. Run the same build again.")
     problems += _check_card(shards_dir, manifest)
     problems += croissant_problems(shards_dir, manifest)
-    if _read_classes(shards_dir) != manifest.classes_sha256:
+    if problem := link_problem(shards_dir, CLASSES):
+        problems.append(problem)
+    elif _read_classes(shards_dir) != manifest.classes_sha256:
         problems.append(f"{CLASSES}: not the class list that the manifest names. Run the same build again.")
     try:
         return problems + _check_accounting(shards_dir, manifest)
@@ -201,6 +205,8 @@ def check_sidecars(shards_dir: Path, manifest: Manifest) -> list[str]:
 
 def _check_card(shards_dir: Path, manifest: Manifest) -> list[str]:
     """Accept the card that a build writes, and the one of `vidprep export --for huggingface`."""
+    if problem := link_problem(shards_dir, CARD):
+        return [problem]
     if not (shards_dir / CARD).is_file():
         return [f"{CARD} is missing. Run the same build again."]
     card = (shards_dir / CARD).read_bytes()
@@ -212,8 +218,8 @@ def _check_card(shards_dir: Path, manifest: Manifest) -> list[str]:
 def _read_classes(shards_dir: Path) -> str:
     """Return the hash of the class names in classes.json, or "" if it holds none."""
     try:
-        return class_list_hash([one["class"] for one in json.loads((shards_dir / CLASSES).read_bytes())])
-    except (OSError, ValueError, TypeError, KeyError):
+        return class_list_hash([one["class"] for one in json.loads(inside(shards_dir, CLASSES).read_bytes())])
+    except (ShardError, OSError, ValueError, TypeError, KeyError):
         return ""
 
 
@@ -221,9 +227,12 @@ def verify_shard(task: ShardCheck) -> list[str]:
     """Check one tar: size, hash, members against index, and on request every frame."""
     name, entry = task.entry.name, task.entry
     remedy = "Delete the shard and run the same build again; finished shards are kept."
-    if not task.path.is_file():
+    if problem := link_problem(task.shards_dir, name):
+        return [problem]
+    path = task.shards_dir / name
+    if not path.is_file():
         return [f"{name} is missing. Run the same build again; finished shards are kept."]
-    data = Store(task.url).read(name) if task.url else task.path.read_bytes()
+    data = Store(task.url).read(name) if task.url else path.read_bytes()
     if len(data) != entry.size_bytes:
         return [f"{name}: {len(data):,} bytes, the manifest says {entry.size_bytes:,}. {remedy}"]
     problems = []

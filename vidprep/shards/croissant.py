@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from vidprep.errors import RecipeError, ShardError
 from vidprep.files import write_whole
+from vidprep.links import inside
 from vidprep.recipes.classes import dataset_of
 from vidprep.recipes.manifests import SPLITS
 from vidprep.recipes.recipe import Recipe
@@ -138,7 +139,7 @@ def croissant_problems(shards_dir: Path, manifest: Manifest) -> list[str]:
 
 def _read_croissant(shards_dir: Path) -> dict[str, Any] | None:
     try:
-        described = json.loads((shards_dir / CROISSANT).read_bytes())
+        described = json.loads(inside(shards_dir, CROISSANT).read_bytes())
     except (OSError, ValueError):
         return None
     return described if isinstance(described, dict) else None
@@ -154,7 +155,7 @@ def _hashes(manifest: Manifest) -> dict[str, str]:
 def _class_list(shards_dir: Path) -> bytes:
     if not (shards_dir / CLASSES).is_file():
         raise ShardError(f"{shards_dir / CLASSES} is missing. Run the same build again.")
-    return (shards_dir / CLASSES).read_bytes()
+    return inside(shards_dir, CLASSES).read_bytes()
 
 
 def _describe(

@@ -21,6 +21,7 @@ from typing import Any
 
 from vidprep.errors import ShardError
 from vidprep.files import replace_durably, write_whole
+from vidprep.links import inside, link_problem
 from vidprep.recipes.manifests import class_list_hash
 from vidprep.shards.card import dataset_card
 from vidprep.shards.index import INDEX_SCHEMA, read_index
@@ -47,9 +48,9 @@ def export_energon(shards_dir: Path) -> list[Path]:
     Raises:
         ShardError: If the set is not finished.
     """
-    shards, folder = _rows_by_shard(shards_dir), shards_dir / ENERGON_DIR
+    shards, folder = _rows_by_shard(shards_dir), inside(shards_dir, ENERGON_DIR)
     folder.mkdir(exist_ok=True)
-    written = [_write_offsets(shards_dir / f"{name}.idx", rows) for name, rows in shards]
+    written = [_write_offsets(inside(shards_dir, f"{name}.idx"), rows) for name, rows in shards]
     counts = {name: len(rows) for name, rows in shards}
     texts = {
         ".info.json": json.dumps({"energon_version": _ENERGON_VERSION, "shard_counts": counts}, indent=2),
@@ -85,13 +86,15 @@ def export_huggingface(shards_dir: Path) -> list[Path]:
 def class_names(shards_dir: Path) -> list[str]:
     """Return the names of the labels in order, or nothing if classes.json does not tell."""
     try:
-        return [str(one["class"]) for one in json.loads((shards_dir / CLASSES).read_bytes())]
+        return [str(one["class"]) for one in json.loads(inside(shards_dir, CLASSES).read_bytes())]
     except (OSError, ValueError, TypeError, KeyError):
         return []
 
 
 def sidecar_problems(shards_dir: Path, shard: str, rows: list[Row]) -> list[str]:
     """Check the index of another reader that lies beside a tar, if there is one: Energon's or wds2idx's."""
+    if problem := link_problem(shards_dir, f"{shard}.idx"):
+        return [problem]
     path = shards_dir / f"{shard}.idx"
     if not path.is_file() or not rows or path.read_bytes() in (_offsets(rows), _dali_index(rows)):
         return []
@@ -166,12 +169,14 @@ def export_csv(shards_dir: Path, out_dir: Path) -> list[Path]:
     root = shards_dir.absolute()
     if " " in str(root):
         raise ValueError(f"{root} holds a space, at which readers of such lists split. Move or link the set.")
-    return _write_lists(_rows(shards_dir), out_dir, lambda row: _subfile(root, row))
+    rows = _rows(shards_dir)
+    tars = {name: inside(root, name) for name in {row["shard"] for row in rows}}
+    return _write_lists(rows, out_dir, lambda row: _subfile(tars[row["shard"]], row))
 
 
-def _subfile(root: Path, row: Row) -> str:
+def _subfile(tar: Path, row: Row) -> str:
     start = row["mp4_offset"]
-    return f"subfile,,start,{start},end,{start + row['mp4_size']},,:{root / row['shard']}"
+    return f"subfile,,start,{start},end,{start + row['mp4_size']},,:{tar}"
 
 
 def _rows(shards_dir: Path) -> list[Row]:
@@ -265,7 +270,7 @@ def _dali_line(row: Row) -> str:
 
 
 def _read_video(shards_dir: Path, row: Row) -> bytes:
-    with (shards_dir / row["shard"]).open("rb") as tar:
+    with inside(shards_dir, row["shard"]).open("rb") as tar:
         tar.seek(row["mp4_offset"])
         data: bytes = tar.read(row["mp4_size"])
     if len(data) != row["mp4_size"]:

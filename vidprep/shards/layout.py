@@ -3,6 +3,7 @@
 import hashlib
 import re
 import string
+from urllib.parse import unquote
 
 MANIFEST = "manifest.json"
 CLASSES = "classes.json"
@@ -86,8 +87,12 @@ def shard_name(name: str, split: str, number: int) -> str:
 def is_shard_name(name: str) -> bool:
     """Tell whether a name from a file may be opened as a tar of the set: a path below its folder, no other.
 
-    train/a-000000.tar -> True     ../a.tar, /a.tar, s3://b/a.tar, train/../a.tar -> False
+    train/a-000000.tar -> True     ../a.tar, /a.tar, s3://b/a.tar, train/../a.tar, train/%2e%2e/a.tar -> False
     """
+    return all(_is_plain(form) for form in (name, unquote(name)))  # a web server gets the second
+
+
+def _is_plain(name: str) -> bool:
     parts = name.split("/")
     plain = not any(part in ("", ".", "..") for part in parts)
     return plain and name.endswith(".tar") and not set(name) & set(":\\\0")

@@ -4,9 +4,10 @@ import hashlib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from vidprep.errors import ShardError
+from vidprep.links import inside
 from vidprep.recipes.manifests import SPLITS
 from vidprep.recipes.recipe import Recipe
 from vidprep.recipes.toml_models import Frozen
@@ -35,8 +36,8 @@ class ShardEntry(Frozen):
     split: str
     num_samples: int
     size_bytes: int
-    sha256: str
-    md5: str
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    md5: str = Field(pattern=r"^[0-9a-f]{32}$")
 
 
 class SplitTotals(Frozen):
@@ -130,7 +131,7 @@ def read_manifest(shards_dir: Path, generation: int | None = None) -> Manifest:
     newest = _read_newest(shards_dir)
     if generation in (None, newest.generation):
         return newest
-    path = shards_dir / generation_file(generation, MANIFEST)
+    path = inside(shards_dir, generation_file(generation, MANIFEST))
     if generation > newest.generation or not path.is_file():
         raise no_such_generation(str(shards_dir), newest, generation)
     return parse_manifest(path.read_bytes(), origin=str(path))
@@ -151,10 +152,10 @@ def find_file(shards_dir: Path, name: str, generation: int | None = None) -> Pat
         ShardError: As `read_manifest`.
     """
     if generation is None and not (shards_dir / GENERATIONS).is_dir():
-        return shards_dir / name
+        return inside(shards_dir, name)
     number = read_manifest(shards_dir, generation).generation
-    kept = shards_dir / generation_file(number, name)
-    return kept if kept.is_file() else shards_dir / name
+    kept = inside(shards_dir, generation_file(number, name))
+    return kept if kept.is_file() else inside(shards_dir, name)
 
 
 def read_named(
@@ -189,7 +190,7 @@ def read_named(
 
 
 def _read_newest(shards_dir: Path) -> Manifest:
-    path = shards_dir / MANIFEST
+    path = inside(shards_dir, MANIFEST)
     if not path.is_file():
         raise no_set(shards_dir)
     return parse_manifest(path.read_bytes(), origin=str(path))
@@ -229,7 +230,7 @@ def parse_manifest(data: bytes, *, origin: str) -> Manifest:
             f"{origin} is damaged: {error.error_count()} problems, the first: {error.errors()[0]['msg']}."
         ) from error
     for entry in manifest.shards:
-        if not is_shard_name(entry.name) or not entry.name.startswith(f"{entry.split}/"):
+        if not is_shard_name(entry.name) or entry.name.split("/")[:-1] != [entry.split]:
             raise ShardError(
                 f"{origin} names the shard {entry.name!r} of split {entry.split!r}: a shard is "
                 "<split>/<name>.tar below the set's folder. Copy the set again from its source."

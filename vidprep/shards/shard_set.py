@@ -9,13 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-import fsspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from vidprep.errors import ShardError
+from vidprep.links import inside, open_store, plain_root
 from vidprep.recipes.manifests import class_list_hash
 from vidprep.shards.columns.columns import Columns
 from vidprep.shards.columns.node_copy import find_copy, shared_columns
@@ -63,17 +63,19 @@ class ShardSet:
             generation: Which generation to show, without later extensions; None: the newest.
 
         Raises:
-            ShardError: If there is none, if it is not finished, if its index belongs to another build, or if
-                it has no such generation.
+            ShardError: If there is none, if it is not finished, if its index belongs to another build, if
+                it has no such generation, or if a file of it is a link that leads out of its folder.
         """
-        root = str(root).rstrip("/")
+        root = plain_root(root)
         found = _read_manifest(root, generation)
         if found is None:
             return cls(root, None, *_third_party_columns(root))
         manifest, fingerprint = found
         columns = _columns(root, manifest)
         _check_fits(columns, manifest, origin=f"{root}/{INDEX}")
-        return cls(root, manifest, fingerprint, columns)
+        opened = cls(root, manifest, fingerprint, columns)
+        opened._check_labels()
+        return opened
 
     @cached_property
     def index(self) -> pa.Table:
@@ -136,6 +138,21 @@ class ShardSet:
             raise ShardError(f"{self.root}/{CLASSES} {what}. {_AGAIN}")
         return classes
 
+    def _check_labels(self) -> None:
+        """Refuse an index with labels that the class list of the manifest does not have."""
+        if not self.manifest or not self.manifest.classes_sha256 or not len(self.columns):
+            return
+        try:
+            num_classes = len(self.classes)
+        except ShardError:  # said where somebody asks for the classes
+            return
+        label = int(self.columns.arrays["label"].max())
+        if label >= num_classes:
+            raise ShardError(
+                f"{self.root}/{INDEX} has the label {label}, {CLASSES} has the labels 0 to {num_classes - 1}. "
+                f"{_AGAIN}"
+            )
+
     def split(self, name: str) -> "Split":
         """Return the samples of one split.
 
@@ -186,7 +203,7 @@ class ShardSet:
                 self._check_shard(entry)
 
     def _check_shard(self, entry: ShardEntry) -> None:
-        path = Path(self.root, entry.name)
+        path = inside(self.root, entry.name)
         found = path.stat().st_size if path.is_file() else None
         if found == entry.size_bytes:
             return
@@ -314,7 +331,7 @@ def _index_parts(root: str, manifest: Manifest) -> Iterator[Columns]:
 def _third_party_columns(root: str) -> tuple[str, Columns]:
     """Return the sha256 of an index that no manifest names, and what loaders need of it."""
     path, origin = Path(root, INDEX), f"{root}/{INDEX}"
-    if _is_local(root) and path.is_file() and path.stat().st_size >= _LARGE_BYTES:
+    if _is_local(root) and inside(root, INDEX).is_file() and path.stat().st_size >= _LARGE_BYTES:
         sha256 = file_sha256(path)
         found = find_copy(sha256) or shared_columns(sha256, _parts_of_file(path, origin))
         if found:
@@ -334,7 +351,7 @@ def _is_local(root: str) -> bool:
 
 
 def _is_beside(root: str, sha256: str) -> bool:
-    path = Path(root, INDEX)
+    path = inside(root, INDEX)
     return path.is_file() and file_sha256(path) == sha256
 
 
@@ -373,8 +390,8 @@ def _read_optional(root: str, name: str) -> bytes | None:
     """Return a file of the set, or None if it is not there."""
     try:
         if _is_local(root):
-            return Path(root, name).read_bytes()
-        filesystem, path = fsspec.core.url_to_fs(posixpath.join(root, name))
+            return inside(root, name).read_bytes()
+        filesystem, path = open_store(posixpath.join(root, name))
         content: bytes = filesystem.cat_file(path)
         return content
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -382,5 +399,7 @@ def _read_optional(root: str, name: str) -> bytes | None:
         # objects (a loader and its workers) until the next garbage collection.
         error.__traceback__ = None
         return None
+    except ShardError:
+        raise
     except Exception as error:  # each store has an error tree of its own
         raise ShardError(f"{root}/{name} cannot be read: {error}.") from error

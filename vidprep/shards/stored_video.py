@@ -14,10 +14,10 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple, Protocol
 
-import fsspec
 from fsspec.asyn import AsyncFileSystem, sync
 
 from vidprep.errors import ShardError
+from vidprep.links import inside, open_store, plain_root
 
 # Failures that a second attempt does not help.
 _FINAL = (FileNotFoundError, PermissionError, NotADirectoryError)
@@ -44,6 +44,7 @@ class RangeReader(Protocol):
 
         Raises:
             OSError: If the shard cannot be read.
+            ShardError: If it is no part of the set.
         """
 
 
@@ -52,11 +53,18 @@ class LocalReader:
 
     def __init__(self, root: str) -> None:
         self._root = Path(root)
+        self._paths: dict[str, Path] = {}
 
     def read(self, shard: str, offset: int, size: int) -> bytes:
         """Return a byte range; see `RangeReader`."""
         # Opened each time: 10 us, and no table of open files to bound when there are 1,000 shards.
-        return pread(self._root / shard, offset, size)
+        return pread(self._path(shard), offset, size)
+
+    def _path(self, shard: str) -> Path:
+        """Return where a shard lies; its links are followed once, not for each video."""
+        if shard not in self._paths:
+            self._paths[shard] = inside(self._root, shard)
+        return self._paths[shard]
 
 
 class RemoteReader:
@@ -74,7 +82,7 @@ class RemoteReader:
     def __init__(
         self, root: str, *, attempts: int = 5, backoff_seconds: float = 0.5, timeout_seconds: float = 60.0
     ) -> None:
-        self._filesystem, self._path = fsspec.core.url_to_fs(root)
+        self._filesystem, self._path = open_store(root)
         self._attempts = attempts
         self._backoff_seconds = backoff_seconds
         self._timeout_seconds = timeout_seconds
@@ -148,8 +156,8 @@ def read_ahead(root: str, videos: Iterable[StoredVideo]) -> None:
     if "://" in root or not hasattr(os, "posix_fadvise"):
         return
     for shard, of_shard in groupby(videos, attrgetter("shard")):
-        with suppress(OSError):
-            descriptor = os.open(Path(root) / shard, os.O_RDONLY | os.O_CLOEXEC)
+        with suppress(OSError, ShardError):
+            descriptor = os.open(inside(root, shard), os.O_RDONLY | os.O_CLOEXEC)
             try:
                 for video in of_shard:
                     os.posix_fadvise(descriptor, video.offset, video.size, os.POSIX_FADV_WILLNEED)
@@ -159,4 +167,5 @@ def read_ahead(root: str, videos: Iterable[StoredVideo]) -> None:
 
 def range_reader(root: str) -> RangeReader:
     """Return what reads the shards of a set in a folder or behind a URL."""
+    root = plain_root(root)
     return RemoteReader(root) if "://" in root else LocalReader(root)

@@ -56,6 +56,12 @@ def test_time_in_which_a_worker_and_its_child_are_suspended_does_not_count():
     assert parent.communicate()[0].split() == ["0", "False"]
 
 
+def test_time_in_which_a_child_alone_is_stopped_does_not_count():
+    parent, child = start(3, "sleep", "4")
+    suspended(5.0, child)
+    assert parent.communicate()[0].split() == ["0", "False"]
+
+
 def test_a_child_that_takes_too_long_is_killed():
     ended = run_child(["sleep", "60"], timeout_seconds=0.2, memory_mb=2048)
     assert (ended.returncode, ended.timed_out) == (-signal.SIGKILL, True)

@@ -57,8 +57,8 @@ def run_child(command: list[str], *, timeout_seconds: float, memory_mb: int) -> 
     can finish the video in hand instead of rejecting it. If this process is killed, so is the child.
 
     Args:
-        timeout_seconds: The child is killed after that many seconds; time in which this process is
-            suspended, too, as by a batch system or a frozen container, does not count.
+        timeout_seconds: The child is killed after that many seconds; time in which it is stopped, or this
+            process is suspended, as by a batch system or a frozen container, does not count.
         memory_mb: Limit of its address space in MiB (Linux only).
 
     Raises:
@@ -130,7 +130,7 @@ class _Watch:
 
     def _look_on(self) -> None:
         step = _FIRST_LOOK_SECONDS
-        while not self._waited(min(step, self._left)):
+        while not self._waited(min(step, max(self._left, _FIRST_LOOK_SECONDS))):
             self.peak_mb = max(self.peak_mb, _peak_mb(self._pid))
             if self._left <= 0:
                 self.killed = True
@@ -141,7 +141,8 @@ class _Watch:
     def _waited(self, seconds: float) -> bool:
         start = time.monotonic()
         ended = self._ended.wait(seconds)
-        self._left -= min(time.monotonic() - start, 2 * seconds)
+        if not _is_stopped(self._pid):
+            self._left -= min(time.monotonic() - start, 2 * seconds)
         return ended
 
 
@@ -185,6 +186,15 @@ def _peak_mb(pid: int) -> int:
         return 0
     _, found, rest = status.partition(b"VmPeak:")
     return int(rest.split()[0]) >> 10 if found else 0
+
+
+def _is_stopped(pid: int) -> bool:
+    """Tell whether somebody has stopped a process, as with SIGSTOP."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return False
+    return status.rpartition(b")")[2].split()[:1] in ([b"T"], [b"t"])
 
 
 @functools.cache

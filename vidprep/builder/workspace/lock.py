@@ -12,6 +12,7 @@ from vidprep.builder.workspace.log import read_log
 from vidprep.builder.workspace.paths import BUILD_DIR, lock_path, stop_path
 from vidprep.errors import BuildBusy, BuildError
 from vidprep.recipes.manifests import SPLITS
+from vidprep.shards.layout import GENERATIONS
 
 # `vidprep status` takes the lock for an instant, to see whether somebody else has it.
 _LOCK_SECONDS = 2.0
@@ -111,8 +112,9 @@ def _refuse_foreign(out_dir: Path) -> None:
 
 def _refuse_links(out_dir: Path) -> None:
     """Refuse a folder in which what is moved and deleted would lie elsewhere: it may come from anybody."""
-    folders = [out_dir / BUILD_DIR, *(out_dir / split for split in SPLITS)]
-    for path in (*folders, *folders[0].rglob("*")):
+    folders = [out_dir / name for name in (BUILD_DIR, *SPLITS, GENERATIONS)]
+    below = [path for folder in folders for path in folder.rglob("*")]
+    for path in (*folders, *below):
         if path.is_symlink() and not path.resolve().is_relative_to(out_dir.resolve()):
             raise BuildError(
                 f"{path} is a link to {path.readlink()}: nothing outside of {out_dir} is moved or deleted. "

@@ -7,6 +7,7 @@ from typing import Any
 
 import av
 
+from vidprep.links import link_problem
 from vidprep.shards.layout import INDEX
 from vidprep.shards.third_party.splits import read_split_rule
 from vidprep.shards.third_party.tars import find_tars
@@ -26,15 +27,18 @@ def check_names(shards_dir: Path, known: set[str]) -> list[str]:
     ]
 
 
-def check_tar(path: Path, rows: list[dict[str, Any]], *, decode: bool) -> list[str]:
+def check_tar(shards_dir: Path, rows: list[dict[str, Any]], *, decode: bool) -> list[str]:
     """Check one tar: is it there, are the videos the bytes of the index, and on request every frame.
 
     Args:
-        path: The tar.
-        rows: What the index says of it.
+        shards_dir: The set.
+        rows: What the index says of one tar.
         decode: Whether to decode every video.
     """
     name = rows[0]["shard"]
+    if problem := link_problem(shards_dir, name):
+        return [problem]
+    path = shards_dir / name
     if not path.is_file():
         return [f"{name} is missing. {_AGAIN}"]
     data = path.read_bytes()

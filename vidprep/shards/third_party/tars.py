@@ -11,6 +11,7 @@ from typing import Any
 import av
 
 from vidprep.errors import ShardError
+from vidprep.links import inside
 from vidprep.shards.stored_video import pread
 from vidprep.shards.video_file import FrameMissingError, count_frames
 
@@ -30,9 +31,11 @@ def find_tars(directory: Path) -> list[Path]:
     """Return the tars below a folder, in order.
 
     Raises:
-        ShardError: If there are none.
+        ShardError: If there are none, or a link leads to some that lie elsewhere.
     """
     tars = sorted(directory.rglob("*.tar"))
+    for path in (*tars, *_linked_folders(directory)):
+        inside(directory, path.relative_to(directory).as_posix())
     if not tars and (tables := sorted(directory.rglob("*.parquet"))):
         raise ShardError(
             f"No tars below {directory}, but tables such as {tables[0].relative_to(directory)}. Videos "
@@ -43,6 +46,12 @@ def find_tars(directory: Path) -> list[Path]:
             f"No tars below {directory}. A WebDataset shard is an uncompressed file named *.tar."
         )
     return tars
+
+
+def _linked_folders(directory: Path) -> list[Path]:
+    """Return the links to folders with tars: a walk leaves them out, and so would an index without a word."""
+    links = (path for path in directory.rglob("*") if path.is_symlink() and path.is_dir())
+    return [path for path in links if [*path.glob("*.tar"), *path.glob("*/*.tar")]]
 
 
 def index_tar(path: Path, directory: Path, *, split: str = "train") -> TarIndex:

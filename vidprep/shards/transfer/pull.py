@@ -4,6 +4,7 @@ from pathlib import Path
 
 from vidprep.errors import ShardError
 from vidprep.files import is_disk_full, replace_durably, write_whole
+from vidprep.links import inside
 from vidprep.shards.layout import MANIFEST
 from vidprep.shards.manifest import parse_manifest
 from vidprep.shards.transfer.push import OnFile, Transfer, check_is_named, checksums_of, in_order
@@ -69,6 +70,7 @@ def _check_is_ours(out: Path, names: list[str]) -> None:
     for name in names:
         if ".." in Path(name).parts or Path(name).is_absolute():
             raise ShardError(f"{name!r} is no name of a file in a shard set: it would lie outside of {out}.")
+        inside(out, name)
     tops = {name.split("/")[0] for name in names}
     for path in sorted(out.iterdir()) if out.is_dir() else []:
         if path.name.removesuffix(".partial") not in tops:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidprep.errors import ShardError
+from vidprep.links import inside
 from vidprep.shards.layout import INDEX, LEDGER, MANIFEST, PASSPORT
 from vidprep.shards.manifest import Manifest, parse_manifest, read_manifest
 from vidprep.shards.transfer.store import Digests, Store, StoredObject, digest_parts, parts_of
@@ -53,6 +54,7 @@ def push(
     there = store.listing()
     _check_is_older(store, there, manifest)
     names = in_order(name for name in files_of(root) if name != MANIFEST)
+    _check_lies_there(root, names, manifest)
     copied, size = 0, 0
     for number, name in enumerate(names, start=1):
         if not _is_there(root, name, there.get(name), store, manifest):
@@ -83,6 +85,13 @@ def files_of(root: Path) -> list[str]:
         below = Path(folder).relative_to(root)
         found += [(below / name).as_posix() for name in names if not name.endswith(".partial")]
     return sorted(found)
+
+
+def _check_lies_there(root: Path, names: list[str], manifest: Manifest) -> None:
+    """Refuse a set that lacks a file of its manifest, or whose files are links to others."""
+    for name in (*checksums_of(manifest), *names):
+        if not inside(root, name).is_file():
+            raise ShardError(f"{root / name} is missing. Nothing was copied. See `vidprep verify {root}`.")
 
 
 def in_order(names: Iterable[str]) -> list[str]:

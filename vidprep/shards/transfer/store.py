@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import fsspec
+from fsspec.implementations.local import LocalFileSystem
 
 from vidprep.errors import ShardError
 from vidprep.files import store_errors
+from vidprep.links import inside, open_store
 
 Result = TypeVar("Result")
 Item = TypeVar("Item")
@@ -86,7 +87,7 @@ class Store:
         self.url = url.rstrip("/")
         try:
             with store_errors():
-                self._filesystem, self._root = fsspec.core.url_to_fs(self.url)
+                self._filesystem, self._root = open_store(self.url)
         except OSError as error:
             raise ShardError(
                 f"{url} cannot be opened: {error}. A driver of fsspec may be missing (s3fs for s3://)."
@@ -239,6 +240,8 @@ class Store:
         return is_create_only
 
     def _path(self, name: str) -> str:
+        if isinstance(self._filesystem, LocalFileSystem):
+            return str(inside(self._root, name))
         return f"{self._root}/{name}"
 
     def _parts(self, name: str) -> Iterator[bytes]:

@@ -15,6 +15,7 @@ from vidprep.errors import HarnessError
 from vidprep.files import replace_durably
 from vidprep.harness.evaluation.partial_results import PREDICTION_FIELDS, read_parts
 from vidprep.harness.evaluation.results import RESULTS, Results, read_results
+from vidprep.links import inside
 from vidprep.shards.manifest import file_sha256
 
 PREDICTIONS = "predictions.parquet"
@@ -65,7 +66,7 @@ def read_scores(eval_dir: Path | str) -> tuple[list[str], npt.NDArray[np.float16
     Raises:
         HarnessError: If predictions.parquet is missing or damaged.
     """
-    path = Path(eval_dir) / PREDICTIONS
+    path = inside(eval_dir, PREDICTIONS)
     try:
         _check_bytes(path)
         table = pq.read_table(path, columns=["key", "scores", "logit_sum"]).combine_chunks()
@@ -85,7 +86,7 @@ def read_predictions(eval_dir: Path) -> pd.DataFrame:
     Raises:
         HarnessError: If they are missing or damaged.
     """
-    path, columns = eval_dir / PREDICTIONS, ["key", "label", "predicted", "logit_sum"]
+    path, columns = inside(eval_dir, PREDICTIONS), ["key", "label", "predicted", "logit_sum"]
     try:
         _check_bytes(path)
         frame: pd.DataFrame = (
