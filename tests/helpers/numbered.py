@@ -1,7 +1,7 @@
 """Videos whose frames carry their own number, in bits that survive compression and crops; shards of them.
 
-A frame's luma is stripes of 16 rows; stripe s shows bit s % 10 of the number. U is the same everywhere and
-tells which video it is.
+A frame's luma is stripes of 16 rows; stripe s shows bit s % 10 of the number, a little brighter from left to
+right, so that a mirrored frame is seen. U is the same everywhere and tells which video it is.
 """
 
 import hashlib
@@ -37,10 +37,10 @@ def num_frames_of(video: int) -> int:
 def numbered_frame(number: int, video: int, width: int, height: int) -> bytes:
     """One frame as yuv420p planes."""
     stripes = np.arange(height) // STRIPE % BITS
-    luma = np.where(number >> stripes & 1, BRIGHT, DARK).astype(np.uint8)
+    luma = np.where(number >> stripes & 1, BRIGHT, DARK)[:, None] + np.linspace(-10, 10, width)
     u = np.full((height // 2, width // 2), 48 + 16 * (video % 10), np.uint8)
     v = np.full_like(u, 128)
-    return np.repeat(luma, width).tobytes() + u.tobytes() + v.tobytes()
+    return luma.astype(np.uint8).tobytes() + u.tobytes() + v.tobytes()
 
 
 def read_number(luma: np.ndarray, top: int) -> int:

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from tests.helpers.paths import REPOSITORY
+from vidprep.load import decode_clip
 
 TEXT = (REPOSITORY / "docs/other-trainers.md").read_text()
 # What comes below is run by tests/conformance.
@@ -36,4 +37,23 @@ def test_example(code, shards):
     elif "target" in names:
         assert names["target"].shape == (4, 4)
     names.clear()
+    gc.collect()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_the_webdataset_example_shows_other_clips_in_each_epoch(shards, monkeypatch):
+    clips = []
+
+    def noted(sample, **options):
+        clip = decode_clip(sample, **options)
+        clips.append((clip["__key__"], *clip["frame_indices"].tolist()))
+        return clip
+
+    monkeypatch.setattr("vidprep.load.decode_clip", noted)
+    (code,) = (code for code in EXAMPLES if "decode_clip" in code)
+    exec(compile(code, "other-trainers.md", "exec"), {"SHARDS": str(shards)})
+    first, second = (set(clips[:26]), set(clips[26:]))
+    assert len(first) == len(second) == 26
+    assert len(first & second) < 13
     gc.collect()

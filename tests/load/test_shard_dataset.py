@@ -44,6 +44,7 @@ def test_samples_are_those_of_the_clip_loader(shards, monkeypatch, changes):
             assert sample["label"] == batch.label[i]
             assert sample["frame_indices"].tolist() == batch.frame_indices[i].tolist()
             assert torch.equal(sample["video"].permute(0, 3, 1, 2), shown)
+            assert not torch.equal(shown, shown.flip(-1))  # or nothing would tell a mirrored clip
             num_flipped += bool(batch.flip[i])
     assert (num_flipped > 0) == (clip.flip != "none")
 
