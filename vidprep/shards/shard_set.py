@@ -148,10 +148,8 @@ class ShardSet:
             return
         label = int(self.columns.arrays["label"].max())
         if label >= num_classes:
-            raise ShardError(
-                f"{self.root}/{INDEX} has the label {label}, {CLASSES} has the labels 0 to {num_classes - 1}. "
-                f"{_AGAIN}"
-            )
+            known = f"the labels 0 to {num_classes - 1}"
+            raise ShardError(f"{self.root}/{INDEX} has the label {label}, {CLASSES} has {known}. {_AGAIN}")
 
     def split(self, name: str) -> "Split":
         """Return the samples of one split.
@@ -333,17 +331,14 @@ def _third_party_columns(root: str) -> tuple[str, Columns]:
     path, origin = Path(root, INDEX), f"{root}/{INDEX}"
     if _is_local(root) and inside(root, INDEX).is_file() and path.stat().st_size >= _LARGE_BYTES:
         sha256 = file_sha256(path)
-        found = find_copy(sha256) or shared_columns(sha256, _parts_of_file(path, origin))
+        parts = (part for file in [path] for part in read_parts(file.read_bytes(), origin=origin))
+        found = find_copy(sha256) or shared_columns(sha256, parts)
         if found:
             return sha256, found
     index = _read_optional(root, INDEX)
     if index is None:
         raise _no_set(root, MANIFEST)
     return hashlib.sha256(index).hexdigest(), read_columns(index, origin=origin)
-
-
-def _parts_of_file(path: Path, origin: str) -> Iterator[Columns]:
-    yield from read_parts(path.read_bytes(), origin=origin)
 
 
 def _is_local(root: str) -> bool:
