@@ -7,11 +7,14 @@ of pyproject.toml. One that cannot be installed is said; its tests are skipped.
 import subprocess
 import sys
 import sysconfig
+import time
 import tomllib
 import venv
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
+_INSTALL_SECONDS = 300  # of one pip
+_ALL_SECONDS = 400  # after which no further package is tried
 
 
 def packages_of(extra: str) -> list[str]:
@@ -32,16 +35,22 @@ def make(folder: Path) -> Path:
 def install(python: Path, packages: list[str]) -> bool:
     # The constraints keep the torch that is there.
     options = ["--quiet", "--no-compile", "--disable-pip-version-check", "-c", "constraints.txt"]
-    done = subprocess.run([python, "-m", "pip", "install", *options, *packages], cwd=REPOSITORY, check=False)
+    command = [python, "-m", "pip", "install", *options, *packages]
+    try:
+        done = subprocess.run(command, cwd=REPOSITORY, check=False, timeout=_INSTALL_SECONDS)
+    except subprocess.TimeoutExpired:
+        print(f"{' '.join(packages)}: not installed within {_INSTALL_SECONDS} s.", file=sys.stderr)
+        return False
     return done.returncode == 0
 
 
 def main(extra: str, folder: Path) -> None:
     python, packages = make(folder), packages_of(extra)
+    started = time.monotonic()
     if install(python, packages):
         return
     for package in packages:
-        if not install(python, [package]):
+        if time.monotonic() - started > _ALL_SECONDS or not install(python, [package]):
             print(f"{package} cannot be installed here: its tests are skipped.", file=sys.stderr)
 
 

@@ -46,7 +46,7 @@ class Mix(NamedTuple):
 
 
 def clip_numbers(keys: Sequence[str]) -> list[int]:
-    """Return for each row the how-manieth clip of its video it is; those of a video stand side by side."""
+    """Return the number of each row among the clips of its video, from 0; those stand side by side."""
     return [number for _, rows in itertools.groupby(keys) for number, _ in enumerate(rows)]
 
 
