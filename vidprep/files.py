@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 
+from vidprep.errors import VidprepError
+
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file so that it exists with all of its bytes or not at all.
@@ -63,10 +65,11 @@ def store_errors() -> Iterator[None]:
 
     Raises:
         OSError: With what was raised in its message, where that was none.
+        VidprepError: As it was raised; it is no error of the store's.
     """
     try:
         yield
-    except OSError:
+    except (OSError, VidprepError):
         raise
     except Exception as error:
         raise OSError(0, f"{type(error).__name__}: {error}") from error

@@ -305,7 +305,7 @@ def test_a_crash_and_a_hang(tmp_path):
     error = rejected(source, tmp_path, ffmpeg=crash)
     assert error.reason == "crashed"
     assert "killed by signal 11" in error.detail
-    hang = fake_ffmpeg(tmp_path / "hang", "kill -STOP $$")
+    hang = fake_ffmpeg(tmp_path / "hang", "exec sleep 1000")
     error = rejected(source, tmp_path, Transcode(short_side=96, timeout_seconds=0.5), hang)
     assert (error.reason, "timeout_seconds = 0.5" in error.detail) == ("timed_out", True)
 

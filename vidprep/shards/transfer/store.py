@@ -27,7 +27,7 @@ _ATTEMPTS = 8
 _BACKOFF_SECONDS = 0.5
 _MAX_BACKOFF_SECONDS = 15.0
 _DEADLINE_SECONDS = 300.0  # after which nothing is tried again
-_FINAL = (FileNotFoundError, PermissionError, ShardError)
+_FINAL = (FileNotFoundError, PermissionError)
 _COPIES_AT_ONCE = 16
 _REMEDIES = {
     "ExpiredToken|TokenRefreshRequired|InvalidToken|InvalidAccessKeyId|SignatureDoesNotMatch|NoCredentials"
