@@ -20,13 +20,13 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(PIP_INSTALL) '.[dev]'
 	touch $(VENV)/usable $@
 
-demo: $(VENV)/usable   ## raw videos to a trained network and a page on it all, in five minutes or so (demo/)
+demo: $(VENV)/usable   ## raw videos to a trained network and a page on it all, in five to six minutes (demo/)
 	$(BIN)/vidprep synth k400 --out $(DEMO)/raw/k400 --classes 8 --videos-per-class 3 --broken 0.25
 	VIDPREP_K400=$(DEMO)/raw/k400 $(BIN)/vidprep build-mini --src k400 --classes 200 \
 	    --out $(DEMO)/shards/mini_k400 --set shards.samples_per_shard=16
 	$(BIN)/vidprep ledger $(DEMO)/shards/mini_k400 --list rejected
 	$(BIN)/vidprep verify $(DEMO)/shards/mini_k400 --decode
-	$(BIN)/vidprep synth ssv2 --out $(DEMO)/raw/ssv2 --classes 12 --videos-per-class 48 --validation-per-class 10 --broken 0.02 --short-side 96
+	$(BIN)/vidprep synth ssv2 --out $(DEMO)/raw/ssv2 --classes 12 --videos-per-class 48 --validation-per-class 10 --broken 0.02 --short-side 120
 	$(BIN)/vidprep build demo --source $(DEMO)/raw/ssv2 --out $(DEMO)/shards/motion
 	$(BIN)/vidprep train --shards $(DEMO)/shards/motion --out $(DEMO)/runs/motion --resume --workers 1
 	$(BIN)/vidprep eval --shards $(DEMO)/shards/motion --checkpoint $(DEMO)/runs/motion --out $(DEMO)/evals/motion

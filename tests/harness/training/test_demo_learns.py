@@ -34,7 +34,7 @@ def shards(tmp_path_factory) -> Path:
         "--validation-per-class",
         10,
         "--short-side",
-        96,
+        120,
     ]
     vidprep("synth", "ssv2", "--out", root / "raw", *sizes, "--broken", 0.02)
     vidprep("build", "demo", "--source", root / "raw", "--out", root / "shards")
