@@ -11,7 +11,7 @@ from vidprep.model import i3d_resnet
 from vidprep.shards.shard_set import ShardSet
 
 BACKEND = "nccl" if CUDA else "gloo"
-CONVOLUTION = {} if CUDA else {"channels": 4, "frames": 2, "size": 8}
+CONVOLUTION = {} if CUDA else {"channels": 4, "frames": (4,), "size": 8}
 MOVED_BYTES = 512 << 20 if CUDA else 1 << 20
 NUM_BATCHES = 6
 

@@ -63,7 +63,7 @@ with fake_gpu():
     gpu.TRAIN = gpu.VIEWS = steps.Size(18, 4, 4, 64, 2)
     gpu.MATRIX_SIDE, gpu.STEPS, gpu.LEAD = 64, 1, 1
     gpu_checks.BACKEND, gpu_checks.MOVED_BYTES = "gloo", 1 << 16
-    gpu_checks.CONVOLUTION = {"channels": 2, "frames": 2, "size": 4}
+    gpu_checks.CONVOLUTION = {"channels": 2, "frames": (4,), "size": 4}
     gpu_checks.DistributedDataParallel = lambda net, device_ids: net
     gpu.main()
 """

@@ -31,9 +31,9 @@ def small_check(monkeypatch):
     """The check of 3D convolutions, of few channels; returns where it was done."""
     checked = []
 
-    def check(device):
+    def check(device, **shape):
         checked.append(device)
-        return check_conv3d(device, channels=2, frames=2, size=4)
+        return check_conv3d(device, channels=2, frames=(4,), size=4)
 
     monkeypatch.setattr(run_facts, "check_conv3d", check)
     return checked
@@ -60,7 +60,7 @@ def test_a_training_and_its_evaluation(tiny_shards, tmp_path, small_check):
     # Clips in bfloat16 on both; the optimiser of a GPU is a fused one.
     assert len(losses(tmp_path / "gpu")) == 4
     assert losses(tmp_path / "gpu") == pytest.approx(losses(tmp_path / "cpu"), rel=2e-3)
-    assert small_check == [GPU]
+    assert small_check == [torch.device("cpu"), GPU]
     (start,) = read_facts(tmp_path / "gpu")["starts"]
     assert (start["precision"], start["environment"]["device"]) == ("bf16", NAME)
     results = read_results(tmp_path / "eval")

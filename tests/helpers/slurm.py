@@ -115,22 +115,30 @@ class Slurm:
         return {int(task) if task != "N/A" else 0: state for task, state in map(str.split, lines)}
 
     def wait_for_end(self, job, seconds=300):
-        """Wait until no task of a job waits or runs; return their states."""
+        """Wait until no task of a job waits or runs, and return their states; see `wait_for_turn`."""
         over = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL"}
+        self.wait_for_turn(job, lambda: set(self.states(job).values()) <= over, seconds)
+        return self.states(job)
+
+    def wait_for_turn(self, job, condition, seconds=300):
+        """Wait for what a job does, one that was queued again, too.
+
+        SLURM has such a job wait for two minutes. Here it begins as soon as it is safe: a node that has just
+        ended its first turn refuses the next one ("Job credential revoked"), and SLURM then takes the job for
+        completed.
+        """
         last_running = time.monotonic()
 
-        def is_over():
+        def is_met():
             nonlocal last_running
             states = set(self.states(job).values())
             if "PENDING" not in states or states & {"RUNNING", "COMPLETING"}:
                 last_running = time.monotonic()
             elif time.monotonic() - last_running > 5:
-                # A job that was queued again waits for two minutes: nothing may be left of its first turn.
                 self.run("scontrol", "update", f"jobid={job}", "starttime=now", check=False)
-            return states <= over
+            return condition()
 
-        self.wait_until(is_over, seconds)
-        return self.states(job)
+        self.wait_until(is_met, seconds)
 
     def wait_until(self, condition, seconds):
         deadline = time.monotonic() + seconds

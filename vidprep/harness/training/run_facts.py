@@ -93,8 +93,9 @@ def training_warnings(training: Training, note: str | None) -> tuple[str, ...]:
             f"Warning: {training.request.run_dir / torn}. Curves lack it, unless its steps are taken again."
         )
     settings = training.settings
-    if settings.precision == "bf16" and settings.device.type == "cuda":
-        warning = check_conv3d(settings.device).warning()
+    if settings.precision == "bf16":
+        channels, size = (64, 56) if settings.device.type == "cuda" else (16, 14)
+        warning = check_conv3d(settings.device, channels=channels, size=size).warning()
         found += [f"Warning: {warning}"] if warning else []
     return tuple(found)
 
