@@ -41,10 +41,14 @@ class LiveDisplay(ABC):
 
     def render(self) -> RenderableType:
         """Return what a terminal shows: a bar of 60 columns and, under it, the line."""
+        return self.bar(self.line())
+
+    def bar(self, words: str) -> RenderableType:
+        """Return a bar of 60 columns with words under it."""
         done, total = self.done_and_total()
         grid = Table.grid()  # a bar alone ends without a line break, and the text would go on beside it
         grid.add_row(ProgressBar(total=max(total, 1), completed=done, width=60))
-        return Group(grid, Text(self.line()))
+        return Group(grid, Text(words))
 
     def say(self, *, at_once: bool = False) -> None:
         """Print the line where there is no terminal, every ten seconds or `at_once`."""

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.faults.outcome import Outcome
 from vidprep.builder.plan import LATER_COLUMNS, Plan
-from vidprep.builder.status import read_status
+from vidprep.builder.progress.status import read_status
 from vidprep.builder.workspace.plan_file import read_plan, write_plan
 from vidprep.errors import VidprepError
 from vidprep.harness.evaluation.rescore import rescore

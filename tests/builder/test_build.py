@@ -15,7 +15,7 @@ from tests.helpers.builds import SLOW, build, hashes, outcomes, problems, start_
 from tests.helpers.processes import children_with
 from tests.helpers.videos import decode_grey, read_numbers
 from vidprep.builder.explain import explain
-from vidprep.builder.status import read_status
+from vidprep.builder.progress.status import read_status
 from vidprep.builder.workspace.log import read_log
 from vidprep.shards.index import read_index
 from vidprep.shards.ledger import REASONS

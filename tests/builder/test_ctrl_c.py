@@ -8,7 +8,7 @@ import pytest
 from tests.helpers.builds import SLOW, build, hashes, start_build, videos_seen, wait_until
 from tests.helpers.raw_k400 import build_command
 from tests.helpers.terminal import Terminal, check_stopped
-from vidprep.builder.status import read_status
+from vidprep.builder.progress.status import read_status
 
 
 def build_arguments(raw, out, *options):

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.helpers.raw_k400 import run_build
-from vidprep.builder.status import read_status
+from vidprep.builder.progress.status import read_status
 from vidprep.builder.workspace.log import read_log
 from vidprep.cli.main import app
 from vidprep.errors import BuildError, RecipeError, ShardError

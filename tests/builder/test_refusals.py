@@ -9,9 +9,9 @@ import pytest
 from tests.helpers.builds import build, hashes, problems, start_build, videos_seen, wait_until
 from tests.helpers.processes import kill_family
 from tests.helpers.raw_k400 import run_build
+from vidprep.builder.progress.status import read_status
 from vidprep.builder.shard import build_shard
 from vidprep.builder.shard_task import ShardTask
-from vidprep.builder.status import read_status
 from vidprep.errors import SourceError, ToolError
 from vidprep.ffmpeg import ffmpeg_version, find_ffmpeg
 from vidprep.recipes.recipe import Transcode

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from tests.helpers.paths import RELEASE_0_1
 from vidprep.builder.explain import explain
-from vidprep.builder.status import read_status
+from vidprep.builder.progress.status import read_status
 from vidprep.builder.workspace.log import read_log
 from vidprep.cli.main import app
 from vidprep.errors import BuildError, ShardError

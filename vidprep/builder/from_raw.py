@@ -8,6 +8,7 @@ from vidprep.builder.engines.engine import build_nothing, choose_engine
 from vidprep.builder.extending.candidates import check_retry
 from vidprep.builder.folder_or_store import Wanted, build_in_folder, build_in_store
 from vidprep.builder.job_array.share import Share
+from vidprep.builder.progress.metrics import serving_metrics
 from vidprep.builder.run import BuildRequest, BuildResult, OnEvent
 from vidprep.datasets.folders import absolute, default_sources
 from vidprep.keywords import shows_keywords_of
@@ -32,6 +33,7 @@ def build(
     checksums: Sequence[Path | str] = (),
     array: str | None = None,
     finalise: bool = False,
+    metrics_port: int | None = None,
     on_event: OnEvent = lambda event: None,
     **videos: Unpack[VideoChoice],
 ) -> BuildResult:
@@ -70,6 +72,7 @@ def build(
         array: "3/8": build the third of eight shares of the shards, beside other processes, on other
             machines too, that build the others into the same folder. The last one makes the set.
         finalise: Build no shard; only make the set of those that are finished already.
+        metrics_port: Serve Prometheus metrics of the build on this port of the loopback; 0: on any free one.
         on_event: Called with each event that the build's log gets, perhaps from another thread.
 
     Returns:
@@ -78,8 +81,8 @@ def build(
     Raises:
         BuildStopped: On Ctrl-C or SIGTERM.
         ValueError: If more than one of workers, scheduler, slurm and in_process is asked for, if a reason of
-            `retry` is unknown or comes without `extend`, or if `array` or `finalise` come with what they
-            exclude.
+            `retry` is unknown or comes without `extend`, if `array` or `finalise` come with what they
+            exclude, or if `metrics_port` is none.
         VidprepError: Whatever else prevents it; finished shards are kept.
     """
     check_retry(retry, extend=extend)
@@ -96,16 +99,17 @@ def build(
         ffmpeg=absolute(ffmpeg) if ffmpeg else None,
         checksums=tuple(checksums),
     )
-    wanted = Wanted(
-        engine=build_nothing if finalise else engine,
-        on_event=on_event,
-        share=Share.parse(array) if array else None,
-        extend=extend,
-        retry=tuple(retry),
-    )
-    return (
-        build_in_store(request, str(out_dir), wanted) if is_url(out_dir) else build_in_folder(request, wanted)
-    )
+    with serving_metrics(metrics_port, on_event) as counted:
+        wanted = Wanted(
+            engine=build_nothing if finalise else engine,
+            on_event=counted,
+            share=Share.parse(array) if array else None,
+            extend=extend,
+            retry=tuple(retry),
+        )
+        if is_url(out_dir):
+            return build_in_store(request, str(out_dir), wanted)
+        return build_in_folder(request, wanted)
 
 
 def check_array(array: str | None, *, finalise: bool, extend: bool, scheduler: str | None) -> None:

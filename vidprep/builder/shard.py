@@ -355,6 +355,7 @@ def _video_event(task: ShardTask, row: Row, outcome: object, seconds: float) -> 
     }
     if isinstance(outcome, Rejected):
         return event | {"reason": outcome.reason, "detail": outcome.detail}
-    if isinstance(outcome, Accepted) and outcome.suspect:
-        return event | {"suspect": outcome.suspect}
+    if isinstance(outcome, Accepted):
+        event["size_bytes"] = len(outcome.sample.video)
+        return event | {"suspect": outcome.suspect} if outcome.suspect else event
     return event

@@ -84,10 +84,18 @@ class BuildOptions:
         ),
     ] = False
 
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PORT", help="Serve metrics for Prometheus on 127.0.0.1:PORT; 0: any free port."
+        ),
+    ] = None
+
     def arguments(self) -> dict[str, Any]:
         """Return the options as arguments of `vidprep.build`; what excludes each other is wrong usage."""
         from vidprep.builder.engines.slurm_jobs import SlurmJobs
         from vidprep.builder.from_raw import check_array
+        from vidprep.builder.progress.metrics import check_metrics_port
 
         others = (self.workers is not None, self.scheduler is not None, self.slurm is not None)
         if sum((*others, self.in_process)) > 1:
@@ -98,6 +106,8 @@ class BuildOptions:
         with _wrong_usage("--array" if self.array else "--finalise"):
             scheduler = self.scheduler or self.slurm
             check_array(self.array, finalise=self.finalise, extend=self.extend, scheduler=scheduler)
+        with _wrong_usage("--metrics-port"):
+            check_metrics_port(self.metrics_port)
         return vars(self) | {"retry": self._reasons(), "checksums": self.checksums or ()}
 
     def _reasons(self) -> list[str]:
@@ -167,36 +177,27 @@ def build_mini(
 def status(
     shards_dir: ShardsDirOrUrl,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show it again and again, until the set is complete.")
+    ] = False,
 ) -> None:
-    """Show how far a build is: while it runs, after a crash, or when it is done."""
+    """Show how far a build is: while it runs, after a crash, or when it is done.
+
+    --watch shows what each worker is at, too; of many workers, each machine.
+    """
     from rich.console import Console
 
-    from vidprep.builder.status import read_status
-    from vidprep.durations import format_seconds
+    from vidprep.builder.progress.status import read_status
+    from vidprep.cli.tables.build_status import status_lines, watch_status
 
-    state = read_status(shards_dir)
+    if watch and as_json:
+        raise typer.BadParameter("--watch and --json exclude each other.")
+    console = Console(highlight=False, soft_wrap=True)
+    state = watch_status(shards_dir, console) if watch else read_status(shards_dir)
     if as_json:
         typer.echo(json.dumps(asdict(state), indent=1))
         return
-    lines = [
-        f"{shards_dir}: {state.state}" + (f", generation {state.generation}" if state.generation > 1 else ""),
-        f"  shards    {state.num_shards_done:,} of {state.num_shards:,} done",
-        f"  videos    {state.num_videos_done:,} of {state.num_videos:,} done, "
-        f"{state.num_rejected:,} rejected, {state.num_missing:,} missing, {state.num_suspect:,} suspect",
-    ]
-    if state.eta_seconds is not None:
-        lines.append(
-            f"  speed     {state.videos_per_second:.1f} videos/s, ETA {format_seconds(state.eta_seconds)}"
-        )
-    if state.num_tasks_running:
-        lines.append(f"  tasks     {state.num_tasks_running:,} of a job array at work")
-    if state.log_problem:
-        lines.append(f"  log       {state.log_problem}.")
-    if state.state == "stopped":
-        if state.last_event and state.last_event["event"] == "error":
-            lines.append(f"  error     {state.last_event['message']}")
-        lines.append("  Run the same build again to go on; of a job array, the tasks that were stopped.")
-    Console(highlight=False, soft_wrap=True).print("\n".join(lines), markup=False)
+    console.print("\n".join(status_lines(str(shards_dir), state)), markup=False)
 
 
 def _build(

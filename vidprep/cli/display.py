@@ -31,7 +31,14 @@ _BUILD_MESSAGES = {
     "not create-only": "Warning: {url} is in a store that overwrites where it should only create: "
     "two builds that begin in the same second could meet. It is looked first.",
     "no workers": "The scheduler has no workers yet; waiting for them.",
+    "dashboard": "Dask's dashboard: {address}",
+    "metrics": "Metrics for Prometheus: {address}",
+    "no time": "Worker {worker} begins no video any more: {source} would need about {seconds:,.0f} s, "
+    "its job ends in {seconds_left:,.0f} s.",
 }
+
+
+_COUNTED = ("shard", "video", "done")
 
 
 class StepProgress(LiveDisplay):
@@ -235,7 +242,7 @@ class BuildProgress(LiveDisplay):
             self.print(_BUILD_MESSAGES[kind].format(**event))
         elif kind == "planned":
             self._begin(event)
-        else:
+        elif kind in _COUNTED:
             with self._lock:
                 self._count(event)
             self.say()

@@ -32,6 +32,7 @@ _KEPT = {
     "reproduce": "Finished videos are kept: the same command goes on.",
     "erf": "Finished draws are kept in the folder of --out: the same command goes on.",
     "filters": "Files of --out are whole, or not there: the same command begins anew.",
+    "status": "The build goes on.",
     "report": "No page was written, and one of before is as it was: the same command begins anew.",
 }
 _KEPT_BY_OTHERS = "The same command goes on, or begins anew."

@@ -10,7 +10,7 @@ import vidprep
 from tests.helpers.builds import problems
 from tests.helpers.numbered import encode
 from tests.helpers.paths import RELEASE_0_1
-from vidprep.builder.status import read_status
+from vidprep.builder.progress.status import read_status
 from vidprep.cli.main import app
 from vidprep.shards.ledger import read_ledger
 from vidprep.shards.manifest import read_manifest

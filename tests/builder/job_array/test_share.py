@@ -10,7 +10,7 @@ from tests.helpers.processes import kill_family
 from tests.helpers.program import run_here
 from tests.helpers.raw_k400 import SMALL, run_build
 from vidprep.builder.job_array.share import Share
-from vidprep.builder.status import read_status
+from vidprep.builder.progress.status import read_status
 from vidprep.builder.workspace.shares import share_dir
 from vidprep.errors import BuildError
 

@@ -14,7 +14,7 @@ from tests.helpers.program import run_here
 from tests.helpers.raw_k400 import SMALL, Raw, run_build
 from tests.helpers.store_builds import URL, files, kept, objects
 from vidprep.builder.places.place import scratch_of
-from vidprep.builder.status import read_status
+from vidprep.builder.progress.status import read_status
 
 pytestmark = WARNINGS
 

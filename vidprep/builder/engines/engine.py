@@ -18,6 +18,7 @@ from vidprep.builder.shard_task import Report, ShardTask, stop_if_asked
 from vidprep.builder.workspace.lock import ask_to_stop
 from vidprep.errors import BuildError, ToolError
 from vidprep.machine import num_cores
+from vidprep.shards.transfer.store import RETRIES
 from vidprep.stop_signals import ignore_ctrl_c_in_children
 
 RunShards = Callable[[list[ShardTask], Report], None]
@@ -143,6 +144,8 @@ def build_on_cluster(tasks: list[ShardTask], report: Report, *, address: str) ->
         with client:
             if not client.scheduler_info()["workers"]:
                 report({"event": "no workers", "address": address})
+            with contextlib.suppress(KeyError):  # a scheduler without a dashboard
+                report({"event": "dashboard", "address": client.dashboard_link})
             check_workers(client, tasks[0].ffmpeg)
             _build_with(client, tasks, report)
 
@@ -164,6 +167,7 @@ def build_on_slurm(tasks: list[ShardTask], report: Report, *, jobs: SlurmJobs) -
         cluster = jobs.cluster()
     with dask.config.set(_DASK_SETTINGS), _silent_dask(), cluster, Client(cluster) as client:
         report({"event": "no workers", "address": cluster.scheduler_address})
+        report({"event": "dashboard", "address": client.dashboard_link})
         _build_with(client, tasks, report)
 
 
@@ -247,6 +251,8 @@ def _build_on_worker(task: ShardTask) -> None:
 
     def send() -> None:
         nonlocal sent
+        if num_retries := RETRIES.take():
+            events.append({"event": "retries", "num_retries": num_retries})
         worker.log_event(_TOPIC, {"events": events.copy()})
         events.clear()
         sent = time.monotonic()

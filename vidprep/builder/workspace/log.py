@@ -13,13 +13,17 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError, mod
 from vidprep.builder.workspace.paths import log_path
 from vidprep.shards.ledger import REASONS
 
-# What an event says besides the time; of a video perhaps a reason and its detail, or what is suspect.
+# What an event says besides the time; of a video also its size and perhaps what is suspect, or a reason and
+# its detail.
 _FIELDS = {
     "start": {"host", "pid", "num_pending"},
     "shard": {"shard", "split", "num_videos", "worker"},
     "video": {"shard", "key", "source", "seconds", "worker"},
     "done": {"shard"},
+    "retries": {"num_retries", "worker"},
+    "no time": {"shard", "source", "seconds", "seconds_left", "worker"},
     "no workers": {"address"},
+    "dashboard": {"address"},
     "stop": {"num_done"},
     "error": {"message"},
 }
@@ -42,6 +46,9 @@ class _Event(BaseModel):
     key: str = ""
     source: str = ""
     seconds: float = 0.0
+    size_bytes: NonNegativeInt = 0
+    seconds_left: float = 0.0
+    num_retries: NonNegativeInt = 0
     reason: str | None = None
     detail: str = ""
     suspect: str = ""

@@ -5,6 +5,7 @@ import errno
 import hashlib
 import random
 import re
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -67,6 +68,28 @@ class Digests:
     size_bytes: int
     md5: str
     sha256: str
+
+
+class Retries:
+    """Counts the requests of this process that were made again; from several threads."""
+
+    def __init__(self) -> None:
+        self._num = 0
+        self._lock = threading.Lock()
+
+    def add(self) -> None:
+        """Note one more."""
+        with self._lock:
+            self._num += 1
+
+    def take(self) -> int:
+        """Return how many there were since the last time that somebody asked."""
+        with self._lock:
+            num, self._num = self._num, 0
+        return num
+
+
+RETRIES = Retries()
 
 
 class _Taken(FileExistsError):
@@ -276,6 +299,7 @@ class Store:
                 if remedy or isinstance(error, _FINAL) or attempt == _ATTEMPTS or is_late:
                     tries = f"{attempt} attempts failed, the last one with " if attempt > 1 else ""
                     raise ShardError(f"{place} cannot be {what}: {tries}{error}.{remedy}") from error
+            RETRIES.add()
             pause = min(_MAX_BACKOFF_SECONDS, _BACKOFF_SECONDS * 2 ** (attempt - 1))
             time.sleep(pause * (1 + random.random()) / 2)
         raise AssertionError("_ATTEMPTS is at least 1")

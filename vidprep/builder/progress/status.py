@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vidprep.builder.plan import PlanFacts
+from vidprep.builder.progress.worker_status import WorkerStatus, worker_statuses
 from vidprep.builder.workspace.extensions import extension_dir
 from vidprep.builder.workspace.finished import read_done
 from vidprep.builder.workspace.lock import is_running
@@ -38,6 +39,7 @@ class BuildStatus:
         log_problem: Which lines of the log cannot be read, in a sentence; None: all can. Of a running build
             the last line may be one that is being written.
         num_tasks_running: Tasks of a job array that are at work.
+        workers: What each worker of a running build is at.
     """
 
     state: str
@@ -54,6 +56,7 @@ class BuildStatus:
     last_event: dict[str, Any] | None
     log_problem: str | None = None
     num_tasks_running: int = 0
+    workers: tuple[WorkerStatus, ...] = ()
 
 
 # Of a finished set without the folder that it was built in; the numbers come from its manifest and ledger.
@@ -120,6 +123,9 @@ def _status_of(out_dir: Path) -> BuildStatus:
         last_event=max(events, key=lambda event: event["time"], default=None),
         log_problem="; ".join(problems) or None,
         num_tasks_running=len(running_shares),
+        workers=tuple(
+            one for each in at_work for one in worker_statuses(_since_last_start(logs[each].events), done)
+        ),
     )
     return _of_finished_set(status, out_dir) if complete and generation > 1 else status
 
