@@ -62,8 +62,29 @@ def test_time_in_which_a_child_alone_is_stopped_does_not_count():
     assert parent.communicate()[0].split() == ["0", "False"]
 
 
-def test_a_child_that_takes_too_long_is_killed():
-    ended = run_child(["sleep", "60"], timeout_seconds=0.2, memory_mb=2048)
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no processes are bound to a core here")
+def test_time_in_which_a_child_waits_for_a_core_does_not_count():
+    core = min(os.sched_getaffinity(0))
+    bound = f"import os, time; os.sched_setaffinity(0, {{{core}}})\n"
+    others = [
+        subprocess.Popen([sys.executable, "-S", "-c", f"{bound}while True: pass"], start_new_session=True)
+        for _ in range(9)
+    ]
+    try:
+        command = [sys.executable, "-S", "-c", f"{bound}while time.process_time() < 0.4: pass"]
+        started = time.monotonic()
+        ended = run_child(command, timeout_seconds=1.5, memory_mb=2048)
+        assert time.monotonic() - started > 1.5, "no core was waited for"
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+    assert (ended.returncode, ended.timed_out) == (0, False)
+
+
+@pytest.mark.parametrize("command", [["sleep", "60"], ["sh", "-c", "while :; do :; done"]])
+def test_a_child_that_takes_too_long_is_killed(command):
+    ended = run_child(command, timeout_seconds=0.2, memory_mb=2048)
     assert (ended.returncode, ended.timed_out) == (-signal.SIGKILL, True)
 
 

@@ -57,8 +57,9 @@ def run_child(command: list[str], *, timeout_seconds: float, memory_mb: int) -> 
     can finish the video in hand instead of rejecting it. If this process is killed, so is the child.
 
     Args:
-        timeout_seconds: The child is killed after that many seconds; time in which it is stopped, or this
-            process is suspended, as by a batch system or a frozen container, does not count.
+        timeout_seconds: The child is killed after that many seconds; time in which it waits for a core of a
+            busy machine, is stopped, or this process is suspended, as by a batch system or a frozen
+            container, does not count.
         memory_mb: Limit of its address space in MiB (Linux only).
 
     Raises:
@@ -109,7 +110,8 @@ class _Watch:
     Args:
         pid: A process that nobody reaps while the watch is on: its number cannot become another's.
         timeout_seconds: Counted by looks. A look that comes late, because this process was suspended, counts
-            as one that did not.
+            as one that did not. Where a look finds the process running, or waiting for a core, only the
+            time that it had cores counts since the look before.
     """
 
     # A thread, not wait(timeout): that one polls, and costs a short video a quarter of its time.
@@ -118,6 +120,7 @@ class _Watch:
         self.peak_mb = 0
         self._pid = pid
         self._left = timeout_seconds
+        self._cpu_seconds = 0.0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look_on, name="vidprep-watch", daemon=True)
 
@@ -141,9 +144,16 @@ class _Watch:
     def _waited(self, seconds: float) -> bool:
         start = time.monotonic()
         ended = self._ended.wait(seconds)
-        if not _is_stopped(self._pid):
-            self._left -= min(time.monotonic() - start, 2 * seconds)
+        self._left -= self._counted(min(time.monotonic() - start, 2 * seconds))
         return ended
+
+    def _counted(self, passed: float) -> float:
+        """Return how many of the seconds since the last look count."""
+        states, before = _states(self._pid), self._cpu_seconds
+        self._cpu_seconds = _cpu_seconds(self._pid)
+        if states & {b"T", b"t"}:  # somebody has stopped it, as with SIGSTOP
+            return 0.0
+        return min(passed, self._cpu_seconds - before) if b"R" in states else passed
 
 
 @contextlib.contextmanager
@@ -188,13 +198,27 @@ def _peak_mb(pid: int) -> int:
     return int(rest.split()[0]) >> 10 if found else 0
 
 
-def _is_stopped(pid: int) -> bool:
-    """Tell whether somebody has stopped a process, as with SIGSTOP."""
+def _states(pid: int) -> set[bytes]:
+    """Return in which states the threads of a process are, as proc(5) calls them; none if nobody tells."""
+    found = set()
+    for path in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with contextlib.suppress(OSError):  # that thread has ended
+            found.add(_stat_fields(path)[0])
+    return found
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Return how long a process has had cores, all of its threads together; 0 if nobody tells."""
     try:
-        status = Path(f"/proc/{pid}/stat").read_bytes()
+        fields = _stat_fields(Path(f"/proc/{pid}/stat"))
     except OSError:
-        return False
-    return status.rpartition(b")")[2].split()[:1] in ([b"T"], [b"t"])
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _stat_fields(path: Path) -> list[bytes]:
+    """Return the fields of proc(5)'s `stat` from the third on; before them is a name that may hold blanks."""
+    return path.read_bytes().rpartition(b")")[2].split()
 
 
 @functools.cache
