@@ -3,6 +3,7 @@
 Each layer adds (kernel - 1) * jump to it and multiplies the jump by its stride. Axes are (T, H, W).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import nn
@@ -50,17 +51,44 @@ def receptive_fields(model: nn.Module) -> dict[str, Field]:
     """
     field: Field = (AxisField(), AxisField(), AxisField())
     fields: dict[str, Field] = {}
-    for name, layer in model.named_modules():
-        if isinstance(layer, nn.Conv3d | nn.MaxPool3d) and ".downsample." not in name:
-            field = _through(field, layer)
-            fields[name] = field
+    for name, layer in _layers(model):
+        field = _through(field, layer)
+        fields[name] = field
     return fields
 
 
+def map_shape(model: nn.Module, clip_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Return (T, H, W) of an I3D-ResNet's last feature map for clips of (T, H, W), without computing it.
+
+    PyTorch's meta device tells it of any network, but takes 4 seconds to load.
+    """
+    t, y, x = clip_shape
+    for _, layer in _layers(model):
+        kernel, stride, padding = _sizes(layer)
+        t, y, x = (
+            (size + 2 * padding[axis] - kernel[axis]) // stride[axis] + 1
+            for axis, size in enumerate((t, y, x))
+        )
+    return t, y, x
+
+
+def _layers(model: nn.Module) -> Iterator[tuple[str, nn.Conv3d | nn.MaxPool3d]]:
+    """Yield the layers that lie one behind the other; not the shortcuts beside them."""
+    for name, layer in model.named_modules():
+        if isinstance(layer, nn.Conv3d | nn.MaxPool3d) and ".downsample." not in name:
+            yield name, layer
+
+
 def _through(field: Field, layer: nn.Conv3d | nn.MaxPool3d) -> Field:
-    kernel, stride, padding = (_triple(value) for value in (layer.kernel_size, layer.stride, layer.padding))
+    kernel, stride, padding = _sizes(layer)
     t, y, x = (field[axis].through(kernel[axis], stride[axis], padding[axis]) for axis in range(3))
     return t, y, x
+
+
+def _sizes(layer: nn.Conv3d | nn.MaxPool3d) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """Return kernel, stride and padding along the three axes."""
+    kernel, stride, padding = (_triple(value) for value in (layer.kernel_size, layer.stride, layer.padding))
+    return kernel, stride, padding
 
 
 def _triple(value: int | str | tuple[int, ...]) -> tuple[int, ...]:

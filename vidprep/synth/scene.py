@@ -86,10 +86,21 @@ def _draw_object(frame: Texture, state: dict[str, float], sprite: Texture) -> No
     rows, columns = np.flatnonzero(np.abs(dy) < radius), np.flatnonzero(np.abs(dx) < radius)
     y, x = dy[rows, None] * (middle / radius), dx[columns] * (middle / radius)
     cos, sin = np.cos(2 * np.pi * state["turn"]), np.sin(2 * np.pi * state["turn"])
-    u = np.clip(_whole(cos * x + sin * y + middle), 0, len(sprite) - 1)
-    v = np.clip(_whole(cos * y - sin * x + middle), 0, len(sprite) - 1)
-    pixels, box = sprite[v, u], np.ix_(rows, columns)
-    frame[box] = np.where(pixels >= _OPAQUE, pixels, frame[box])
+    u = _texture_index(cos * x + sin * y, middle)
+    v = _texture_index(cos * y - sin * x, middle)
+    pixels = sprite.take(v * len(sprite) + u)
+    box = np.ix_(rows, columns)
+    behind = frame[box]
+    np.copyto(behind, pixels, where=pixels >= _OPAQUE)
+    frame[box] = behind
+
+
+def _texture_index(offset: FloatArray, middle: float) -> NDArray[np.int64]:
+    """Return which row or column of a texture lies so far from its middle; the nearest beyond its edges."""
+    offset += middle
+    np.floor(offset, out=offset)
+    np.clip(offset, 0, 2 * middle - 1, out=offset)
+    return offset.astype(np.int64)
 
 
 def _add_grain(frames: Frames, noise: Frames, rng: np.random.Generator) -> None:

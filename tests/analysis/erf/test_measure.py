@@ -12,12 +12,12 @@ from vidprep.analysis.erf.measure import (
     FeatureMap,
     draw_noise,
     gradient,
-    map_shape,
     measure_erf,
     middle_neuron,
 )
 from vidprep.analysis.erf.summary import frame_maps, slice_tx, spatial_map, summarise_erf, time_profile
 from vidprep.model import i3d_resnet
+from vidprep.model.receptive_field import map_shape
 
 
 def ones_conv():
@@ -187,7 +187,16 @@ def test_neuron_of_the_paper():
     assert middle_neuron((32, 7, 7)) == (16, 3, 3)
     with torch.device("meta"):
         net = i3d_resnet(50, 2)
-    assert map_shape(FeatureMap(net), (32, 224, 224)) == (32, 7, 7)
+    assert map_shape(net, (32, 224, 224)) == (32, 7, 7)
+
+
+@pytest.mark.parametrize("temporal_stride", [False, True])
+@pytest.mark.parametrize("clip_shape", [(8, 32, 32), (5, 33, 50), (1, 17, 31)])
+def test_shape_of_the_map_is_that_of_what_is_computed(temporal_stride, clip_shape):
+    net = i3d_resnet(18, 2, width=4, temporal_stride=temporal_stride).eval()
+    with torch.no_grad():
+        computed = net.features(torch.zeros(1, 3, *clip_shape)).shape[2:]
+    assert map_shape(net, clip_shape) == tuple(computed)
 
 
 @pytest.mark.parametrize("neuron", [(8, 0, 0), (0, 1, 0), (0, 0, -1)])

@@ -6,8 +6,7 @@ element by element.
 Tensors are (B, C, T, H, W); a neuron is (t, h, w), counted from 0.
 """
 
-import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -20,25 +19,13 @@ Neuron = tuple[int, int, int]
 Progress = Callable[[int, int], None]
 
 
-def map_shape(model: nn.Module, clip_shape: tuple[int, int, int]) -> Neuron:
-    """Return (T, H, W) of the feature map for clips of (T, H, W), without computing it.
-
-    Args:
-        model: Any network whose output is a feature map.
-    """
-    meta = _on_meta(model)
-    with torch.no_grad():
-        _, _, t, h, w = meta(torch.empty(1, 3, *clip_shape, device="meta")).shape
-    return t, h, w
-
-
 def middle_neuron(shape: Neuron) -> Neuron:
     """Return the neuron that the paper looks at: [16, 3, 3] of 32x7x7, its (17, 4, 4) counting from 1."""
     t, h, w = (size // 2 for size in shape)
     return t, h, w
 
 
-def check_neuron(neuron: Neuron, shape: Neuron) -> None:
+def check_neuron(neuron: Neuron, shape: Sequence[int]) -> None:
     """Make sure that a neuron lies in the map.
 
     Raises:
@@ -58,11 +45,17 @@ def draw_noise(clip_shape: tuple[int, int, int], *, seed: int, draw: int, dtype:
 
 
 def gradient(model: nn.Module, x: torch.Tensor, neuron: Neuron) -> torch.Tensor:
-    """Return d (sum of the neuron's channels) / d x, of x's shape."""
+    """Return d (sum of the neuron's channels) / d x, of x's shape.
+
+    Raises:
+        ValueError: If the neuron is outside the map.
+    """
     t, h, w = neuron
     x = x.detach().requires_grad_()
     with torch.enable_grad(), computing_in("fp32"):
-        (grad,) = torch.autograd.grad(model(x)[0, :, t, h, w].sum(), x)
+        feature_map = model(x)
+        check_neuron(neuron, feature_map.shape[2:])
+        (grad,) = torch.autograd.grad(feature_map[0, :, t, h, w].sum(), x)
     return grad
 
 
@@ -92,7 +85,6 @@ def measure_erf(
     """
     if num_draws < 1:
         raise ValueError(f"num_draws must be at least 1, got {num_draws}.")
-    check_neuron(neuron, map_shape(model, clip_shape))
     model.eval().requires_grad_(False)
     dtype = next(model.parameters()).dtype
     squares, done = kept.read(num_draws) if kept else (np.zeros(()), 0)
@@ -116,7 +108,3 @@ class FeatureMap(nn.Module):
     def forward(self, clips: torch.Tensor) -> torch.Tensor:
         """Return the map, (B, C, T, H, W)."""
         return self.network.features(clips)  # type: ignore[no-any-return, operator]
-
-
-def _on_meta(model: nn.Module) -> nn.Module:
-    return copy.deepcopy(model).to("meta").eval()

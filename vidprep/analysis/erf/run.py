@@ -9,13 +9,13 @@ import numpy as np
 from vidprep.analysis.checkpoints import read_epochs
 from vidprep.analysis.erf.checkpoint_fields import Settings, Target, common_field, measure_field
 from vidprep.analysis.erf.figures import frames_figure, slice_figure, space_figure, time_figure
-from vidprep.analysis.erf.measure import FeatureMap, Neuron, check_neuron, map_shape, middle_neuron
+from vidprep.analysis.erf.measure import Neuron, check_neuron, middle_neuron
 from vidprep.analysis.erf.summary import summarise_erf
 from vidprep.analysis.files import remove_earlier, write_figure, write_json
 from vidprep.analysis.growth_figures import erf_growth_figure
 from vidprep.errors import CheckpointError
 from vidprep.files import distinct_names
-from vidprep.model.receptive_field import Field
+from vidprep.model.receptive_field import Field, map_shape
 from vidprep.model.weights import load_i3d_resnet
 
 OnDraw = Callable[[int, int, str], object]
@@ -105,7 +105,7 @@ def _epoch_targets(run: Path, every: int, out_dir: Path) -> list[Target]:
 
 
 def _place(checkpoint: Path, clip_shape: Neuron, neuron: Neuron | None, temporal_stride: bool) -> Neuron:
-    shape = map_shape(FeatureMap(load_i3d_resnet(checkpoint, temporal_stride=temporal_stride)), clip_shape)
+    shape = map_shape(load_i3d_resnet(checkpoint, temporal_stride=temporal_stride), clip_shape)
     where = neuron or middle_neuron(shape)
     check_neuron(where, shape)
     return where
