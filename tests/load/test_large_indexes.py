@@ -17,7 +17,7 @@ from tests.helpers.paths import REPOSITORY
 from vidprep.errors import ShardError
 from vidprep.load import ClipLoader, LoaderOptions, ViewLoader
 from vidprep.recipes.recipe import EvalViews, TrainClip
-from vidprep.shards import shard_set
+from vidprep.shards.columns import opening
 from vidprep.shards.index import read_index, write_index
 from vidprep.shards.layout import INDEX, MANIFEST
 from vidprep.shards.shard_set import ShardSet
@@ -30,8 +30,8 @@ def large(monkeypatch, tmp_path):
     """Every set counts as large, and has its copies in a folder of this test's own."""
     folder = tmp_path / "temporary"
     folder.mkdir()
-    monkeypatch.setattr(shard_set, "_LARGE", 1)
-    monkeypatch.setattr(shard_set, "_LARGE_BYTES", 1)
+    monkeypatch.setattr(opening, "_LARGE", 1)
+    monkeypatch.setattr(opening, "_LARGE_BYTES", 1)
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     return folder / f"vidprep-{os.getuid()}"
 
@@ -61,8 +61,8 @@ def test_the_same_clips(large, own_shards, monkeypatch, third_party):
     shared = ShardSet.open(own_shards)
     assert is_mapped(shared)
     found = batches(shared)
-    monkeypatch.setattr(shard_set, "_LARGE", 10**9)
-    monkeypatch.setattr(shard_set, "_LARGE_BYTES", 10**9)
+    monkeypatch.setattr(opening, "_LARGE", 10**9)
+    monkeypatch.setattr(opening, "_LARGE_BYTES", 10**9)
     alone = ShardSet.open(own_shards)
     assert not is_mapped(alone)
     assert (found, shared.fingerprint) == (batches(alone), alone.fingerprint)
@@ -72,7 +72,7 @@ def test_the_same_clips(large, own_shards, monkeypatch, third_party):
 
 def test_the_second_who_opens_reads_the_copy(large, own_shards, monkeypatch):
     first = ShardSet.open(own_shards)
-    monkeypatch.setattr(shard_set, "read_parts", None)  # would fail
+    monkeypatch.setattr(opening, "read_parts", None)  # would fail
     second = ShardSet.open(own_shards)
     assert [second.columns.video(row) for row in range(len(second.columns))] == [
         first.columns.video(row) for row in range(len(first.columns))
@@ -80,6 +80,22 @@ def test_the_second_who_opens_reads_the_copy(large, own_shards, monkeypatch):
     (copy,) = copies(large)
     assert large.stat().st_mode & 0o777 == 0o700
     assert copy.name.startswith(first.manifest.index_sha256)
+
+
+def test_numbers_are_kept_in_as_few_bytes_as_they_need(large, own_shards):
+    """Of two numbers of 32 bits each, the sum is the byte after a video that ends beyond 4 GiB."""
+    expected = read_index(own_shards).sort_by("key")
+    last = {"mp4_offset": 2**32 - 2, "mp4_size": 2**31}
+    write_index([row | last for row in expected.to_pylist()], own_shards / INDEX)
+    (own_shards / MANIFEST).unlink()
+    columns = ShardSet.open(own_shards).columns
+    types = {name: columns.arrays[name].dtype for name in ("split", "shard", "width", "mp4_offset", "label")}
+    assert types == {
+        "split": np.uint8, "shard": np.uint8, "width": np.uint16, "mp4_offset": np.uint32, "label": np.int32
+    }  # fmt: skip
+    assert columns.ends_of_shards() == dict.fromkeys(columns.names["shard"], 2**32 - 2 + 2**31)
+    assert [columns.video(row).width for row in range(len(columns))] == expected["width"].to_pylist()
+    assert [columns.key(row) for row in range(len(columns))] == expected["key"].to_pylist()
 
 
 def test_several_row_groups_count_through(large, own_shards, monkeypatch):
@@ -160,8 +176,9 @@ def test_copies_that_nobody_opens_go_after_two_weeks(large, own_shards):
 
 def test_several_processes_at_once_make_one_copy(large, own_shards):
     code = (
-        "from vidprep.shards import shard_set\nshard_set._LARGE = 1\n"
-        f"print(shard_set.ShardSet.open({str(own_shards)!r}).columns.key(5))\n"
+        "from vidprep.shards.columns import opening\nopening._LARGE = 1\n"
+        "from vidprep.shards.shard_set import ShardSet\n"
+        f"print(ShardSet.open({str(own_shards)!r}).columns.key(5))\n"
     )
     environment = os.environ | {"TMPDIR": str(large.parent)}
     run = [sys.executable, "-c", code]

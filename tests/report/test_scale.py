@@ -60,7 +60,7 @@ def large_set(root, folder):
     write_index(many, root / INDEX)
     counts = Counter(row["shard"] for row in many)
     shards = read_manifest(root).shards
-    write_manifest(root, tuple(one.model_copy(update={"num_samples": counts[one.name]}) for one in shards))
+    write_manifest(root, tuple(replace(one, num_samples=counts[one.name]) for one in shards))
     write_rows(root, [ledger_row(row["split"], row["video_id"], row["class"], "used") for row in many])
     return root
 

@@ -4,7 +4,8 @@ import hashlib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
 
 from vidprep.errors import ShardError
 from vidprep.links import inside
@@ -21,7 +22,8 @@ from vidprep.shards.layout import (
 )
 
 
-class ShardEntry(Frozen):
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
+class ShardEntry:
     """One tar of the set.
 
     Attributes:

@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-import posixpath
-from collections.abc import Iterator
+import os
+import stat
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,26 +15,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vidprep.errors import ShardError
-from vidprep.links import inside, open_store, plain_root
+from vidprep.links import inside, plain_root
 from vidprep.recipes.manifests import class_list_hash
 from vidprep.shards.columns.columns import Columns
-from vidprep.shards.columns.node_copy import find_copy, shared_columns
-from vidprep.shards.index import parse_index, read_columns, read_parts
-from vidprep.shards.layout import CLASSES, INDEX, LEDGER, MANIFEST, PASSPORT, generation_file
-from vidprep.shards.manifest import (
-    Manifest,
-    ShardEntry,
-    file_sha256,
-    no_set,
-    no_such_generation,
-    parse_manifest,
+from vidprep.shards.columns.opening import set_columns, third_party_columns
+from vidprep.shards.index import parse_index
+from vidprep.shards.layout import CLASSES, INDEX, LEDGER, PASSPORT
+from vidprep.shards.manifest import Manifest, ShardEntry
+from vidprep.shards.set_files import (
+    AGAIN,
+    is_local,
+    read_index_bytes,
+    read_named,
+    read_optional,
+    read_set_manifest,
 )
 from vidprep.shards.stored_video import StoredVideo
-
-# Samples from which on the processes of a machine share what they know of them.
-_LARGE = 1_000_000
-_LARGE_BYTES = 40 * _LARGE  # of an index
-_AGAIN = "Copy the whole shard set again, or run the same build again."
 
 
 @dataclass(frozen=True)
@@ -67,11 +63,11 @@ class ShardSet:
                 it has no such generation, or if a file of it is a link that leads out of its folder.
         """
         root = plain_root(root)
-        found = _read_manifest(root, generation)
+        found = read_set_manifest(root, generation)
         if found is None:
-            return cls(root, None, *_third_party_columns(root))
+            return cls(root, None, *third_party_columns(root))
         manifest, fingerprint = found
-        columns = _columns(root, manifest)
+        columns = set_columns(root, manifest)
         _check_fits(columns, manifest, origin=f"{root}/{INDEX}")
         opened = cls(root, manifest, fingerprint, columns)
         opened._check_labels()
@@ -85,8 +81,8 @@ class ShardSet:
             ShardError: If it is not the one any more that the set was opened with.
         """
         if self.manifest:
-            return parse_index(_read_index(self.root, self.manifest), origin=f"{self.root}/{INDEX}")
-        data = _read_optional(self.root, INDEX)
+            return parse_index(read_index_bytes(self.root, self.manifest), origin=f"{self.root}/{INDEX}")
+        data = read_optional(self.root, INDEX)
         if data is None or hashlib.sha256(data).hexdigest() != self.fingerprint:
             raise ShardError(f"{self.root}/{INDEX} was changed since the set was opened. Open it again.")
         return parse_index(data, origin=f"{self.root}/{INDEX}")
@@ -122,12 +118,12 @@ class ShardSet:
     @property
     def is_local(self) -> bool:
         """Whether the shards lie on a disk of this machine, rather than behind a URL."""
-        return _is_local(self.root)
+        return is_local(self.root)
 
     @cached_property
     def classes(self) -> dict[str, int]:
         """Label of each class; in third-party tars, of each that has a sample."""
-        if (data := _read_optional(self.root, CLASSES)) is not None:
+        if (data := read_optional(self.root, CLASSES)) is not None:
             classes = _parse_classes(data, origin=f"{self.root}/{CLASSES}")
         else:
             pairs = self.index.select(["class", "label"]).group_by(["class", "label"]).aggregate([])
@@ -135,7 +131,7 @@ class ShardSet:
         expected = self.manifest.classes_sha256 if self.manifest else ""
         if expected not in ("", class_list_hash(sorted(classes, key=classes.__getitem__))):
             what = "is missing" if data is None else "is damaged: its classes are not those of the manifest"
-            raise ShardError(f"{self.root}/{CLASSES} {what}. {_AGAIN}")
+            raise ShardError(f"{self.root}/{CLASSES} {what}. {AGAIN}")
         return classes
 
     def _check_labels(self) -> None:
@@ -149,7 +145,7 @@ class ShardSet:
         label = int(self.columns.arrays["label"].max())
         if label >= num_classes:
             known = f"the labels 0 to {num_classes - 1}"
-            raise ShardError(f"{self.root}/{INDEX} has the label {label}, {CLASSES} has {known}. {_AGAIN}")
+            raise ShardError(f"{self.root}/{INDEX} has the label {label}, {CLASSES} has {known}. {AGAIN}")
 
     def split(self, name: str) -> "Split":
         """Return the samples of one split.
@@ -171,7 +167,7 @@ class ShardSet:
         Raises:
             ShardError: If it is there and cannot be read.
         """
-        return _read_optional(self.root, name)
+        return read_optional(self.root, name)
 
     def read_named(self, name: str) -> bytes | None:
         """Return the ledger or the passport that the manifest names, or None where there is none.
@@ -186,7 +182,7 @@ class ShardSet:
         sha256 = hashes.get(name)
         if manifest is None or sha256 is None:
             return None
-        return _read_named(self.root, name, sha256, manifest.generation)
+        return read_named(self.root, name, sha256, manifest.generation)
 
     def check_shards(self, split: str) -> None:
         """Compare the sizes of a split's local tars with the manifest; a look at each, no reading.
@@ -196,8 +192,10 @@ class ShardSet:
         """
         if self.manifest is None or not self.is_local:
             return
+        # A file that is no link, in a folder that is none, lies in it: resolving its path takes 40 us.
+        quick = not Path(self.root, split).is_symlink()
         for entry in self.manifest.shards:
-            if entry.split == split:
+            if entry.split == split and not (quick and _is_plain_file(f"{self.root}/{entry.name}", entry)):
                 self._check_shard(entry)
 
     def _check_shard(self, entry: ShardEntry) -> None:
@@ -213,13 +211,22 @@ class ShardSet:
         )
 
 
+def _is_plain_file(path: str, entry: ShardEntry) -> bool:
+    """Tell whether a path is a file of the size that the manifest says, and no link."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_size == entry.size_bytes
+
+
 def _parse_classes(data: bytes, *, origin: str) -> dict[str, int]:
     try:
         classes = {str(entry["class"]): int(entry["label"]) for entry in json.loads(data)}
     except (ValueError, TypeError, KeyError) as error:
-        raise ShardError(f"{origin} is damaged ({error}). {_AGAIN}") from error
+        raise ShardError(f"{origin} is damaged ({error}). {AGAIN}") from error
     if sorted(classes.values()) != list(range(len(classes))):
-        raise ShardError(f"{origin}: labels are not 0 to {len(classes) - 1}, each once. {_AGAIN}")
+        raise ShardError(f"{origin}: labels are not 0 to {len(classes) - 1}, each once. {AGAIN}")
     return classes
 
 
@@ -230,7 +237,7 @@ def _check_fits(columns: Columns, manifest: Manifest, *, origin: str) -> None:
         if num_rows.get(split, 0) != total.used:
             raise ShardError(
                 f"{origin} has {num_rows.get(split, 0):,} samples of {split}, the manifest says "
-                f"{total.used:,}. {_AGAIN}"
+                f"{total.used:,}. {AGAIN}"
             )
     sizes = {entry.name: entry.size_bytes for entry in manifest.shards}
     for shard, end in columns.ends_of_shards().items():
@@ -238,7 +245,7 @@ def _check_fits(columns: Columns, manifest: Manifest, *, origin: str) -> None:
             raise ShardError(f"{origin} names {shard}, which the manifest does not list. Copy the set again.")
         if end > sizes[shard]:
             raise ShardError(
-                f"{origin}: a video of {shard} ends at byte {end:,}, the tar has {sizes[shard]:,}. {_AGAIN}"
+                f"{origin}: a video of {shard} ends at byte {end:,}, the tar has {sizes[shard]:,}. {AGAIN}"
             )
 
 
@@ -290,111 +297,3 @@ class Split:
 
 def _rows_of_split(shards: ShardSet, name: str) -> pa.Table:
     return shards.index.filter(pc.equal(shards.index["split"], name)).combine_chunks()
-
-
-def _read_manifest(root: str, generation: int | None) -> tuple[Manifest, str] | None:
-    """Return a manifest with its sha256, or None where there is none."""
-    data = _read_optional(root, MANIFEST)
-    if data is None:
-        if generation not in (None, 1):
-            raise ShardError(f"{root} has no generation {generation}: it has no {MANIFEST}.")
-        return None
-    manifest = parse_manifest(data, origin=f"{root}/{MANIFEST}")
-    if generation not in (None, manifest.generation):
-        name = generation_file(generation, MANIFEST)
-        data = _read_optional(root, name) if generation < manifest.generation else None
-        if data is None:
-            raise no_such_generation(root, manifest, generation)
-        manifest = parse_manifest(data, origin=f"{root}/{name}")
-    return manifest, hashlib.sha256(data).hexdigest()
-
-
-def _columns(root: str, manifest: Manifest) -> Columns:
-    """Return what loaders need of the index that a manifest names."""
-    origin = f"{root}/{INDEX}"
-    if sum(total.used for total in manifest.totals.values()) < _LARGE:
-        return read_columns(_read_index(root, manifest), origin=origin)
-    sha256 = manifest.index_sha256
-    # A remote set's manifest says which index it is; that of a disk is looked at, for it may be damaged.
-    if _is_local(root) and not _is_beside(root, sha256):
-        _read_index(root, manifest)  # says what is wrong, unless an older generation's is kept
-    found = find_copy(sha256) or shared_columns(sha256, _index_parts(root, manifest))
-    return found or read_columns(_read_index(root, manifest), origin=origin)
-
-
-def _index_parts(root: str, manifest: Manifest) -> Iterator[Columns]:
-    yield from read_parts(_read_index(root, manifest), origin=f"{root}/{INDEX}")
-
-
-def _third_party_columns(root: str) -> tuple[str, Columns]:
-    """Return the sha256 of an index that no manifest names, and what loaders need of it."""
-    path, origin = Path(root, INDEX), f"{root}/{INDEX}"
-    if _is_local(root) and inside(root, INDEX).is_file() and path.stat().st_size >= _LARGE_BYTES:
-        sha256 = file_sha256(path)
-        parts = (part for file in [path] for part in read_parts(file.read_bytes(), origin=origin))
-        found = find_copy(sha256) or shared_columns(sha256, parts)
-        if found:
-            return sha256, found
-    index = _read_optional(root, INDEX)
-    if index is None:
-        raise _no_set(root, MANIFEST)
-    return hashlib.sha256(index).hexdigest(), read_columns(index, origin=origin)
-
-
-def _is_local(root: str) -> bool:
-    return "://" not in root
-
-
-def _is_beside(root: str, sha256: str) -> bool:
-    path = inside(root, INDEX)
-    return path.is_file() and file_sha256(path) == sha256
-
-
-def _read_index(root: str, manifest: Manifest) -> bytes:
-    index = _read_named(root, INDEX, manifest.index_sha256, manifest.generation)
-    if index is None:
-        raise _no_set(root, INDEX)
-    return index
-
-
-def _no_set(root: str, name: str) -> ShardError:
-    if name == MANIFEST and "://" not in root:
-        return no_set(Path(root))
-    what = f"No shard set at {root}: {name} is missing"
-    if name == MANIFEST:
-        return ShardError(f"{what}. Is the address right? It is written last, when a build or a push ends.")
-    return ShardError(f"{what}. {_AGAIN}")
-
-
-def _read_named(root: str, name: str, sha256: str, generation: int) -> bytes | None:
-    """Return the file that a manifest names: the one beside it, or the one kept with its generation.
-
-    Returns:
-        None if there is none beside it.
-    """
-    beside = _read_optional(root, name)
-    if beside is None or hashlib.sha256(beside).hexdigest() == sha256:
-        return beside
-    kept = _read_optional(root, generation_file(generation, name))
-    if kept is not None and hashlib.sha256(kept).hexdigest() == sha256:
-        return kept
-    raise ShardError(f"{root}/{name} is not the one of {MANIFEST}: it is stale or damaged. {_AGAIN}")
-
-
-def _read_optional(root: str, name: str) -> bytes | None:
-    """Return a file of the set, or None if it is not there."""
-    try:
-        if _is_local(root):
-            return inside(root, name).read_bytes()
-        filesystem, path = open_store(posixpath.join(root, name))
-        content: bytes = filesystem.cat_file(path)
-        return content
-    except (FileNotFoundError, NotADirectoryError) as error:
-        # fsspec keeps the error in a frame of its own traceback: a circle, which would keep all callers'
-        # objects (a loader and its workers) until the next garbage collection.
-        error.__traceback__ = None
-        return None
-    except ShardError:
-        raise
-    except Exception as error:  # each store has an error tree of its own
-        raise ShardError(f"{root}/{name} cannot be read: {error}.") from error

@@ -27,7 +27,8 @@ class Columns:
 
     Attributes:
         arrays: By name, those of `NUMBERS`; `split` and `shard`, numbers of their names; `key_ends`, where in
-            `key_text` the key of each row begins and, one longer than the others, the last one ends.
+            `key_text` the key of each row begins and, one longer than the others, the last one ends. Their
+            types may be as narrow as the greatest number allows: a sum needs a wider one.
         key_text: All keys, one after another, UTF-8.
         names: By column, those of `split` and `shard`.
     """
@@ -136,7 +137,8 @@ class Columns:
         """Return the byte after the last video of each shard, as the rows say."""
         ends = np.zeros(len(self.names["shard"]), np.int64)
         for part in self.spans():
-            np.maximum.at(ends, part.arrays["shard"], part.arrays["mp4_offset"] + part.arrays["mp4_size"])
+            last = part.arrays["mp4_offset"].astype(np.int64) + part.arrays["mp4_size"]
+            np.maximum.at(ends, part.arrays["shard"], last)
         return dict(zip(self.names["shard"], ends.tolist(), strict=True))
 
 

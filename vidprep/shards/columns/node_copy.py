@@ -1,6 +1,6 @@
 """The columns of a large index as files of this machine, which all its processes map into memory.
 
-Ten million rows are 0.8 GB. Each rank of a node would keep them for itself; mapped, they are there once.
+Ten million rows are 0.5 GB. Each rank of a node would keep them for itself; mapped, they are there once.
 The files lie in a folder of the user's own under the temporary one (`TMPDIR`), named after the sha256 of the
 index that they were made from. They are made by whoever comes first, appear in one rename, and are checked by
 their crc32 whenever they are opened. Where they cannot be written, each process keeps the columns for itself.
@@ -28,7 +28,10 @@ _log = logging.getLogger(__name__)
 
 # Written last; a folder of another layout has another name.
 _FACTS = "columns.json"
-_LAYOUT = 1
+_LAYOUT = 2
+# Not negative, and looked up row by row: kept in as few bytes as the greatest number needs.
+_NARROWED = {"split", "shard", "key_ends", "num_frames", "width", "height"}
+_NARROWED |= {"mp4_offset", "mp4_size", "mp4_crc32"}
 _KEPT_DAYS = 14
 _BLOCK = 1 << 22
 
@@ -106,6 +109,7 @@ def _write(folder: Path, parts: Iterable[Columns]) -> dict[str, Any]:
     """Write the columns one part after another; return their types, sizes and checksums, and the names."""
     types: dict[str, str] = {}
     sums: dict[str, int] = {}
+    highest: dict[str, int] = {}
     codes: dict[str, dict[str, int]] = {}
     with ExitStack() as stack:
         files: dict[str, IO[bytes]] = {}
@@ -114,16 +118,36 @@ def _write(folder: Path, parts: Iterable[Columns]) -> dict[str, Any]:
                 if name not in files:
                     files[name] = stack.enter_context((folder / name).open("wb"))
                     types[name] = array.dtype.str
-                data = np.ascontiguousarray(array).view(np.uint8).data
-                files[name].write(data)
-                sums[name] = zlib.crc32(data, sums.get(name, 0))
-        sizes = {name: file.tell() for name, file in files.items()}
+                sums[name] = _append(files[name], array, sums.get(name, 0))
+                if name in _NARROWED:
+                    highest[name] = max(highest.get(name, 0), int(array.max(initial=0)))
+    for name, high in highest.items():
+        narrow = np.min_scalar_type(high)
+        sums[name] = _rewrite(folder / name, np.dtype(types[name]), narrow)
+        types[name] = narrow.str
     return {
         "types": dict(types),
-        "sizes": dict(sizes),
+        "sizes": {name: (folder / name).stat().st_size for name in types},
         "crc32": dict(sums),
         "names": {column: list(numbers) for column, numbers in codes.items()},
     }
+
+
+def _rewrite(path: Path, wide: np.dtype[Any], narrow: np.dtype[Any]) -> int:
+    """Write a column's numbers in fewer bytes; return the checksum of the file."""
+    found, scratch = 0, path.with_suffix(".narrow")
+    with path.open("rb") as source, scratch.open("wb") as file:
+        while len(numbers := np.fromfile(source, wide, _BLOCK // wide.itemsize)):
+            found = _append(file, numbers.astype(narrow), found)
+    scratch.replace(path)
+    return found
+
+
+def _append(file: IO[bytes], array: Array, crc32: int) -> int:
+    """Write an array at the end of a file; return the file's checksum, which was `crc32` before."""
+    data = np.ascontiguousarray(array).view(np.uint8).data
+    file.write(data)
+    return zlib.crc32(data, crc32)
 
 
 def _numbered(parts: Iterable[Columns], codes: dict[str, dict[str, int]]) -> Iterator[Columns]:
