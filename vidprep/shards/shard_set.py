@@ -19,10 +19,7 @@ from vidprep.links import inside, plain_root
 from vidprep.recipes.manifests import class_list_hash
 from vidprep.shards.columns.columns import Columns
 from vidprep.shards.columns.opening import set_columns, third_party_columns
-from vidprep.shards.index import parse_index
-from vidprep.shards.layout import CLASSES, INDEX, LEDGER, PASSPORT
-from vidprep.shards.manifest import Manifest, ShardEntry
-from vidprep.shards.set_files import (
+from vidprep.shards.columns.set_files import (
     AGAIN,
     is_local,
     read_index_bytes,
@@ -30,6 +27,9 @@ from vidprep.shards.set_files import (
     read_optional,
     read_set_manifest,
 )
+from vidprep.shards.index import parse_index
+from vidprep.shards.layout import CLASSES, INDEX, LEDGER, PASSPORT
+from vidprep.shards.manifest import Manifest, ShardEntry
 from vidprep.shards.stored_video import StoredVideo
 
 

@@ -1,1 +1,1 @@
-"""What a loader has to know of each sample, as plain columns that many processes can share."""
+"""What opening a set reads: the files beside its tars, and the columns of its samples that a loader needs."""

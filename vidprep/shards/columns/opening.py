@@ -7,10 +7,10 @@ from pathlib import Path
 from vidprep.links import inside
 from vidprep.shards.columns.columns import Columns
 from vidprep.shards.columns.node_copy import find_copy, shared_columns
+from vidprep.shards.columns.set_files import is_local, no_set_at, read_index_bytes, read_optional
 from vidprep.shards.index import read_columns, read_parts
 from vidprep.shards.layout import INDEX, MANIFEST
 from vidprep.shards.manifest import Manifest, file_sha256
-from vidprep.shards.set_files import is_local, no_set_at, read_index_bytes, read_optional
 
 # Samples from which on the processes of a machine share what they know of them.
 _LARGE = 1_000_000
