@@ -3,6 +3,7 @@
     python benchmarks/build.py speed      interleaved rounds: shell loop, build with 2 workers, ...
     python benchmarks/build.py scaling    one worker on one core against two workers on two cores
     python benchmarks/build.py stages     where the time of one worker goes
+    python benchmarks/build.py work       CPU of a worker's work against two shell loops, without a cluster
     python benchmarks/build.py plan       241,000 rows: audit, plan, and 1,000 shards finalised
     python benchmarks/build.py memory     a worker and its child over 500 videos
 
@@ -46,17 +47,23 @@ def find_videos(folder):
     return [path for path in folder.rglob("*") if path.suffix in (".mp4", ".webm")]
 
 
-def shell_loop(videos, num_processes):
-    """The same FFmpeg command for every file, `num_processes` at a time: what a script would do."""
+def shell_loop(videos, num_processes, *, checked=False):
+    """The same FFmpeg command for every file, `num_processes` at a time: what a script would do.
+
+    With `checked`, what a careful script would do: decode the result back, and hash it twice as a build does.
+    """
     with tempfile.TemporaryDirectory() as out:
-        ffmpeg = find_ffmpeg()
-        lines = [
-            shlex.join(encode_command(ffmpeg, video, Path(out) / f"{number}.mp4", Transcode()))
-            for number, video in enumerate(videos)
-        ]
+        ffmpeg, lines = find_ffmpeg(), []
+        for number, video in enumerate(videos):
+            stored = Path(out) / f"{number}.mp4"
+            line = shlex.join(encode_command(ffmpeg, video, stored, Transcode()))
+            if checked:
+                decode = f"{ffmpeg} -v error -xerror -threads 1 -i {stored} -f null -"
+                line += f" && {decode} && sha256sum {stored} >&2 && md5sum {stored} >&2"
+            lines.append(line)
         started = time.perf_counter()
         subprocess.run(
-            ["xargs", "-P", str(num_processes), "-I{}", "sh", "-c", "{} 2>/dev/null"],
+            ["xargs", "-P", str(num_processes), "-I{}", "sh", "-c", "exec 2>/dev/null; {}"],
             input="\n".join(shlex.quote(line) for line in lines),
             text=True,
             check=True,
@@ -155,6 +162,38 @@ def stages(folder, num_videos, rounds):
         total = spent.pop("all of it")
         shares = ", ".join(f"{name} {100 * seconds / total:.1f} %" for name, seconds in spent.items())
         print(f"{dataset}: {1000 * total / len(videos):.0f} ms of CPU a video: {shares}", flush=True)
+
+
+def work(folder, num_videos, rounds):
+    """CPU of everything that a build does with a video, in this process, and that of the loops, in turn."""
+    for dataset, videos in make_sources(folder, num_videos).items():
+        found = {"bare loop": [], "checked loop": [], "build": []}
+        ways = {
+            "bare loop": lambda videos=videos: shell_loop(videos, 1),
+            "checked loop": lambda videos=videos: shell_loop(videos, 1, checked=True),
+            "build": lambda videos=videos: build_work(videos),
+        }
+        for _ in range(rounds):
+            for name, way in ways.items():
+                began = time.process_time() + cpu_of_children()
+                way()
+                found[name].append((time.process_time() + cpu_of_children() - began) / len(videos))
+        for loop in ("bare loop", "checked loop"):
+            ratios = [theirs / ours for theirs, ours in zip(found[loop], found["build"], strict=True)]
+            report(f"{dataset}: CPU of the {loop} / of a build's work", ratios, {})
+        milliseconds = {name: round(1000 * statistics.median(spent)) for name, spent in found.items()}
+        print(f"{dataset}: CPU ms a video, {len(videos)} videos: {milliseconds}", flush=True)
+
+
+def build_work(videos):
+    """Transcode, check and pack videos as a worker does."""
+    from vidprep.builder.transcoding.transcode import check_stored, transcode
+    from vidprep.shards.tar import ShardWriter
+
+    with tempfile.TemporaryDirectory() as scratch, ShardWriter(Path(scratch) / "a.tar") as writer:
+        for video in videos:
+            encoded = transcode(video, Path(scratch), Transcode(), find_ffmpeg())
+            writer.write(sample_of(check_stored(encoded, Transcode())))
 
 
 def sample_of(stored):
@@ -332,7 +371,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["speed", "scaling", "stages", "plan", "memory"])
+    parser.add_argument("what", choices=["speed", "scaling", "stages", "work", "plan", "memory"])
     parser.add_argument("--videos", type=int, default=150)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--folder", type=Path, help="where sources are kept between runs")
