@@ -86,3 +86,12 @@ def random_state_is_restored():
     np.random.set_state(before[1])
     if before[2] is not None:
         torch.random.set_rng_state(before[2])
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+    """An empty bucket of an S3 server on this machine, through its file system: `s3://bucket`."""
+    from tests.helpers.bucket import s3_store  # skips the test where moto is not installed
+
+    with s3_store(monkeypatch, "bucket") as filesystem:
+        yield filesystem

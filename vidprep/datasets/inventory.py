@@ -124,11 +124,7 @@ def take_inventory(
         stage = stage.model_copy(update={"definition": dataset})
     classes = resolve_classes(stage)
     rows = _select(match(records, scan.files, plain_ids=dataset.videos.plain_ids), classes, dataset)
-    if rows.empty:
-        raise AnnotationError(
-            f"{', '.join(lists.values())}: none of the {len(records):,} rows is of the recipe's "
-            f"{len(classes)} classes, e.g. '{classes[0]}'."
-        )
+    _check_selected(rows, lists, len(records), classes)
     if sources and (rows["source"] == "").all():
         raise SourceError(_nothing_found(scan, records, dataset, sources, remedy))
     return Inventory(
@@ -143,6 +139,17 @@ def take_inventory(
         extra=_extra(scan, records),
         problems=scan.problems,
     )
+
+
+def _check_selected(
+    rows: pd.DataFrame, lists: dict[str, str], num_records: int, classes: tuple[str, ...]
+) -> None:
+    """Refuse lists that name no video of the recipe's classes."""
+    if rows.empty:
+        raise AnnotationError(
+            f"{', '.join(lists.values())}: none of the {num_records:,} rows is of the recipe's "
+            f"{len(classes)} classes, e.g. '{classes[0]}'."
+        )
 
 
 def _scan(sources: list[str], videos: VideoFiles, remedy: str, archives: ArchiveOptions | None) -> Scan:

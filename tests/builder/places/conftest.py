@@ -1,10 +1,9 @@
-"""Buckets to build into, and a disk of this machine for scratch."""
+"""A disk of this machine for scratch, and a proxy before the bucket to build into."""
 
 import os
 
 import pytest
 
-from tests.helpers.bucket import s3_store
 from tests.helpers.fault_proxy import behind_proxy
 from vidprep.shards.transfer import store as store_module
 
@@ -17,12 +16,6 @@ def scratch(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(folder))
     monkeypatch.setattr("tempfile.tempdir", str(folder))
     return folder
-
-
-@pytest.fixture
-def bucket(monkeypatch):
-    with s3_store(monkeypatch, "bucket") as filesystem:
-        yield filesystem
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 import vidprep
-from tests.helpers.bucket import WARNINGS, s3_store
+from tests.helpers.bucket import WARNINGS
 from tests.helpers.builds import build
 from tests.helpers.program import run_here
 from tests.helpers.raw_k400 import CLASSES, Raw
@@ -27,12 +27,6 @@ def shards(tmp_path_factory):
     out = tmp_path_factory.mktemp("built") / "set"
     build(raw, out, "--sync")
     return out
-
-
-@pytest.fixture
-def bucket(monkeypatch):
-    with s3_store(monkeypatch, "bucket") as filesystem:
-        yield filesystem
 
 
 @pytest.fixture

@@ -132,7 +132,6 @@ def _measure(
 
 
 def _facts(target: Target, field: np.ndarray, settings: Settings, theory: Field) -> dict[str, Any]:
-
     neuron = settings.neuron
     intervals = [axis.interval(index) for axis, index in zip(theory, neuron, strict=True)]
     centre = [axis.centre(index) for axis, index in zip(theory, neuron, strict=True)]
@@ -162,7 +161,6 @@ def _remove_earlier(run: Path | None, out_dir: Path) -> None:
 
 
 def _write_growth(run: Path, facts: dict[str, dict[str, Any]], settings: Settings, out_dir: Path) -> None:
-
     epochs = list(facts.values())
     growth = {"run": str(run), "num_draws": settings.num_draws, "seed": settings.seed, "epochs": epochs}
     write_json(growth, out_dir / "growth.json")
@@ -177,7 +175,6 @@ def _write(
     neuron: Neuron,
     out_dir: Path,
 ) -> None:
-
     for number, (name, field) in enumerate(fields.items(), start=1):
         ending = "" if number == 1 else f"-{number}"
         write_figure(frames_figure(name, field, theory, neuron), out_dir / f"frames{ending}.png")

@@ -118,7 +118,6 @@ def _analyse(name: str, path: Path, matrix: Matrix) -> Analysed:
 def _write_growth(
     summaries: dict[int, dict[str, Any]], facts: dict[str, Any], title: str, out_dir: Path
 ) -> None:
-
     rows = pd.DataFrame([row for epoch, summary in summaries.items() for row in growth_rows(epoch, summary)])
     epochs = [{"epoch": epoch} | summary for epoch, summary in summaries.items()]
     write_table(rows, out_dir / "growth.parquet")
@@ -127,7 +126,6 @@ def _write_growth(
 
 
 def _write(analysed: list[Analysed], matrix: Matrix, out_dir: Path) -> dict[str, Any]:
-
     one, *others = analysed
     remove_earlier(out_dir, ["summary.json", "versus.png", "filters-versus.parquet"])
     write_table(one.table, out_dir / "filters.parquet")
@@ -142,7 +140,6 @@ def _write(analysed: list[Analysed], matrix: Matrix, out_dir: Path) -> dict[str,
 
 
 def _draw(table: pd.DataFrame, out_dir: Path, title: str) -> None:
-
     names = ("average", "first", "second")
     write_figure(sphere_figure(table, title), out_dir / "sphere.png")
     write_figure(stages_figure(table, title), out_dir / "stages.png")
@@ -152,7 +149,6 @@ def _draw(table: pd.DataFrame, out_dir: Path, title: str) -> None:
 
 
 def _draw_versus(one: Analysed, other: Analysed, out_dir: Path) -> None:
-
     names = [one.name, other.name]
     figure = versus_figure([one.table, other.table], names, " and ".join(names))
     write_figure(figure, out_dir / "versus.png")
