@@ -23,7 +23,7 @@ from vidprep.builder.workspace.archive_indexes import index_dir_of, keep_archive
 from vidprep.builder.workspace.finished import DoneShard, read_done, take_back
 from vidprep.builder.workspace.lock import ask_to_stop, exclusive, forget_stop
 from vidprep.builder.workspace.log import BuildLog
-from vidprep.builder.workspace.plan_file import planned_facts, write_plan
+from vidprep.builder.workspace.plan_file import planned_facts, shard_source_bytes, write_plan
 from vidprep.builder.workspace.unfinished import clear_unfinished, num_kept_videos
 from vidprep.datasets.archives.listing import ArchiveOptions
 from vidprep.datasets.checksums.lists import read_checksums, with_checksums
@@ -231,6 +231,7 @@ def run_tasks(
     dataset = facts.recipe.dataset
     videos = dataset_of(dataset).videos
     run = uuid.uuid4().hex[:8]
+    source_bytes = shard_source_bytes(out_dir)
     tasks = [
         ShardTask(
             out_dir,
@@ -241,6 +242,7 @@ def run_tasks(
             frame_rate=videos.frame_rate,
             label_sets=label_sets(dataset),
             run=run,
+            source_bytes=source_bytes[number],
         )
         for number in numbers
     ]

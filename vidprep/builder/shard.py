@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from vidprep.builder.full_disk import full_disk_as_build_error
 from vidprep.builder.shard_task import Report, ShardTask, stop_if_asked
+from vidprep.builder.transcoding.job_time import PACE, wait_if_too_late
 from vidprep.builder.transcoding.preflight import checked_ffmpeg
 from vidprep.builder.transcoding.scratch import remove_abandoned_scratch, scratch_folder
 from vidprep.builder.transcoding.source import Source, check_checksum, read_source, segment_of
@@ -82,7 +83,7 @@ def build_shard(task: ShardTask, report: Report) -> None:
     """Transcode the videos of one shard and write its tar, then its done-file.
 
     Args:
-        report: Called with an event when the shard starts and after each video.
+        report: Called with an event when the shard starts and after each video, from several threads.
 
     Raises:
         BuildStopped: If somebody asked the build to stop; finished videos are kept.
@@ -98,7 +99,7 @@ def build_shard(task: ShardTask, report: Report) -> None:
     report({"event": "shard", "shard": task.shard, "split": rows[0]["split"], "num_videos": len(rows)})
     kept = find_unfinished(task.out_dir, task.shard)
     new_rows = [row for row in rows if row["key"] not in kept]
-    with closing(_attempts(task, ffmpeg_path, new_rows)) as attempts:
+    with closing(_attempts(task, ffmpeg_path, new_rows, report)) as attempts:
         write_shard(task, rows, _stored_videos(task, rows, kept, attempts, report), keep=True)
     for unfinished in kept.values():
         remove_unfinished(unfinished.tar_path)
@@ -201,7 +202,7 @@ class _Attempt:
 
 
 def _attempts(
-    task: ShardTask, ffmpeg_path: str, rows: list[Row]
+    task: ShardTask, ffmpeg_path: str, rows: list[Row], report: Report
 ) -> Generator[tuple[Row, _Attempt], None, None]:
     """Yield each row with what FFmpeg made of it, in order.
 
@@ -213,7 +214,7 @@ def _attempts(
         for number, row in enumerate(rows):
             while len(ahead) < min(_AHEAD, len(rows) - number):
                 fetched = reading.submit(_fetch, task, rows[number + len(ahead)])
-                ahead.append((fetched, transcoding.submit(_attempt, task, ffmpeg_path, fetched)))
+                ahead.append((fetched, transcoding.submit(_attempt, task, ffmpeg_path, fetched, report)))
             with (attempt := ahead.popleft()[1].result()).scratch:
                 yield row, attempt
     finally:
@@ -236,21 +237,30 @@ def _fetch(task: ShardTask, row: Row) -> _Fetched:
     return _Fetched(row, source, scratch, time.monotonic() - started)
 
 
-def _attempt(task: ShardTask, ffmpeg_path: str, fetched: Future[_Fetched]) -> _Attempt:
+def _attempt(task: ShardTask, ffmpeg_path: str, fetched: Future[_Fetched], report: Report) -> _Attempt:
     row, source, scratch, seconds = fetched.result()
     started = time.monotonic()
     try:
         stop_if_asked(task)
+        tell = partial(_report_no_time, task, row, report)
+        wait_if_too_late(row["source_bytes"], tell, partial(stop_if_asked, task))
         outcome: TranscodedVideo | Rejected
         if isinstance(source, Rejected):
             outcome = source
         else:
             outcome = or_rejected(row, partial(_transcode, task, ffmpeg_path, source, Path(scratch.name)))
             source.check_unchanged()
+            if isinstance(outcome, TranscodedVideo):
+                PACE.note(row["source_bytes"], time.monotonic() - started)
     except BaseException:
         scratch.cleanup()
         raise
     return _Attempt(source, outcome, scratch, seconds + time.monotonic() - started)
+
+
+def _report_no_time(task: ShardTask, row: Row, report: Report, seconds: float, seconds_left: float) -> None:
+    event = {"event": "no time", "shard": task.shard, "source": row["source"]}
+    report(event | {"seconds": round(seconds, 3), "seconds_left": round(seconds_left, 3)})
 
 
 def _read(task: ShardTask, row: Row, scratch_dir: Path) -> Source:

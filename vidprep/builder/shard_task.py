@@ -29,6 +29,7 @@ class ShardTask:
         label_sets: Classes of each further label of a sample.
         place: Where the shard is kept.
         run: Something that no other run of the build has.
+        source_bytes: Size of its raw videos together, as far as it is known.
         vidprep_version: Of the machine that began the build.
     """
 
@@ -41,6 +42,7 @@ class ShardTask:
     label_sets: dict[str, tuple[str, ...]] = field(default_factory=dict)
     place: Place = field(default_factory=OnDisk)
     run: str = ""
+    source_bytes: int = 0
     vidprep_version: str = field(default_factory=lambda: vidprep.__version__)
 
     @property

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -182,8 +183,9 @@ def _build_with(client: Client, tasks: list[ShardTask], report: Report) -> None:
             report(event | {"worker": message["worker"].removeprefix("tcp://")})
 
     client.subscribe_topic(_TOPIC, receive)
-    futures = client.map(_build_on_worker, tasks, pure=False)
-    task_of = {future.key: task for future, task in zip(futures, tasks, strict=True)}
+    longest_first = sorted(tasks, key=lambda task: -task.source_bytes)  # so that none is left for the end
+    futures = client.map(_build_on_worker, longest_first, pure=False)
+    task_of = {future.key: task for future, task in zip(futures, longest_first, strict=True)}
     waiting = {task.shard: task for task in tasks}
     completed = as_completed(futures)
 
@@ -241,13 +243,14 @@ def _build_on_worker(task: ShardTask) -> None:
     worker = get_worker()
     events: list[dict[str, Any]] = []
     sent = time.monotonic()
+    lock = threading.Lock()
 
     def report(event: dict[str, Any]) -> None:
-        nonlocal sent
-        events.append(event)
-        # Together, twice a second: a message of its own for each costs a short video 3 % of its time.
-        if event["event"] != "video" or time.monotonic() - sent > _REPORT_SECONDS:
-            send()
+        with lock:
+            events.append(event)
+            # Together, twice a second: a message of its own for each costs a short video 3 % of its time.
+            if event["event"] != "video" or time.monotonic() - sent > _REPORT_SECONDS:
+                send()
 
     def send() -> None:
         nonlocal sent

@@ -7,6 +7,8 @@ import subprocess
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
+import dask
+
 from vidprep.errors import ToolError
 
 _TIME = re.compile(r"(?:(\d+)-)?(\d{1,3}):(\d\d):(\d\d)")
@@ -110,6 +112,10 @@ class SlurmJobs:
             memory=self.memory or f"{self.cores}GB",
             job_name="vidprep-build",
             job_directives_skip=[] if self.memory else ["--mem"],
+            job_script_prologue=[
+                *dask.config.get("jobqueue.slurm.job-script-prologue", []),
+                f"export VIDPREP_JOB_END=$(( $(date +%s) + {self.lifetime_seconds} ))",
+            ],
             worker_extra_args=[
                 *("--memory-limit", "0"),
                 *("--lifetime", f"{self.lifetime_seconds}s"),

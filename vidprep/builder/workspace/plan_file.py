@@ -77,6 +77,16 @@ def read_shard_rows(out_dir: Path, shard: int) -> list[dict[str, object]]:
     return rows
 
 
+def shard_source_bytes(out_dir: Path) -> list[int]:
+    """Return the size of the raw videos of each shard, by its number; 0 where it is not known."""
+    num_shards = len(read_facts(out_dir).shard_sizes)
+    with _damage_is_named(plan_path(out_dir)):
+        table = _open(plan_path(out_dir)).read(["shard", "source_bytes"])
+    sums = table.group_by("shard").aggregate([("source_bytes", "sum")]).to_pylist()
+    by_shard = {row["shard"]: row["source_bytes_sum"] or 0 for row in sums}
+    return [by_shard.get(number, 0) for number in range(num_shards)]
+
+
 def _open(path: Path) -> pq.ParquetFile:
     """Open a plan whose pages are checked as they are read; ValueError if it has other columns."""
     file = pq.ParquetFile(path, page_checksum_verification=True)
