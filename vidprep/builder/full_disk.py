@@ -18,8 +18,11 @@ def full_disk_as_build_error(out_dir: Path) -> Iterator[None]:
     except OSError as error:
         if not is_disk_full(error):
             raise
-        places = (str(out_dir), tempfile.gettempdir())
-        free = ", ".join(f"{shutil.disk_usage(place).free >> 20:,} MiB free in {place}" for place in places)
+        # One place a disk; of a build for a store, whose folder is said to be its URL, that is the scratch.
+        places = {place.stat().st_dev: place for place in (out_dir, Path(tempfile.gettempdir()))}
+        free = ", ".join(
+            f"{shutil.disk_usage(place).free >> 20:,} MiB free in {place}" for place in places.values()
+        )
         raise BuildError(
             f"No room left on the disk ({free}). The shard in hand is dropped, finished shards are kept: "
             "free some space and run the same build again."

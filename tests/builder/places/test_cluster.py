@@ -10,6 +10,7 @@ import pytest
 
 from tests.helpers.bucket import WARNINGS
 from tests.helpers.builds import SLOW, start_build, wait_until
+from tests.helpers.raw_k400 import run_build
 from tests.helpers.store_builds import URL, files, kept, objects
 from vidprep.builder.engines.worker_versions import describe_misfit
 
@@ -82,6 +83,24 @@ def test_client_and_worker_are_killed(dozen, reference, bucket, cluster, misbeha
     assert objects(bucket) == files(reference)
     for _, scratch in workers[1:]:  # the one that was killed could not tidy up
         assert not list(scratch.rglob("*.partial"))
+
+
+@pytest.mark.slow
+def test_the_scheduler_is_killed(dozen, reference, bucket, cluster, misbehaving_ffmpeg):
+    """Its workers end, the client says what to do; the next build needs no cluster."""
+    cluster.add_worker("--death-timeout", "5")
+    slow = misbehaving_ffmpeg("held_out", "sleep 20")  # the last shard is still in hand then
+    options = ("--scheduler", cluster.address, "--ffmpeg", slow)
+    build = start_build(dozen, URL, *options)
+    wait_until(lambda: num_done(bucket) >= 1)
+    os.killpg(cluster.processes[0].pid, signal.SIGKILL)
+    said = " ".join(build.communicate(timeout=240)[0].split())
+    assert build.returncode == 1, said
+    assert "The Dask scheduler is gone. Finished shards are kept: run the same build again." in said
+    assert not [name for name in kept(bucket) if "lease" in name]
+    done = run_build(dozen, URL, "--sync")
+    assert done.returncode == 0, done.stderr
+    assert objects(bucket) == files(reference)
 
 
 @pytest.mark.slow
