@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from vidprep.builder.full_disk import full_disk_as_build_error
+from vidprep.builder.job_time import PACE, wait_if_too_late
 from vidprep.builder.shard_task import Report, ShardTask, stop_if_asked
-from vidprep.builder.transcoding.job_time import PACE, wait_if_too_late
 from vidprep.builder.transcoding.preflight import checked_ffmpeg
 from vidprep.builder.transcoding.scratch import remove_abandoned_scratch, scratch_folder
 from vidprep.builder.transcoding.source import Source, check_checksum, read_source, segment_of

@@ -7,9 +7,9 @@ import pytest
 import vidprep
 from tests.helpers.builds import hashes
 from tests.helpers.raw_k400 import SMALL
+from vidprep.builder import job_time
 from vidprep.builder.engines.engine import build_in_process
-from vidprep.builder.transcoding import job_time
-from vidprep.builder.transcoding.job_time import Pace, wait_if_too_late
+from vidprep.builder.job_time import Pace, wait_if_too_late
 from vidprep.builder.workspace.lock import ask_to_stop
 from vidprep.builder.workspace.plan_file import shard_source_bytes
 from vidprep.errors import BuildStopped
