@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vidprep.synth.motions import MOTIONS, drawable_classes
-from vidprep.synth.scene import _draw_object, draw_video
+from vidprep.synth.scene import LARGE_OBJECTS, _draw_object, draw_video
 
 CLASSES = drawable_classes("ssv2")[:12]
 PER_CLASS, NUM_FRAMES, SIZE = 60, 6, (86, 48)
@@ -57,9 +57,8 @@ def test_still_scene_changes_in_grain_only():
 def test_every_square_crop_holds_the_whole_object(size):
     """What is drawn repeats after one short side, in landscape and portrait."""
     frame = np.zeros(size[::-1], np.uint32)
-    _draw_object(
-        frame, {"x": 0.9, "y": 0.1, "size": 0.5, "turn": 0.3}, np.full((8, 8), 0xFF0000FF, np.uint32)
-    )
+    sprite = np.full((8, 8), 0xFF0000FF, np.uint32)
+    _draw_object(frame, {"x": 0.9, "y": 0.1, "size": 0.5, "turn": 0.3}, sprite, LARGE_OBJECTS)
     for axis, shift in enumerate((48, 48)):
         np.testing.assert_array_equal(frame, np.roll(frame, shift, axis))
     assert (frame[:48, :48] > 0).sum() == 38**2  # once, whole: 0.8 of the short side each way

@@ -18,12 +18,12 @@ from vidprep.synth.encode import VideoFormat, write_mp4, write_tone, write_webm
 from vidprep.synth.motions import motions_of
 from vidprep.synth.official import OFFICIAL_FILES, write_official_lists, write_official_video
 from vidprep.synth.plan import DEFECTS, OTHER_CLASSES, Parameters, PlannedVideo, plan_videos, seeded
-from vidprep.synth.scene import Frames, draw_video
+from vidprep.synth.scene import LARGE_OBJECTS, SMALL_OBJECTS, Frames, draw_video
 
 # Says by which parameters the folder was made; `complete` turns true when everything else is there.
 RECORD = "synth.json"
 TRUTH = "truth.json"
-_GENERATION = 1  # counts changes of what the same parameters draw
+_GENERATION = 2  # counts changes of what the same parameters draw
 
 _SSV2_SHORT_SIDE, _SSV2_ASPECT, _SSV2_FPS = 240, Fraction(16, 9), Fraction(12)
 _SSV2_FRAMES = (24, 72)
@@ -277,7 +277,8 @@ def _draw(
     video: PlannedVideo, dataset: str, fmt: VideoFormat, num_frames: int, rng: np.random.Generator
 ) -> Frames:
     seconds = np.arange(1 if video.defect == "one_frame" else num_frames) / float(fmt.fps)
-    return draw_video(motions_of(dataset)[video.class_name], seconds, fmt.drawn_size, rng)
+    radii = LARGE_OBJECTS if dataset == "ssv2" else SMALL_OBJECTS
+    return draw_video(motions_of(dataset)[video.class_name], seconds, fmt.drawn_size, rng, radii=radii)
 
 
 def _draw_format(parameters: Parameters, rng: np.random.Generator) -> tuple[VideoFormat, int]:

@@ -15,7 +15,9 @@ from vidprep.synth.motions import FloatArray, Motion, draw_start
 Frames = NDArray[np.uint8]
 Texture = NDArray[np.uint32]
 
-_MIN_RADIUS, _MAX_RADIUS = 0.32, 0.5  # of an object, in short sides
+# Smallest and largest radius of an object, in short sides. Large ones are learnt faster; in videos of
+# hundreds of frames some of their edges would by chance jump as the blocks of a damaged video do.
+LARGE_OBJECTS, SMALL_OBJECTS = (0.32, 0.5), (0.14, 0.36)
 _MAX_ZOOM = 2.0
 _SPRITE_SIDE = 128  # texture pixels
 _NOISE_LEVELS = 8  # added to every pixel anew in every frame; colours leave room for them
@@ -30,15 +32,22 @@ class Look:
         background: Texture of two short sides squared, seamless at its edges.
         sprites: Textures of the objects A and B; the highest byte is 255 inside the object, 0 outside.
         noise: Random bytes from which each frame takes its grain.
+        radii: Smallest and largest radius of an object, in short sides.
     """
 
     background: Texture
     sprites: tuple[Texture, Texture]
     noise: Frames
+    radii: tuple[float, float]
 
 
 def draw_video(
-    motion: Motion, seconds: FloatArray, size: tuple[int, int], rng: np.random.Generator
+    motion: Motion,
+    seconds: FloatArray,
+    size: tuple[int, int],
+    rng: np.random.Generator,
+    *,
+    radii: tuple[float, float] = LARGE_OBJECTS,
 ) -> Frames:
     """Draw the frames of one video.
 
@@ -46,13 +55,14 @@ def draw_video(
         motion: A flow of `vidprep.synth.motions`.
         seconds: Time of each frame, (T,).
         size: Width and height in pixels.
+        radii: Smallest and largest radius of an object, in short sides.
 
     Returns:
         (T, H, W, 4) uint8: red, green, blue and a byte that means nothing.
     """
     width, height = size
     start, pace, phase = draw_start(rng), rng.uniform(0.85, 1.2), 10.0 * rng.random()
-    look = _draw_look(min(size), 4 * width * height, rng)
+    look = _draw_look(min(size), 4 * width * height, radii, rng)
     states = motion(start, phase + pace * seconds)
     frames = np.empty((len(seconds), height, width), np.uint32)
     for number, frame in enumerate(frames):
@@ -65,7 +75,8 @@ def draw_video(
 def _draw_frame(frame: Texture, state: dict[str, float], look: Look) -> None:
     _draw_background(frame, state, look.background)
     for name, sprite in zip("ba", reversed(look.sprites), strict=True):
-        _draw_object(frame, {key[2:]: v for key, v in state.items() if key[:2] == f"{name}_"}, sprite)
+        of_object = {key[2:]: v for key, v in state.items() if key[:2] == f"{name}_"}
+        _draw_object(frame, of_object, sprite, look.radii)
 
 
 def _draw_background(frame: Texture, state: dict[str, float], texture: Texture) -> None:
@@ -76,11 +87,13 @@ def _draw_background(frame: Texture, state: dict[str, float], texture: Texture) 
     frame[:] = texture[_whole(rows)[:, None] % side, _whole(columns) % side]
 
 
-def _draw_object(frame: Texture, state: dict[str, float], sprite: Texture) -> None:
+def _draw_object(
+    frame: Texture, state: dict[str, float], sprite: Texture, radii: tuple[float, float]
+) -> None:
     """Draw an object and its copies, which lie one short side apart."""
     height, width = frame.shape
     side, middle = min(height, width), len(sprite) / 2
-    radius = side * _MIN_RADIUS * (_MAX_RADIUS / _MIN_RADIUS) ** state["size"]
+    radius = side * radii[0] * (radii[1] / radii[0]) ** state["size"]
     dy = _torus_offset(np.arange(height) - state["y"] * side, side)
     dx = _torus_offset(np.arange(width) - state["x"] * side, side)
     rows, columns = np.flatnonzero(np.abs(dy) < radius), np.flatnonzero(np.abs(dx) < radius)
@@ -110,10 +123,11 @@ def _add_grain(frames: Frames, noise: Frames, rng: np.random.Generator) -> None:
         frame += noise[offset : offset + len(frame)]
 
 
-def _draw_look(side: int, num_bytes: int, rng: np.random.Generator) -> Look:
+def _draw_look(side: int, num_bytes: int, radii: tuple[float, float], rng: np.random.Generator) -> Look:
     background = _coloured(_clouds(2 * side, rng), rng, darkest=40, brightest=210)
     sprites = (_draw_sprite(rng), _draw_sprite(rng))
-    return Look(background, sprites, rng.integers(0, _NOISE_LEVELS, 2 * num_bytes, dtype=np.uint8))
+    noise = rng.integers(0, _NOISE_LEVELS, 2 * num_bytes, dtype=np.uint8)
+    return Look(background, sprites, noise, radii)
 
 
 def _draw_sprite(rng: np.random.Generator) -> Texture:

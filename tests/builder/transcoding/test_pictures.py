@@ -67,6 +67,20 @@ def test_straight_edges_beside_the_grid_are_not_suspect():
     assert suspicion(frames) == ("", 0)
 
 
+def with_blocks_in(*numbers):
+    """Frames of which some have a block on the coding grid."""
+    frames = moving_scene()
+    for number in numbers:
+        frames[number] = with_blocks(frames[number : number + 1], 0, 8, count=1)[0]
+    return frames
+
+
+def test_two_frames_far_apart_with_edges_on_the_grid_are_chance():
+    assert suspicion(with_blocks_in(4)) == ("", 0)
+    assert suspicion(with_blocks_in(4, 26)) == ("", 0)
+    assert suspicion(with_blocks_in(4, 9)) == ("block_noise", 4)
+
+
 def small(frames):
     """What a watcher says of frames cut down to 128x72, stored of 512x288."""
     watcher = PictureWatcher((512, 288))

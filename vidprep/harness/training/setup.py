@@ -96,12 +96,6 @@ def set_up_training(request: TrainRequest, ranks: Ranks) -> Training:
 
 def _loader(request: TrainRequest, shards: ShardSet, split: BatchSplit, ranks: Ranks) -> ClipLoader:
     """Return a loader whose batches are the micro-batches of all ranks."""
-    num_videos = len(shards.split(SPLIT))
-    if num_videos * request.recipe.train_clip.clips_per_video < split.batch_size:
-        raise HarnessError(
-            f"{shards.root} has {num_videos} training videos, less than a batch of {split.batch_size}. "
-            "Set a smaller optimisation.batch_size."
-        )
     try:
         return ClipLoader(
             shards,

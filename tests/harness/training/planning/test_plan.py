@@ -38,6 +38,11 @@ def test_the_plan_of_a_small_training(plan):
     assert plan.cost.num_parameters == sum(p.numel() for p in network.parameters())
 
 
+def test_a_batch_larger_than_the_set_is_refused(tiny_shards):
+    with pytest.raises(HarnessError, match="has 24 training videos, less than a batch of 32"):
+        plan_training(tiny_shards, overrides=[*OVERRIDES, "optimisation.batch_size=32"])
+
+
 def test_planning_moves_no_generator(tiny_shards):
     before = torch.random.get_rng_state()
     plan_training(tiny_shards, overrides=OVERRIDES)

@@ -138,9 +138,16 @@ def make_plan(
     """Return the plan of a training; every rank has to ask.
 
     Raises:
-        HarnessError: If the batch cannot be spread over the ranks and passes.
+        HarnessError: If the batch cannot be spread over the ranks and passes, or is larger than the set.
     """
     stage, clip = recipe.optimisation, recipe.train_clip
+    num_videos = len(shards.split(SPLIT))
+    per_epoch = steps_per_epoch(num_videos, stage.batch_size, clip.clips_per_video)
+    if not per_epoch:
+        raise HarnessError(
+            f"{shards.root} has {num_videos} training videos, less than a batch of {stage.batch_size}. "
+            "Set a smaller optimisation.batch_size."
+        )
     split = split_batch(stage.batch_size, None if micro_batch == "auto" else micro_batch, ranks.world_size)
     available = memory_of_rank(ranks.device)
     cost = measure_pass(
@@ -165,8 +172,6 @@ def make_plan(
     largest = max((size for size, count in zip(sizes, too_large, strict=True) if not count), default=0)
     if micro_batch == "auto" and largest:
         split = split_batch(stage.batch_size, largest, ranks.world_size)
-    num_videos = len(shards.split(SPLIT))
-    per_epoch = steps_per_epoch(num_videos, stage.batch_size, clip.clips_per_video)
     return TrainingPlan(
         num_videos=num_videos,
         steps_per_epoch=per_epoch,
