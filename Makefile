@@ -92,6 +92,7 @@ bench-full: $(VENV)/installed   ## and build, harness, large indexes, long runs 
 	$(BIN)/python benchmarks/verify.py
 	$(BIN)/python benchmarks/large_index.py
 	$(BIN)/python benchmarks/endurance.py
+	$(BIN)/python benchmarks/cluster.py
 	for what in stages speed scaling plan memory; do $(BIN)/python benchmarks/build.py $$what || exit 1; done
 	for what in step layouts profile; do $(BIN)/python benchmarks/harness.py $$what || exit 1; done
 

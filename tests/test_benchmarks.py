@@ -141,3 +141,14 @@ def test_the_quick_benchmark_writes_its_tables_and_charts(folder, tmp_path):
     shown = re.findall(r"!\[\w+\]\(charts/(\w+\.png)\)", text)
     assert shown == ["loader.png", "verify.png", "start.png"]
     assert all((charts / name).read_bytes()[:4] == b"\x89PNG" for name in shown)
+
+
+def test_the_page_on_scaling_is_what_the_simulation_writes(tmp_path):
+    page = Path("docs/scaling.md")
+    copy = tmp_path / "scaling.md"
+    copy.write_bytes(page.read_bytes())
+    command = [sys.executable, "benchmarks/scaling.py", "simulate", "--docs", str(copy)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) > 20
+    assert copy.read_bytes() == page.read_bytes()
