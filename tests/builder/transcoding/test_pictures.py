@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.paths import REAL_DATA
-from vidprep.builder.transcoding.pictures import PictureWatcher
+from vidprep.builder.transcoding.pictures import PictureWatcher, _edges
 from vidprep.builder.transcoding.transcode import check_stored, transcode
 from vidprep.ffmpeg import find_ffmpeg
 from vidprep.recipes.recipe import Transcode
@@ -126,3 +126,20 @@ def test_one_bit_of_a_real_video_spoils_it_and_is_suspect(tmp_path):
     video = check_stored(transcode(source, tmp_path, settings, find_ffmpeg()), settings)
     assert (video.num_frames, video.suspect) == (30, "block_noise")
     assert "; suspect: block_noise from frame " in video.detail
+
+
+def test_edges_are_found_as_they_are_defined():
+    """A step of 20 levels between sides that are four times as flat, the same way in each of a run's rows."""
+    blocks = np.random.default_rng(0).integers(0, 256, (6, 9))
+    luma = np.kron(blocks, np.ones((8, 8), int)) + np.random.default_rng(1).integers(-6, 7, (48, 72))
+    luma = np.clip(luma, 0, 255)
+    expected = np.zeros((6, 65), bool)
+    for run, column in np.ndindex(expected.shape):
+        rows = [luma[row, column : column + 8] for row in range(8 * run, 8 * run + 8, 2)]
+        steps = [row[5] - row[2] for row in rows]
+        flat = [max(abs(row[2] - row[0]), abs(row[7] - row[5])) * 4 <= abs(row[5] - row[2]) for row in rows]
+        large = all(abs(step) >= 20 for step in steps)
+        expected[run, column] = all(flat) and large and len({step > 0 for step in steps}) == 1
+    assert 20 < expected.sum() < expected.size / 2
+    assert np.array_equal(_edges(luma.astype(np.uint8)), expected)
+    assert np.array_equal(_edges(np.asfortranarray(luma.astype(np.uint8))), expected)

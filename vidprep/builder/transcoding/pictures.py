@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from vidprep.shards.ledger import SUSPICIONS
 
-Luma = npt.NDArray[np.int16]
 Plane = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 
@@ -65,7 +64,7 @@ class PictureWatcher:
         self._see_change(number, planes[0], is_key=frame.key_frame)
         self._see_fill(number, planes)
         if min(planes[0].shape) >= _MIN_SIDE and min(self._source_size) > 0:
-            self._see_edges(number, planes[0].astype(np.int16))
+            self._see_edges(number, planes[0])
 
     def suspicion(self) -> tuple[str, int]:
         """Return a word of `SUSPICIONS` and the frame where it begins, or "" and 0."""
@@ -100,10 +99,10 @@ class PictureWatcher:
         if before is not None and share - before > _GREY_SHARE:
             self._found.setdefault("grey_fill", number)
 
-    def _see_edges(self, number: int, luma: Luma) -> None:
+    def _see_edges(self, number: int, luma: Plane) -> None:
         """Compare this frame's straight edges with those of the frame before."""
         self._num_cells = luma.size / _RUN**2
-        sides = (luma, np.ascontiguousarray(luma.T))
+        sides = (luma, luma.T)
         edges = (_edges(sides[0]), _edges(sides[1]))
         if self._edges is not None:
             new = [now & ~_nearby(before) for now, before in zip(edges, self._edges, strict=True)]
@@ -131,16 +130,32 @@ def _plane(frame: av.VideoFrame, index: int) -> Plane:
     return shown
 
 
-def _edges(luma: Luma) -> Mask:
+def _edges(luma: Plane) -> Mask:
     """Return where upright straight edges are: (rows / 8, columns - 7), by every second row."""
     rows = luma[: len(luma) // _RUN * _RUN : 2]
-    step = rows[:, 5:-2] - rows[:, 2:-5]
-    slope = np.abs(rows[:, 2:] - rows[:, :-2])
-    size = np.abs(step)
-    is_edge = (size >= _MIN_STEP) & (4 * np.maximum(slope[:, :-5], slope[:, 5:]) <= size)
-    rising = is_edge & (step > 0)
-    runs = (len(rows) // (_RUN // 2), _RUN // 2, -1)
-    found: Mask = rising.reshape(runs).all(1) | (is_edge ^ rising).reshape(runs).all(1)
+    # One row after another, so that a step is one long loop; what spans two rows is cut off at the end.
+    pixels = np.ascontiguousarray(rows).reshape(-1)
+    left, right = pixels[2:-5], pixels[5:-2]
+    size, slope = _difference(left, right), _difference(pixels[2:], pixels[:-2])
+    is_edge, rising = np.zeros(rows.shape, bool), np.zeros(rows.shape, bool)
+    place = is_edge.reshape(-1)[:-7]
+    np.logical_and(size >= _MIN_STEP, np.maximum(slope[:-5], slope[5:]) <= size >> 2, out=place)
+    np.logical_and(place, right > left, out=rising.reshape(-1)[:-7])
+    found: Mask = (_in_all_rows(rising) | _in_all_rows(is_edge ^ rising))[:, :-7]
+    return found
+
+
+def _difference(one: Plane, other: Plane) -> Plane:
+    # In bytes, as the processor has twice as many of them at a time as of wider numbers.
+    return np.maximum(one, other) - np.minimum(one, other)
+
+
+def _in_all_rows(mask: Mask) -> Mask:
+    """Return which columns are true in all rows of a run."""
+    runs = mask.reshape(-1, _RUN // 2, mask.shape[1])
+    found = runs[:, 0] & runs[:, 1]  # several times as fast as all(axis=1)
+    for row in range(2, _RUN // 2):
+        found &= runs[:, row]
     return found
 
 
@@ -160,7 +175,7 @@ def _nearby(edges: Mask) -> Mask:
 
 def _block_noise(new_edges: list[Mask], periods: list[float]) -> float:
     """Return how many of the new edges of both kinds lie on the coding grid; 0.0 if too few of them do."""
-    num_new = [float(edges.sum()) for edges in new_edges]
+    num_new = [float(np.count_nonzero(edges)) for edges in new_edges]
     if not all(num_new):
         return 0.0
     on_grid = [_beyond_chance(edges, period) for edges, period in zip(new_edges, periods, strict=True)]
