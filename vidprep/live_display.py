@@ -48,7 +48,8 @@ class LiveDisplay(ABC):
         done, total = self.done_and_total()
         grid = Table.grid()  # a bar alone ends without a line break, and the text would go on beside it
         grid.add_row(ProgressBar(total=max(total, 1), completed=done, width=60))
-        return Group(grid, Text(words))
+        # Consoles of commands break no lines, for logs; here what does not fit would not be seen.
+        return Group(grid, Text(words, no_wrap=False, overflow="fold"))
 
     def say(self, *, at_once: bool = False) -> None:
         """Print the line where there is no terminal, every ten seconds or `at_once`."""

@@ -79,8 +79,8 @@ def test_workers_in_json(unfinished):
 
 
 def test_ctrl_c_ends_it(unfinished):
-    with Terminal("status", unfinished, "--watch") as terminal:
-        # A long path makes the line break anywhere.
+    with Terminal("status", unfinished, "--watch", env={"COLUMNS": "40"}) as terminal:
+        # In a narrow terminal the line breaks anywhere, and nothing of it is lost.
         terminal.wait_until(lambda: "stopped,3/4shards" in "".join(terminal.text.split()))
         terminal.press_ctrl_c()
         text, code = terminal.read_to_end()
