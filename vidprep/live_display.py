@@ -25,6 +25,7 @@ class LiveDisplay(ABC):
     def __init__(self, console: Console) -> None:
         self.console = console
         self.started = self._last_line = time.monotonic()
+        self._said = ""
         self._live: Live | None = None
 
     @abstractmethod
@@ -55,8 +56,8 @@ class LiveDisplay(ABC):
         """Print the line where there is no terminal, every ten seconds or `at_once`."""
         now = time.monotonic()
         if not self.console.is_terminal and (at_once or now - self._last_line > _PLAIN_LINE_SECONDS):
-            self._last_line = now
-            self.print(self.line())
+            self._last_line, self._said = now, self.line()
+            self.print(self._said)
 
     def print(self, text: str) -> None:
         """Print a line, one line in a log as well, whatever brackets are in it."""
@@ -75,5 +76,5 @@ class LiveDisplay(ABC):
     ) -> None:
         if self._live:
             self._live.stop()
-        if words := self.last_line():
+        if (words := self.last_line()) and words != self._said:
             self.print(words)

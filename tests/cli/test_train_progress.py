@@ -26,6 +26,13 @@ def test_a_line_is_one_line_however_narrow_the_log():
     assert len(line) > 80
 
 
+def test_the_last_line_is_not_said_twice(monkeypatch):
+    monkeypatch.setattr("vidprep.live_display._PLAIN_LINE_SECONDS", -1.0)  # a line at once
+    ended = StepDone(Position(2, 0, 2))
+    *before, last = said_of(TrainStarted(Position(1, 0, 2), 2, (), ()), ended, MetricsWritten(LINE))
+    assert last.startswith("epoch 2/2, done") and last not in before
+
+
 def test_what_is_trained_is_said_first_and_warnings_after_it():
     started = TrainStarted(Position(0, 0, 10), 2, ("Mini-K400: I3D-ResNet-50 [x]",), ("Look at this.",))
     assert said_of(started)[:2] == ["Mini-K400: I3D-ResNet-50 [x]", "Look at this."]
