@@ -32,7 +32,7 @@ for row in range(first, len(shards.columns), step):
 
 def make_set(folder, videos):
     """A finished set; it has no ledger, which verify says, and reads all else."""
-    from tests.helpers.numbered import sample, write_shard_set
+    from tests.helpers.sets.numbered import sample, write_shard_set
 
     if not folder.exists():
         samples = [

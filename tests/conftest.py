@@ -91,7 +91,7 @@ def random_state_is_restored():
 @pytest.fixture
 def bucket(monkeypatch):
     """An empty bucket of an S3 server on this machine, through its file system: `s3://bucket`."""
-    from tests.helpers.bucket import s3_store  # skips the test where moto is not installed
+    from tests.helpers.stores.bucket import s3_store  # skips the test where moto is not installed
 
     with s3_store(monkeypatch, "bucket") as filesystem:
         yield filesystem

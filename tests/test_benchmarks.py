@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.helpers.videos import run_ffmpeg
+from tests.helpers.raw_videos.videos import run_ffmpeg
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 RESULTS = Path("benchmarks/RESULTS.md")
@@ -56,7 +56,7 @@ def test_gpu_benchmark_without_a_gpu(folder):
 
 ON_A_GPU = """
 import sys
-from tests.helpers.fake_gpu import fake_gpu
+from tests.helpers.runs.fake_gpu import fake_gpu
 sys.path.insert(0, "benchmarks")
 with fake_gpu():
     import gpu, gpu_checks, steps

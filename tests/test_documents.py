@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 import vidprep
 from tests.helpers.paths import REAL_DATA, RELEASE_0_1, REPOSITORY
-from tests.helpers.videos import numbered_video
+from tests.helpers.raw_videos.videos import numbered_video
 from vidprep.cli.main import app
 from vidprep.harness.reproduction import run as reproduction
 from vidprep.model import i3d_resnet

@@ -2,8 +2,8 @@
 
 import json
 
-from tests.helpers.notebooks import run_notebook
 from tests.helpers.paths import RELEASE_0_1, REPOSITORY
+from tests.helpers.programs.notebooks import run_notebook
 
 NOTEBOOK = REPOSITORY / "examples/see_clips.ipynb"
 

@@ -22,10 +22,10 @@ from vidprep.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from vidprep.builder import build as build
+    from vidprep.builder.copying.merge import merge as merge
+    from vidprep.builder.copying.subset import subset as subset
     from vidprep.builder.explain import explain as explain
-    from vidprep.builder.merge import merge as merge
     from vidprep.builder.raw_passport import passport_of_raw as passport_of_raw
-    from vidprep.builder.subset import subset as subset
     from vidprep.datasets import audit as audit
     from vidprep.errors import VidprepError as VidprepError
     from vidprep.harness.evaluation import evaluate as evaluate
@@ -75,7 +75,7 @@ _MODULES = {
     "evaluate": "vidprep.harness.evaluation",
     "explain": "vidprep.builder.explain",
     "index_tars": "vidprep.shards.third_party.indexing",
-    "merge": "vidprep.builder.merge",
+    "merge": "vidprep.builder.copying.merge",
     "passport": "vidprep.shards.passports.making",
     "passport_of_raw": "vidprep.builder.raw_passport",
     "plan_training": "vidprep.harness.training.planning.run",
@@ -83,7 +83,7 @@ _MODULES = {
     "push": "vidprep.shards.transfer.push",
     "reproduce": "vidprep.harness.reproduction.run",
     "rescore": "vidprep.harness.evaluation.rescore",
-    "subset": "vidprep.builder.subset",
+    "subset": "vidprep.builder.copying.subset",
     "show": "vidprep.load.showing",
     "to_network_input": "vidprep.load.transforms",
     "train": "vidprep.harness.training",

@@ -13,9 +13,9 @@ from pathlib import Path
 import psutil
 
 from benchmarks.faults.outcome import Outcome
-from tests.helpers.builds import hashes, start_build, videos_seen, wait_until
-from tests.helpers.raw_k400 import CLASSES, Raw, build_command, run_build
-from tests.helpers.terminal import Terminal
+from tests.helpers.programs.terminal import Terminal
+from tests.helpers.raw_videos.raw_k400 import CLASSES, Raw, build_command, run_build
+from tests.helpers.sets.builds import hashes, start_build, videos_seen, wait_until
 from vidprep.ffmpeg import find_ffmpeg
 from vidprep.shards.index import read_index
 

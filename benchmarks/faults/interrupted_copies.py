@@ -15,8 +15,8 @@ from pathlib import Path
 
 import vidprep
 from benchmarks.faults.outcome import Outcome
-from tests.helpers.builds import hashes
-from tests.helpers.extensions import SETTINGS, build, raw_videos, tar_hashes
+from tests.helpers.raw_videos.extensions import SETTINGS, build, raw_videos, tar_hashes
+from tests.helpers.sets.builds import hashes
 from vidprep.shards.index import read_index
 
 WORKS = ("extend", "subset", "merge")
@@ -25,8 +25,8 @@ _SERVER.set_forkserver_preload(
     [
         "benchmarks.faults.interrupted_copies",
         "vidprep.builder.from_raw",
-        "vidprep.builder.subset",
-        "vidprep.builder.merge",
+        "vidprep.builder.copying.subset",
+        "vidprep.builder.copying.merge",
     ]
 )
 _MANY = ["shards.samples_per_shard=1"]

@@ -15,7 +15,7 @@ import psutil
 from benchmarks.faults.damaged_files import RELEASE
 from benchmarks.faults.interrupted_builds import last_sentence
 from benchmarks.faults.outcome import Outcome
-from tests.helpers import tiny
+from tests.helpers.runs import tiny
 from vidprep.harness.evaluation.tables.predictions import read_predictions
 from vidprep.harness.run_folder import read_metrics
 from vidprep.load import LoaderOptions, ViewLoader

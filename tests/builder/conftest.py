@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
-from tests.helpers.builds import build
-from tests.helpers.raw_k400 import CLASSES, Raw
+from tests.helpers.raw_videos.raw_k400 import CLASSES, Raw
+from tests.helpers.sets.builds import build
 from vidprep.ffmpeg import find_ffmpeg
 
 

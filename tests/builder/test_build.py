@@ -11,9 +11,18 @@ import sys
 import pytest
 import webdataset
 
-from tests.helpers.builds import SLOW, build, hashes, outcomes, problems, start_build, videos_seen, wait_until
-from tests.helpers.processes import children_with
-from tests.helpers.videos import decode_grey, read_numbers
+from tests.helpers.programs.processes import children_with
+from tests.helpers.raw_videos.videos import decode_grey, read_numbers
+from tests.helpers.sets.builds import (
+    SLOW,
+    build,
+    hashes,
+    outcomes,
+    problems,
+    start_build,
+    videos_seen,
+    wait_until,
+)
 from vidprep.builder.explain import explain
 from vidprep.builder.progress.status import read_status
 from vidprep.builder.workspace.log import read_log

@@ -5,9 +5,9 @@ import signal
 
 import pytest
 
-from tests.helpers.builds import SLOW, build, hashes, start_build, videos_seen, wait_until
-from tests.helpers.raw_k400 import build_command
-from tests.helpers.terminal import Terminal, check_stopped
+from tests.helpers.programs.terminal import Terminal, check_stopped
+from tests.helpers.raw_videos.raw_k400 import build_command
+from tests.helpers.sets.builds import SLOW, build, hashes, start_build, videos_seen, wait_until
 from vidprep.builder.progress.status import read_status
 
 

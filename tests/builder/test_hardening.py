@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from typer.testing import CliRunner
 
-from tests.helpers.raw_k400 import run_build
+from tests.helpers.raw_videos.raw_k400 import run_build
 from vidprep.builder.progress.status import read_status
 from vidprep.builder.workspace.log import read_log
 from vidprep.cli.main import app

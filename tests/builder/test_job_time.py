@@ -5,8 +5,8 @@ import time
 import pytest
 
 import vidprep
-from tests.helpers.builds import hashes
-from tests.helpers.raw_k400 import SMALL
+from tests.helpers.raw_videos.raw_k400 import SMALL
+from tests.helpers.sets.builds import hashes
 from vidprep.builder import job_time
 from vidprep.builder.engines.engine import build_in_process
 from vidprep.builder.job_time import Pace, wait_if_too_late

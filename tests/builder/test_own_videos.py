@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 import vidprep
-from tests.helpers.small_datasets import put, put_text
-from tests.helpers.videos import numbered_video
+from tests.helpers.raw_videos.small_datasets import put, put_text
+from tests.helpers.raw_videos.videos import numbered_video
 from vidprep.datasets.leakage import shared_videos
 from vidprep.errors import AnnotationError, BuildError, RecipeError, SourceError
 from vidprep.recipes.own_videos import write_templates

@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 import vidprep
-from tests.helpers.raw_k400 import SMALL, Raw
-from tests.helpers.videos import numbered_video, run_ffmpeg
+from tests.helpers.raw_videos.raw_k400 import SMALL, Raw
+from tests.helpers.raw_videos.videos import numbered_video, run_ffmpeg
 from vidprep.cli.main import app
 from vidprep.errors import SourceError
 from vidprep.shards.passports.content_hash import SAME_CONTENT_BITS

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.paths import REAL_DATA
-from tests.helpers.raw_k400 import Raw, run_build
+from tests.helpers.raw_videos.raw_k400 import Raw, run_build
 from vidprep.shards.checks import find_problems as verify
 from vidprep.shards.index import read_index
 from vidprep.shards.ledger import read_ledger

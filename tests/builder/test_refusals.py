@@ -6,9 +6,9 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 
-from tests.helpers.builds import build, hashes, problems, start_build, videos_seen, wait_until
-from tests.helpers.processes import kill_family
-from tests.helpers.raw_k400 import run_build
+from tests.helpers.programs.processes import kill_family
+from tests.helpers.raw_videos.raw_k400 import run_build
+from tests.helpers.sets.builds import build, hashes, problems, start_build, videos_seen, wait_until
 from vidprep.builder.progress.status import read_status
 from vidprep.builder.shard import build_shard
 from vidprep.builder.shard_task import ShardTask

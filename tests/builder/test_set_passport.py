@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import vidprep
-from tests.helpers.builds import build
 from tests.helpers.paths import RELEASE_0_1
+from tests.helpers.sets.builds import build
 from vidprep.errors import ShardError
 from vidprep.shards.index import read_index
 from vidprep.shards.manifest import read_manifest

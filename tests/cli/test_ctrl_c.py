@@ -10,8 +10,8 @@ import sys
 import pytest
 
 from tests.helpers.paths import REPOSITORY
-from tests.helpers.raw_k400 import Raw
-from tests.helpers.terminal import Terminal, check_stopped
+from tests.helpers.programs.terminal import Terminal, check_stopped
+from tests.helpers.raw_videos.raw_k400 import Raw
 
 # Stands for a person who watches: the program waits at a certain point until the key is pressed.
 WATCHES = """

@@ -3,9 +3,9 @@
 import pytest
 
 import vidprep
-from tests.helpers.program import run_here
-from tests.helpers.small_datasets import put_text
-from tests.helpers.videos import numbered_video
+from tests.helpers.programs.program import run_here
+from tests.helpers.raw_videos.small_datasets import put_text
+from tests.helpers.raw_videos.videos import numbered_video
 from vidprep.errors import RecipeError
 from vidprep.recipes.own_videos import write_pipeline_template, write_templates
 from vidprep.recipes.pipelines import read_pipeline
@@ -59,7 +59,7 @@ def test_a_passport_of_folders_and_of_nothing(tmp_path):
 
 
 def test_the_network(mine):
-    small = ["--set", "model.factory=tests.helpers.own_network:doubled", "--set", "model.width=4"]
+    small = ["--set", "model.factory=tests.helpers.runs.own_network:doubled", "--set", "model.width=4"]
     done = run_here("model", "--dataset", mine, *small)
     assert done.returncode == 2 and "mine leaves its classes to its lists; say how" in done.stderr
     assert '"num_classes": 2' in run_here("model", mine, "--classes", 2, *small, "--json").stdout

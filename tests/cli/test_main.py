@@ -4,7 +4,7 @@ import subprocess
 import sys
 import tomllib
 
-from tests.helpers.program import run_here
+from tests.helpers.programs.program import run_here
 from vidprep.cli.main import app
 from vidprep.datasets.folders import default_sources
 from vidprep.recipes.pipelines import pipeline_names

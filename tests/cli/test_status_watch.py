@@ -9,10 +9,10 @@ import pytest
 from filelock import FileLock
 from rich.console import Console
 
-from tests.helpers.builds import wait_until
 from tests.helpers.paths import RELEASE_0_1
-from tests.helpers.program import run_here
-from tests.helpers.terminal import Terminal, check_stopped
+from tests.helpers.programs.program import run_here
+from tests.helpers.programs.terminal import Terminal, check_stopped
+from tests.helpers.sets.builds import wait_until
 from vidprep.cli.tables import build_status
 from vidprep.errors import BuildError
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.helpers.program import run_here
+from tests.helpers.programs.program import run_here
 
 # Commands that read a shard set; SET is put in its place.
 READERS = (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.numbered import encode, sample, write_shard_set
+from tests.helpers.sets.numbered import encode, sample, write_shard_set
 from vidprep.recipes.recipe import EvalViews, TrainClip
 from vidprep.shards.card import dataset_card, format_json, wids_index
 from vidprep.shards.index import read_index

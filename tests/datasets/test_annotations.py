@@ -2,7 +2,15 @@
 
 import pytest
 
-from tests.helpers.small_datasets import CLOSING, k400, k400_list, k400_row, put_text, ssv2, ssv2_list
+from tests.helpers.raw_videos.small_datasets import (
+    CLOSING,
+    k400,
+    k400_list,
+    k400_row,
+    put_text,
+    ssv2,
+    ssv2_list,
+)
 from vidprep.errors import AnnotationError
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from tests.helpers.small_datasets import (
+from tests.helpers.raw_videos.small_datasets import (
     CLOSING,
     HOLDING,
     k400,

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from tests.helpers.small_datasets import (
+from tests.helpers.raw_videos.small_datasets import (
     CLOSING,
     HOLDING,
     ROLLING,

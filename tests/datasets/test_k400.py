@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from tests.helpers.small_datasets import K400_HEADER, k400, k400_list, k400_row, put, put_text
+from tests.helpers.raw_videos.small_datasets import K400_HEADER, k400, k400_list, k400_row, put, put_text
 from vidprep.datasets import list_records
 from vidprep.datasets.list_rows import looks_like, matching_name
 from vidprep.errors import AnnotationError

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.helpers.paths import REAL_DATA
-from tests.helpers.small_datasets import put_text
+from tests.helpers.raw_videos.small_datasets import put_text
 from vidprep.datasets.audit_counts import audit_remarks, audit_splits
 from vidprep.datasets.inventory import take_inventory
 from vidprep.errors import AnnotationError, RecipeError

@@ -4,7 +4,7 @@ import pytest
 
 from tests.datasets.test_audit import row_of, run
 from tests.helpers.paths import REAL_DATA
-from tests.helpers.small_datasets import k400_list, k400_row, put
+from tests.helpers.raw_videos.small_datasets import k400_list, k400_row, put
 from vidprep.datasets.audit_counts import audit_remarks, audit_splits
 from vidprep.datasets.inventory import take_inventory
 from vidprep.errors import AnnotationError

@@ -3,7 +3,7 @@
 import fsspec
 import pytest
 
-from tests.helpers.small_datasets import k400, k400_list, k400_row
+from tests.helpers.raw_videos.small_datasets import k400, k400_list, k400_row
 from vidprep.datasets.audit_counts import audit_splits
 from vidprep.recipes.manifests import read_dataset
 

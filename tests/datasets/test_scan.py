@@ -5,7 +5,7 @@ import os
 import fsspec
 import pytest
 
-from tests.helpers.small_datasets import put
+from tests.helpers.raw_videos.small_datasets import put
 from vidprep.datasets.scan import scan_sources
 from vidprep.errors import SourceError
 

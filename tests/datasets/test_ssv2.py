@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.helpers.small_datasets import CLOSING, HOLDING, ROLLING, put, put_text, ssv2, ssv2_list
+from tests.helpers.raw_videos.small_datasets import CLOSING, HOLDING, ROLLING, put, put_text, ssv2, ssv2_list
 from vidprep.datasets import list_records
 from vidprep.datasets.list_rows import looks_like, matching_name
 from vidprep.errors import AnnotationError

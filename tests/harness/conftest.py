@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.helpers.tiny import write_tiny_shards
+from tests.helpers.runs.tiny import write_tiny_shards
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.helpers.known_runs import small_net
+from tests.helpers.runs.known_runs import small_net
 from tests.load.test_transforms import batch
 from vidprep.harness.device import choose_precision
 from vidprep.harness.evaluation.logits import view_logits

@@ -9,7 +9,7 @@ from torch import nn
 
 import vidprep
 from tests.helpers.paths import REPOSITORY
-from tests.helpers.tiny import losses, run
+from tests.helpers.runs.tiny import losses, run
 from vidprep.analysis.erf import analyse_erf
 from vidprep.analysis.filters import analyse_filters
 from vidprep.cli.main import app
@@ -77,7 +77,7 @@ def test_a_run_goes_on_as_if_it_had_not_stopped(trained, tiny_shards, tmp_path):
 def test_two_ranks_train_what_one_does(tiny_shards, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
     shared = [setting for setting in SETTINGS if not setting.startswith("model.")]
-    settings = [*shared, "model.factory=tests.helpers.own_network:doubled", "model.width=4"]
+    settings = [*shared, "model.factory=tests.helpers.runs.own_network:doubled", "model.width=4"]
     own = [word for setting in settings for word in ("--set", setting)]
     for name, num_ranks in (("one", 1), ("two", 2)):
         words = ["--shards", tiny_shards, "--out", tmp_path / name, "--workers", 1, "--log-every", 1]

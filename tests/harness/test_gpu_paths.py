@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from tests.helpers.fake_gpu import NAME, FakeGpu, fake_gpu
-from tests.helpers.known_runs import small_net
-from tests.helpers.tiny import options, run
+from tests.helpers.runs.fake_gpu import NAME, FakeGpu, fake_gpu
+from tests.helpers.runs.known_runs import small_net
+from tests.helpers.runs.tiny import options, run
 from tests.load.test_transforms import batch
 from vidprep.errors import HarnessError
 from vidprep.harness import ranks

@@ -7,7 +7,7 @@ import tomli_w
 from filelock import FileLock
 
 from tests.helpers.paths import RELEASE_0_1
-from tests.helpers.tiny import options, run
+from tests.helpers.runs.tiny import options, run
 from vidprep.errors import HarnessError
 from vidprep.harness.run_table import differing_settings, summarise_runs
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.numbered import (
+from tests.helpers.sets.numbered import (
     NUM_TRAIN,
     NUM_VALIDATION,
     SIZES,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.helpers.numbered import NUM_TRAIN, read_number, read_video_number
+from tests.helpers.sets.numbered import NUM_TRAIN, read_number, read_video_number
 from vidprep.errors import BatchExpired, LoaderError
 from vidprep.load import ClipLoader, LoaderOptions
 from vidprep.load import batch as batch_module

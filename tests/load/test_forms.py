@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from tests.helpers.numbered import NUM_TRAIN, NUM_VALIDATION
+from tests.helpers.sets.numbered import NUM_TRAIN, NUM_VALIDATION
 from vidprep.errors import LoaderError
 from vidprep.load import ClipLoader, DictOutput, LoaderOptions, ShardDataset, ViewLoader, to_network_input
 from vidprep.load.sampling.clips import centre_frames

@@ -7,7 +7,7 @@ import tarfile
 import fsspec
 import pytest
 
-from tests.helpers.numbered import encode, sample, write_manifest, write_shard_set
+from tests.helpers.sets.numbered import encode, sample, write_manifest, write_shard_set
 from vidprep.errors import DecodeError, ShardError
 from vidprep.load import ClipLoader, LoaderOptions, ShardDataset, ViewLoader
 from vidprep.load.cache import CachedReader

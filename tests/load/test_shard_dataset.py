@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from tests.helpers.numbered import NUM_TRAIN
+from tests.helpers.sets.numbered import NUM_TRAIN
 from vidprep.load import ClipLoader, LoaderOptions, ShardDataset, decode_clip
 from vidprep.load.sampling import flips
 from vidprep.load.transforms import to_rgb

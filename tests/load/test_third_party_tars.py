@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from tests.helpers.numbered import encode, read_number
+from tests.helpers.sets.numbered import encode, read_number
 from vidprep.cli.loader import bench_loader, index
 from vidprep.errors import ShardError
 from vidprep.load import ClipLoader, LoaderOptions

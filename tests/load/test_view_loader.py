@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.helpers.numbered import NUM_VALIDATION, read_number
+from tests.helpers.sets.numbered import NUM_VALIDATION, read_number
 from vidprep.errors import LoaderError, ShardError
 from vidprep.load import LoaderOptions, ViewLoader
 from vidprep.load.sampling.clips import eval_frames

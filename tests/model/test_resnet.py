@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.helpers.functional_resnet import i3d_logits, random_weights
+from tests.helpers.runs.functional_resnet import i3d_logits, random_weights
 from vidprep.model import build_model, i3d_resnet
 from vidprep.model.centre_tap import cut_to_centre_tap
 from vidprep.model.receptive_field import receptive_fields

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from tests.helpers.functional_resnet import (
+from tests.helpers.runs.functional_resnet import (
     i3d_logits,
     random_weights,
     resnet50_2d_features,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.helpers.report_material import write_analysis, write_evaluation, write_run, write_shards
+from tests.helpers.runs.report_material import write_analysis, write_evaluation, write_run, write_shards
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.helpers.browser import Browser, find_chromium
-from tests.helpers.report_material import SCRIPT
+from tests.helpers.programs.browser import Browser, find_chromium
+from tests.helpers.runs.report_material import SCRIPT
 from vidprep.report.find import find_subjects
 from vidprep.report.page import write_page
 

@@ -10,9 +10,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tests.helpers.numbered import write_manifest
-from tests.helpers.program import run_here
-from tests.helpers.report_material import SCRIPT, write_evaluation, write_run, write_shards
+from tests.helpers.programs.program import run_here
+from tests.helpers.runs.report_material import SCRIPT, write_evaluation, write_run, write_shards
+from tests.helpers.sets.numbered import write_manifest
 from vidprep.cli.report import _progress
 from vidprep.errors import ReportError
 from vidprep.report.find import find_subjects

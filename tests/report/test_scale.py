@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests.helpers.numbered import STORED, sample, write_manifest, write_shard_set
-from tests.helpers.report_material import ledger_row, write_evaluation, write_rows
-from tests.helpers.videos import run_ffmpeg
+from tests.helpers.raw_videos.videos import run_ffmpeg
+from tests.helpers.runs.report_material import ledger_row, write_evaluation, write_rows
+from tests.helpers.sets.numbered import STORED, sample, write_manifest, write_shard_set
 from vidprep.shards.index import read_index, write_index
 from vidprep.shards.layout import INDEX
 from vidprep.shards.manifest import read_manifest

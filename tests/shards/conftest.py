@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from tests.helpers.raw_k400 import Raw, run_build
+from tests.helpers.raw_videos.raw_k400 import Raw, run_build
 
 
 @pytest.fixture(scope="session")

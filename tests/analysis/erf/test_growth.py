@@ -9,7 +9,7 @@ import torch
 from rich.console import Console
 from typer.testing import CliRunner
 
-from tests.helpers.known_runs import run_of_taps, small_net, temporal_kernels, write_run
+from tests.helpers.runs.known_runs import run_of_taps, small_net, temporal_kernels, write_run
 from vidprep.analysis.growth_figures import erf_growth_figure
 from vidprep.cli.display import StepProgress
 from vidprep.cli.main import app

@@ -9,7 +9,7 @@ import torch
 from typer.testing import CliRunner
 
 from tests.analysis.filters.test_measure import random_kernel, separable, weight_file
-from tests.helpers.known_runs import run_of_taps
+from tests.helpers.runs.known_runs import run_of_taps
 from vidprep.analysis.filters.figures import (
     PLANES,
     density,

@@ -9,7 +9,7 @@ import torch
 from typer.testing import CliRunner
 
 from tests.analysis.filters.test_measure import random_kernel, separable, weight_file
-from tests.helpers.known_runs import run_of_taps, small_net, temporal_kernels, write_run
+from tests.helpers.runs.known_runs import run_of_taps, small_net, temporal_kernels, write_run
 from vidprep.analysis.filters.growth import with_movement
 from vidprep.analysis.filters.measure import filter_table
 from vidprep.analysis.growth_figures import cell_edges, filter_growth_figure

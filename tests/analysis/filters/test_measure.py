@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.helpers.functional_resnet import random_weights, resnet50_2d_shapes
+from tests.helpers.runs.functional_resnet import random_weights, resnet50_2d_shapes
 from vidprep.analysis.filters.measure import SINGULAR, Z, count_filters, filter_table
 from vidprep.analysis.filters.summary import describe, summarise_filters
 from vidprep.errors import CheckpointError

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.builds import hashes, problems
-from tests.helpers.raw_k400 import build_command, run_build
-from tests.helpers.slurm import Slurm, is_here
+from tests.helpers.programs.slurm import Slurm, is_here
+from tests.helpers.raw_videos.raw_k400 import build_command, run_build
+from tests.helpers.sets.builds import hashes, problems
 from vidprep.builder.engines.slurm_jobs import SlurmJobs
 from vidprep.errors import ToolError
 

@@ -3,8 +3,8 @@
 import pytest
 
 import vidprep
-from tests.helpers.builds import hashes
-from tests.helpers.raw_k400 import SMALL
+from tests.helpers.raw_videos.raw_k400 import SMALL
+from tests.helpers.sets.builds import hashes
 from vidprep.builder.engines import stragglers
 from vidprep.builder.engines.stragglers import ShardTimes
 

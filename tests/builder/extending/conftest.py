@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.helpers.extensions import build, raw_videos
+from tests.helpers.raw_videos.extensions import build, raw_videos
 
 
 @pytest.fixture(scope="session")

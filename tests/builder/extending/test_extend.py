@@ -6,8 +6,8 @@ from collections import Counter
 import pytest
 
 import vidprep
-from tests.helpers.builds import problems
-from tests.helpers.extensions import build, counts, raw_videos, statuses, tar_hashes
+from tests.helpers.raw_videos.extensions import build, counts, raw_videos, statuses, tar_hashes
+from tests.helpers.sets.builds import problems
 from vidprep.errors import BuildError, ShardError
 from vidprep.shards.index import read_index
 from vidprep.shards.manifest import read_manifest

@@ -7,9 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 import vidprep
-from tests.helpers.builds import problems
-from tests.helpers.numbered import encode
 from tests.helpers.paths import RELEASE_0_1
+from tests.helpers.sets.builds import problems
+from tests.helpers.sets.numbered import encode
 from vidprep.builder.progress.status import read_status
 from vidprep.cli.main import app
 from vidprep.shards.ledger import read_ledger

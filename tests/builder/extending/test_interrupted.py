@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 import vidprep
-from tests.helpers.builds import hashes, problems
-from tests.helpers.extensions import build, statuses
+from tests.helpers.raw_videos.extensions import build, statuses
+from tests.helpers.sets.builds import hashes, problems
 from vidprep.builder.extending import next_generation
 from vidprep.builder.workspace import finished
 from vidprep.errors import BuildError, BuildStopped

@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 import vidprep
-from tests.helpers.builds import problems
-from tests.helpers.extensions import build, tar_hashes
+from tests.helpers.raw_videos.extensions import build, tar_hashes
+from tests.helpers.sets.builds import problems
 from vidprep.cli.main import app
 from vidprep.shards.croissant import write_croissant
 from vidprep.shards.layout import generation_file

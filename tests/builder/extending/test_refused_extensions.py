@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 import vidprep
-from tests.helpers.extensions import SETTINGS, build, tar_hashes
+from tests.helpers.raw_videos.extensions import SETTINGS, build, tar_hashes
 from vidprep.builder.workspace.lock import exclusive
 from vidprep.cli.main import app
 from vidprep.errors import BuildError, ShardError

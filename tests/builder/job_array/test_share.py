@@ -5,10 +5,10 @@ import signal
 import pytest
 
 import vidprep
-from tests.helpers.builds import SLOW, build, hashes, problems, start_build, wait_until
-from tests.helpers.processes import kill_family
-from tests.helpers.program import run_here
-from tests.helpers.raw_k400 import SMALL, run_build
+from tests.helpers.programs.processes import kill_family
+from tests.helpers.programs.program import run_here
+from tests.helpers.raw_videos.raw_k400 import SMALL, run_build
+from tests.helpers.sets.builds import SLOW, build, hashes, problems, start_build, wait_until
 from vidprep.builder.job_array.share import Share
 from vidprep.builder.progress.status import read_status
 from vidprep.builder.workspace.shares import share_dir

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.builds import hashes, problems
-from tests.helpers.raw_k400 import SMALL
-from tests.helpers.slurm import Slurm, is_here
+from tests.helpers.programs.slurm import Slurm, is_here
+from tests.helpers.raw_videos.raw_k400 import SMALL
+from tests.helpers.sets.builds import hashes, problems
 from vidprep.builder.workspace.shares import share_dir
 
 SCRIPT = Path(__file__).parents[3] / "examples" / "slurm" / "build.sbatch"

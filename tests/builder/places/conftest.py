@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tests.helpers.fault_proxy import behind_proxy
+from tests.helpers.stores.fault_proxy import behind_proxy
 from vidprep.shards.transfer import store as store_module
 
 

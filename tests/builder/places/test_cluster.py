@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
-from tests.helpers.bucket import WARNINGS
-from tests.helpers.builds import SLOW, start_build, wait_until
-from tests.helpers.raw_k400 import run_build
-from tests.helpers.store_builds import URL, files, kept, objects
+from tests.helpers.raw_videos.raw_k400 import run_build
+from tests.helpers.sets.builds import SLOW, start_build, wait_until
+from tests.helpers.stores.bucket import WARNINGS
+from tests.helpers.stores.store_builds import URL, files, kept, objects
 from vidprep.builder.engines.worker_versions import describe_misfit
 
 pytestmark = WARNINGS

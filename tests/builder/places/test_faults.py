@@ -6,9 +6,9 @@ import zipfile
 
 import pytest
 
-from tests.helpers.bucket import WARNINGS
-from tests.helpers.raw_k400 import run_build
-from tests.helpers.store_builds import URL, files, kept, objects
+from tests.helpers.raw_videos.raw_k400 import run_build
+from tests.helpers.stores.bucket import WARNINGS
+from tests.helpers.stores.store_builds import URL, files, kept, objects
 from vidprep.errors import ShardError
 from vidprep.shards.transfer import store as store_module
 

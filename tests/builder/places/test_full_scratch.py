@@ -5,9 +5,9 @@ import contextlib
 import pytest
 
 import vidprep
-from tests.helpers.bucket import WARNINGS
-from tests.helpers.raw_k400 import SMALL
-from tests.helpers.store_builds import URL, files, kept, objects
+from tests.helpers.raw_videos.raw_k400 import SMALL
+from tests.helpers.stores.bucket import WARNINGS
+from tests.helpers.stores.store_builds import URL, files, kept, objects
 from vidprep.errors import BuildError
 
 pytestmark = WARNINGS

@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import vidprep
-from tests.helpers.bucket import WARNINGS
-from tests.helpers.builds import hashes
-from tests.helpers.program import run_here
-from tests.helpers.raw_k400 import SMALL, Raw, run_build
-from tests.helpers.store_builds import URL, files, kept, objects
+from tests.helpers.programs.program import run_here
+from tests.helpers.raw_videos.raw_k400 import SMALL, Raw, run_build
+from tests.helpers.sets.builds import hashes
+from tests.helpers.stores.bucket import WARNINGS
+from tests.helpers.stores.store_builds import URL, files, kept, objects
 from vidprep.builder.places.place import scratch_of
 from vidprep.builder.progress.status import read_status
 

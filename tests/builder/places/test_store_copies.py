@@ -3,10 +3,10 @@
 import pytest
 
 import vidprep
-from tests.helpers.bucket import WARNINGS
-from tests.helpers.program import run_here
-from tests.helpers.store_builds import files, kept, objects
-from vidprep.builder.copying import copying_engine
+from tests.helpers.programs.program import run_here
+from tests.helpers.stores.bucket import WARNINGS
+from tests.helpers.stores.store_builds import files, kept, objects
+from vidprep.builder.copying.copies import copying_engine
 from vidprep.builder.places.place import scratch_of
 from vidprep.errors import BuildError, BuildStopped
 
@@ -57,7 +57,7 @@ def test_stopped_it_goes_on_to_the_same_bytes(reference, bucket, tmp_path, monke
         return run_one
 
     with monkeypatch.context() as patch:
-        patch.setattr("vidprep.builder.copying.copying_engine", stopped)
+        patch.setattr("vidprep.builder.copying.copies.copying_engine", stopped)
         with pytest.raises(BuildStopped, match="1 of"):
             vidprep.subset(reference, NEW)
     assert "manifest.json" not in objects(bucket, NEW)

@@ -8,8 +8,8 @@ import urllib.request
 import pytest
 
 import vidprep
-from tests.helpers.program import run_here
-from tests.helpers.raw_k400 import SMALL
+from tests.helpers.programs.program import run_here
+from tests.helpers.raw_videos.raw_k400 import SMALL
 from vidprep.builder.progress.metrics import BuildMetrics, serving_metrics
 from vidprep.errors import ToolError
 from vidprep.shards.ledger import REASONS

@@ -9,8 +9,8 @@ import time
 import psutil
 import pytest
 
-from tests.helpers.builds import wait_until
-from tests.helpers.processes import command_line
+from tests.helpers.programs.processes import command_line
+from tests.helpers.sets.builds import wait_until
 from vidprep.builder.transcoding.child import run_child
 
 # Says the number of its child, and how it ended.

@@ -6,7 +6,7 @@ import pytest
 
 from tests.builder.transcoding.test_ffmpeg_log import GOOD
 from tests.helpers.paths import REAL_DATA
-from tests.helpers.videos import numbered_video, run_ffmpeg
+from tests.helpers.raw_videos.videos import numbered_video, run_ffmpeg
 from vidprep.builder.transcoding.ffmpeg_log import parse_log
 from vidprep.builder.transcoding.frame_counts import lacks_frames
 from vidprep.builder.transcoding.transcode import transcode

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.helpers.videos import numbered_video, run_ffmpeg
+from tests.helpers.raw_videos.videos import numbered_video, run_ffmpeg
 from vidprep.builder.transcoding.child import run_child
 from vidprep.builder.transcoding.command import decode_command
 from vidprep.builder.transcoding.ffmpeg_log import parse_log

@@ -4,7 +4,7 @@ import av
 import pytest
 
 from tests.builder.transcoding.test_transcode import fake_ffmpeg, rejected, store
-from tests.helpers.videos import numbered_video
+from tests.helpers.raw_videos.videos import numbered_video
 from vidprep.builder.transcoding.command import decode_command
 from vidprep.builder.transcoding.ffmpeg_run import run_ffmpeg
 from vidprep.ffmpeg import find_ffmpeg

@@ -6,7 +6,7 @@ import av
 import pytest
 
 from tests.helpers.paths import REAL_DATA
-from tests.helpers.videos import numbered_video
+from tests.helpers.raw_videos.videos import numbered_video
 from vidprep.builder.transcoding.transcode import transcode
 from vidprep.errors import VideoRejected
 from vidprep.ffmpeg import find_ffmpeg

@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from tests.helpers.videos import (
+from tests.helpers.raw_videos.videos import (
     decode_grey,
     numbered_frames,
     numbered_video,

@@ -9,7 +9,7 @@ import zipfile
 
 import pytest
 
-from tests.helpers.small_datasets import put
+from tests.helpers.raw_videos.small_datasets import put
 from vidprep.datasets.archives.extracting import ArchiveReader
 from vidprep.datasets.archives.listing import ArchiveOptions, index_paths
 from vidprep.datasets.scan import scan_sources

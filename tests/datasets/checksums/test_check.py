@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 import vidprep
-from tests.helpers.raw_k400 import Raw
+from tests.helpers.raw_videos.raw_k400 import Raw
 from vidprep.cli.main import app
 from vidprep.errors import SourceError
 

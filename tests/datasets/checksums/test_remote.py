@@ -5,9 +5,9 @@ import hashlib
 import pytest
 
 import vidprep
-from tests.helpers.bucket import WARNINGS, s3_store
-from tests.helpers.program import run_here
-from tests.helpers.raw_k400 import Raw
+from tests.helpers.programs.program import run_here
+from tests.helpers.raw_videos.raw_k400 import Raw
+from tests.helpers.stores.bucket import WARNINGS, s3_store
 from vidprep.datasets.archives.listing import ArchiveOptions
 from vidprep.datasets.checksums.check import check_checksums
 

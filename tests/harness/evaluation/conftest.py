@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.small_evaluation import (
+from tests.helpers.runs.small_evaluation import (
     VIEWS,
     many_samples,
     run_evaluation,

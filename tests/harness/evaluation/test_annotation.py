@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.helpers.paths import RELEASE_0_1
-from tests.helpers.small_evaluation import INLINE
+from tests.helpers.runs.small_evaluation import INLINE
 from vidprep import evaluate
 from vidprep.cli.main import app
 from vidprep.errors import HarnessError, ShardError

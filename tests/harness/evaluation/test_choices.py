@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from tests.helpers.small_evaluation import NUM_CLASSES, VIEWS, run_evaluation, write_network
+from tests.helpers.runs.small_evaluation import NUM_CLASSES, VIEWS, run_evaluation, write_network
 from vidprep.errors import CheckpointError, RecipeError, ShardError
 from vidprep.harness.class_lists import class_list, network_classes
 from vidprep.harness.evaluation.checkpoint_choice import choose_checkpoint

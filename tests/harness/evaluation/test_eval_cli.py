@@ -10,7 +10,7 @@ import torch
 from rich.console import Console
 from typer.testing import CliRunner
 
-from tests.helpers.small_evaluation import command, environment
+from tests.helpers.runs.small_evaluation import command, environment
 from vidprep.cli.display import EvalProgress
 from vidprep.cli.main import app
 from vidprep.errors import CheckpointError, HarnessError

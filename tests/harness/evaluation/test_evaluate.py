@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from tests.helpers.small_evaluation import (
+from tests.helpers.runs.small_evaluation import (
     INLINE,
     NUM_CLASSES,
     VIDEOS,

@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 from tests.harness.evaluation.test_evaluate import assert_same_scores, predictions, stacked
-from tests.helpers.small_evaluation import VIEWS, command, environment, run_evaluation, run_ranks, write_set
+from tests.helpers.runs.small_evaluation import (
+    VIEWS,
+    command,
+    environment,
+    run_evaluation,
+    run_ranks,
+    write_set,
+)
 from vidprep.errors import DecodeError, HarnessError, ShardError
 from vidprep.harness.evaluation.results import read_results
 from vidprep.load import LoaderOptions, ViewLoader

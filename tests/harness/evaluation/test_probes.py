@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from tests.helpers.small_evaluation import INLINE, VIEWS, run_evaluation
+from tests.helpers.runs.small_evaluation import INLINE, VIEWS, run_evaluation
 from vidprep.errors import HarnessError
 from vidprep.harness.evaluation.probes import frame_order, probed
 from vidprep.harness.evaluation.tables.predictions import read_predictions

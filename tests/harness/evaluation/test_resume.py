@@ -10,7 +10,7 @@ import pytest
 from filelock import FileLock
 
 from tests.harness.evaluation.test_evaluate import assert_same_scores
-from tests.helpers.small_evaluation import (
+from tests.helpers.runs.small_evaluation import (
     ONE,
     command,
     environment,

@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 import vidprep
 from tests.helpers.paths import REPOSITORY
-from tests.helpers.raw_k400 import CLASSES
-from tests.helpers.small_evaluation import INLINE, write_network
-from tests.helpers.two_laboratories import download
+from tests.helpers.raw_videos.raw_k400 import CLASSES
+from tests.helpers.raw_videos.two_laboratories import download
+from tests.helpers.runs.small_evaluation import INLINE, write_network
 from vidprep.cli.main import app
 from vidprep.harness.evaluation.results import read_results
 from vidprep.recipes.recipe import EvalViews

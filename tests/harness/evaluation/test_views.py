@@ -11,8 +11,8 @@ import av
 import numpy as np
 import pytest
 
-from tests.helpers.numbered import sample, write_shard_set
-from tests.helpers.small_evaluation import INLINE, video_bytes
+from tests.helpers.runs.small_evaluation import INLINE, video_bytes
+from tests.helpers.sets.numbered import sample, write_shard_set
 from vidprep.harness.evaluation.scores import centre_view
 from vidprep.load import ViewLoader
 from vidprep.load.transforms import to_network_input

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn.functional import log_softmax
 
-from tests.helpers.tiny import losses, options, run
+from tests.helpers.runs.tiny import losses, options, run
 from vidprep.harness.run_folder import epoch_checkpoints, step_checkpoints
 from vidprep.harness.training.step import BatchSplit, StepSettings, train_step
 from vidprep.load import Augmenter, ClipLoader, LoaderOptions

@@ -10,7 +10,7 @@ import torch.multiprocessing as mp
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from tests.helpers.tiny import free_port
+from tests.helpers.runs.tiny import free_port
 from vidprep.harness.training.batch_norm import CpuSyncBatchNorm, synchronise_batch_norm
 from vidprep.model import i3d_resnet
 

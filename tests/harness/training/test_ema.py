@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import vidprep
-from tests.helpers.tiny import SETTINGS, options, run
+from tests.helpers.runs.tiny import SETTINGS, options, run
 from vidprep.errors import CheckpointError, HarnessError, RecipeError
 from vidprep.harness.run_folder import epoch_checkpoints, read_metrics, step_checkpoints
 from vidprep.load import LoaderOptions

@@ -7,7 +7,7 @@ import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
-from tests.helpers.tiny import free_port, options, run, start
+from tests.helpers.runs.tiny import free_port, options, run, start
 from vidprep.harness.run_folder import epoch_checkpoints
 from vidprep.harness.training.step import skip_gradient_sync
 

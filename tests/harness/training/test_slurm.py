@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.helpers.slurm import Slurm, is_here
-from tests.helpers.tiny import losses, options, run
+from tests.helpers.programs.slurm import Slurm, is_here
+from tests.helpers.runs.tiny import losses, options, run
 from vidprep.harness.run_folder import epoch_checkpoints, read_metrics
 from vidprep.model.weight_files import read_checkpoint
 

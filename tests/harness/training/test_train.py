@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from tests.helpers.tiny import losses, options, run, start, write_tiny_shards
+from tests.helpers.runs.tiny import losses, options, run, start, write_tiny_shards
 from vidprep.harness.run_folder import epoch_checkpoints, read_facts, read_metrics, step_checkpoints
 from vidprep.harness.training.setup import sgd
 from vidprep.model import build_model

@@ -7,8 +7,8 @@ import pytest
 import torch
 from filelock import FileLock
 
-from tests.helpers.numbered import encode, sample, write_shard_set
-from tests.helpers.tiny import options, run
+from tests.helpers.runs.tiny import options, run
+from tests.helpers.sets.numbered import encode, sample, write_shard_set
 from vidprep.errors import CheckpointError, HarnessError
 from vidprep.harness.ranks import joined_ranks
 from vidprep.harness.run_folder import epoch_checkpoints, read_metrics, step_checkpoints

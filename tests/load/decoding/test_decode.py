@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.helpers.numbered import STORED, encode, read_number, read_video_number
 from tests.helpers.paths import REAL_DATA
+from tests.helpers.sets.numbered import STORED, encode, read_number, read_video_number
 from vidprep.errors import DecodeError
 from vidprep.load.decoding.decode import PyavDecoder, decoder_for
 from vidprep.load.decoding.frames import read_frames

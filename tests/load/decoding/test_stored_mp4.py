@@ -5,8 +5,8 @@ import random
 import av
 import pytest
 
-from tests.helpers.numbered import STORED, encode, read_number
 from tests.helpers.paths import REAL_DATA, RELEASE_0_1
+from tests.helpers.sets.numbered import STORED, encode, read_number
 from vidprep.load.decoding.frames import read_frames
 from vidprep.load.decoding.stored_mp4 import NotStoredError, StoredReader, parse_packets
 from vidprep.shards.shard_set import ShardSet

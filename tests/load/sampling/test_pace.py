@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import interpolate
 
-from tests.helpers.numbered import NUM_TRAIN
+from tests.helpers.sets.numbered import NUM_TRAIN
 from vidprep.errors import RecipeError
 from vidprep.load import ClipLoader, LoaderOptions, ShardDataset, ViewLoader
 from vidprep.load.sampling.clips import clip_offsets, eval_frames, train_frames

@@ -11,7 +11,7 @@ import numpy as np
 import psutil
 import pytest
 
-from tests.helpers.processes import children_with
+from tests.helpers.programs.processes import children_with
 from vidprep.errors import LoaderError
 from vidprep.load import ClipLoader, LoaderOptions
 from vidprep.load import options as options_module

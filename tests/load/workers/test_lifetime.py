@@ -12,7 +12,7 @@ import psutil
 import pytest
 import torch
 
-from tests.helpers.processes import children_with
+from tests.helpers.programs.processes import children_with
 from vidprep.errors import BatchExpired, LoaderError
 from vidprep.load import ClipLoader, LoaderOptions, ViewLoader
 from vidprep.recipes.recipe import EvalViews, TrainClip

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.helpers.fake_gpu import fake_gpu
+from tests.helpers.runs.fake_gpu import fake_gpu
 from vidprep.load import ClipLoader, LoaderOptions, ViewLoader
 from vidprep.load.batch import Lease
 from vidprep.load.workers.engine import InlineEngine
@@ -68,7 +68,7 @@ def test_without_waiting_the_clips_would_be_others(shards, monkeypatch):
     with clips(shards) as loader:
         expected = [batch.video.clone() for _ in range(2) for batch in loader]
     monkeypatch.setattr(Lease, "wait", lambda lease: None)
-    monkeypatch.setattr("tests.helpers.fake_gpu.FakeGpu.unpin", lambda gpu, address: gpu.catch_up() or 0)
+    monkeypatch.setattr("tests.helpers.runs.fake_gpu.FakeGpu.unpin", lambda gpu, address: gpu.catch_up() or 0)
     found, _ = copied(clips, shards)
     same = [torch.equal(one, other) for one, other in zip(found, expected, strict=True)]
     assert sum(same) <= 2 < len(same)  # two slots: at most the last two batches are still there

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.helpers.report_material import SCRIPT
+from tests.helpers.runs.report_material import SCRIPT
 from vidprep.report.drawing.charts import Line, histogram, histogram_bins, line_chart, rank_columns
 from vidprep.report.drawing.flow import Branch, flow
 from vidprep.report.drawing.svg import WIDTH, tick_text, ticks

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.helpers.report_material import write_analysis
+from tests.helpers.runs.report_material import write_analysis
 from vidprep.report.find import find_subjects
 from vidprep.report.sections.analyses import view_analysis
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.helpers.report_material import write_evaluation, write_run
+from tests.helpers.runs.report_material import write_evaluation, write_run
 from vidprep.report.find import find_subjects
 from vidprep.report.page import write_page
 from vidprep.report.sections.answer import view_answer

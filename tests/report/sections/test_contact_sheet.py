@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.helpers.numbered import BITS, STRIPE
-from tests.helpers.report_material import write_shards
+from tests.helpers.runs.report_material import write_shards
+from tests.helpers.sets.numbered import BITS, STRIPE
 from vidprep.report.drawing.images import Embedded, embed_figure
 from vidprep.report.drawing.videos import VideoReader
 from vidprep.report.sections.contact_sheet import QUALITIES, ClassVideo, clip_frames, contact_sheet

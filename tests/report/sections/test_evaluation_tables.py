@@ -5,7 +5,7 @@ import re
 import pandas as pd
 import pytest
 
-from tests.helpers.report_material import NAMES, SCRIPT, write_evaluation
+from tests.helpers.runs.report_material import NAMES, SCRIPT, write_evaluation
 from vidprep.harness.evaluation.tables.turned_classes import turned_sentence, turned_table, write_turned_table
 from vidprep.report.find import find_subjects
 from vidprep.report.page import write_page

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.helpers.report_material import NAMES, SCRIPT, write_evaluation
+from tests.helpers.runs.report_material import NAMES, SCRIPT, write_evaluation
 from vidprep.errors import ReportError
 from vidprep.report.find import find_subjects
 from vidprep.report.page import write_page

@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from tests.helpers.report_material import write_shards
+from tests.helpers.runs.report_material import write_shards
 from vidprep.load import ClipLoader, LoaderOptions, ViewLoader
 from vidprep.load.sampling.views import Box
 from vidprep.recipes.recipe import EvalViews, TrainClip

@@ -6,7 +6,7 @@ import re
 import pytest
 from filelock import FileLock
 
-from tests.helpers.report_material import SCRIPT, write_run
+from tests.helpers.runs.report_material import SCRIPT, write_run
 from vidprep.report.find import find_subjects
 from vidprep.report.sections.runs import MAX_POINTS, NUM_SERIES, thin, view_runs
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from tests.helpers.paths import RELEASE_0_1
-from tests.helpers.raw_k400 import run_build
-from tests.helpers.two_laboratories import download
+from tests.helpers.raw_videos.raw_k400 import run_build
+from tests.helpers.raw_videos.two_laboratories import download
 from vidprep.errors import ShardError
 from vidprep.shards.passports.comparison import compare_passports
 from vidprep.shards.passports.content_hash import SAME_CONTENT_BITS, content_hash, differing_bits

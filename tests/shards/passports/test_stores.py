@@ -4,8 +4,8 @@ import fsspec
 import pytest
 
 import vidprep
-from tests.helpers.bucket import WARNINGS, s3_store
 from tests.helpers.paths import RELEASE_0_1
+from tests.helpers.stores.bucket import WARNINGS, s3_store
 
 pytestmark = WARNINGS
 LOCAL = RELEASE_0_1 / "shards"

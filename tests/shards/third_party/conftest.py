@@ -7,7 +7,7 @@ import tarfile
 import pytest
 import webdataset
 
-from tests.helpers.numbered import encode, num_frames_of
+from tests.helpers.sets.numbered import encode, num_frames_of
 
 NUM_VIDEOS = 6
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import vidprep
-from tests.helpers.program import run_here
+from tests.helpers.programs.program import run_here
 from tests.shards.third_party.conftest import NUM_VIDEOS, WRITERS, video2dataset
 from vidprep.errors import ShardError
 from vidprep.load import ClipLoader, LoaderOptions

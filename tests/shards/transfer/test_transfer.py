@@ -6,10 +6,10 @@ import shutil
 import pytest
 
 import vidprep
-from tests.helpers.bucket import WARNINGS
-from tests.helpers.builds import build
-from tests.helpers.program import run_here
-from tests.helpers.raw_k400 import CLASSES, Raw
+from tests.helpers.programs.program import run_here
+from tests.helpers.raw_videos.raw_k400 import CLASSES, Raw
+from tests.helpers.sets.builds import build
+from tests.helpers.stores.bucket import WARNINGS
 from vidprep.errors import ShardError
 from vidprep.shards.transfer import store as store_module
 from vidprep.shards.transfer.push import files_of

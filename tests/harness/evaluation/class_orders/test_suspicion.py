@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.helpers.numbered import sample
-from tests.helpers.small_evaluation import run_evaluation, video_bytes, write_network, write_set
+from tests.helpers.runs.small_evaluation import run_evaluation, video_bytes, write_network, write_set
+from tests.helpers.sets.numbered import sample
 from vidprep.errors import CheckpointError
 from vidprep.harness.evaluation.class_orders.suspicion import (
     NUM_VIDEOS,

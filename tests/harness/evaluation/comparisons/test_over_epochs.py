@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from tests.helpers.small_evaluation import INLINE, VIEWS, write_network
+from tests.helpers.runs.small_evaluation import INLINE, VIEWS, write_network
 from vidprep.errors import HarnessError
 from vidprep.harness.evaluation import evaluate
 from vidprep.harness.evaluation.results import read_results

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from tests.helpers.paths import RELEASE_0_1
-from tests.helpers.small_evaluation import VIEWS, run_evaluation, write_network
+from tests.helpers.runs.small_evaluation import VIEWS, run_evaluation, write_network
 from vidprep.errors import HarnessError
 from vidprep.harness.evaluation.comparisons.versus import compare_evaluations
 from vidprep.harness.evaluation.results import read_results, write_results

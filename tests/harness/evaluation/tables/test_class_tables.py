@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.helpers.paths import RELEASE_0_1
-from tests.helpers.small_evaluation import NUM_CLASSES
+from tests.helpers.runs.small_evaluation import NUM_CLASSES
 from vidprep.errors import HarnessError
 from vidprep.harness.evaluation.results import read_results
 from vidprep.harness.evaluation.scores import wilson_interval

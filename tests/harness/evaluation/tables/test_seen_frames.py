@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.helpers.small_evaluation import VIDEOS, VIEWS
+from tests.helpers.runs.small_evaluation import VIDEOS, VIEWS
 from vidprep.harness.evaluation.results import read_results
 from vidprep.harness.evaluation.tables.seen_frames import num_unseen
 from vidprep.recipes.recipe import EvalViews

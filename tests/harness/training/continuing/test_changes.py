@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import vidprep
-from tests.helpers.tiny import SETTINGS
+from tests.helpers.runs.tiny import SETTINGS
 from vidprep.errors import HarnessError, HarnessStopped
 from vidprep.harness.run_folder import epoch_checkpoints, read_facts, read_metrics
 from vidprep.harness.training.checkpoints import Position

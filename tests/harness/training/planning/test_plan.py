@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.helpers.tiny import SETTINGS, options, run
+from tests.helpers.runs.tiny import SETTINGS, options, run
 from vidprep import plan_training
 from vidprep.errors import HarnessError
 from vidprep.harness.ranks import Ranks

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import vidprep
-from tests.helpers.tiny import SETTINGS, losses, options, run
+from tests.helpers.runs.tiny import SETTINGS, losses, options, run
 from vidprep.errors import HarnessError
 from vidprep.harness.run_folder import best_checkpoint_path, epoch_checkpoints, read_metrics
 from vidprep.harness.training.checkpoints import Position

@@ -3,8 +3,8 @@
 import shutil
 import tarfile
 
-from tests.helpers.builds import build, outcomes
-from tests.helpers.raw_k400 import Raw, run_build
+from tests.helpers.raw_videos.raw_k400 import Raw, run_build
+from tests.helpers.sets.builds import build, outcomes
 
 
 def archived(raw, folder):

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tests.helpers.numbered import encode, sample, write_shard_set
+from tests.helpers.sets.numbered import encode, sample, write_shard_set
 from vidprep.shards.layout import CLASSES, MANIFEST, sample_key
 from vidprep.shards.ledger import LEDGER_SCHEMA, write_ledger
 from vidprep.shards.shard_set import ShardSet

@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
-from tests.helpers.builds import SLOW, build, hashes, start_build, videos_seen, wait_until
-from tests.helpers.raw_k400 import run_build
+from tests.helpers.raw_videos.raw_k400 import run_build
+from tests.helpers.sets.builds import SLOW, build, hashes, start_build, videos_seen, wait_until
 from vidprep.builder.workspace.unfinished import num_kept_videos
 from vidprep.ffmpeg import find_ffmpeg
 

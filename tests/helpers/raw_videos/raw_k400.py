@@ -5,8 +5,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.helpers.program import run_here
-from tests.helpers.videos import numbered_video
+from tests.helpers.programs.program import run_here
+from tests.helpers.raw_videos.videos import numbered_video
 
 CLASSES = ("archery", "bowling", "yoga")
 

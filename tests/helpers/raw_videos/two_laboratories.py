@@ -6,7 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from tests.helpers.raw_k400 import Raw
+from tests.helpers.raw_videos.raw_k400 import Raw
 
 
 def scene(path, seed, *, size=(160, 120), crf=23, num_frames=20):

@@ -8,8 +8,8 @@ import psutil
 import pytest
 
 import vidprep
-from tests.helpers.builds import build, hashes, outcomes, start_build, wait_until
-from tests.helpers.raw_k400 import run_build
+from tests.helpers.raw_videos.raw_k400 import run_build
+from tests.helpers.sets.builds import build, hashes, outcomes, start_build, wait_until
 from vidprep.builder.transcoding.source import read_source
 from vidprep.errors import SourceError
 from vidprep.shards.ledger import read_ledger

@@ -10,7 +10,7 @@ import time
 import pexpect
 import psutil
 
-from tests.helpers.builds import wait_until
+from tests.helpers.sets.builds import wait_until
 
 
 class Terminal:

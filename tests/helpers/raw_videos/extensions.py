@@ -5,7 +5,7 @@ import shutil
 from collections import Counter
 
 import vidprep
-from tests.helpers.raw_k400 import CLASSES, SMALL, Raw
+from tests.helpers.raw_videos.raw_k400 import CLASSES, SMALL, Raw
 from vidprep.shards.ledger import read_ledger
 
 SETTINGS = [word for word in SMALL if word != "--set"]

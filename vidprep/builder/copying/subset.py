@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from vidprep.builder.copying import FinishedSet, carry_out_copy, inventory_rows, outcomes_of
+from vidprep.builder.copying.copies import FinishedSet, carry_out_copy, inventory_rows, outcomes_of
 from vidprep.builder.plan import plan_build
 from vidprep.builder.run import BuildResult, OnEvent
 from vidprep.errors import BuildError, RecipeError

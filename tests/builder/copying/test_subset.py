@@ -10,10 +10,10 @@ import time
 import pytest
 
 from tests.helpers.paths import RELEASE_0_1
-from tests.helpers.program import run_here
-from tests.helpers.raw_k400 import CLASSES, Raw
+from tests.helpers.programs.program import run_here
+from tests.helpers.raw_videos.raw_k400 import CLASSES, Raw
 from vidprep.builder import build
-from vidprep.builder.subset import subset
+from vidprep.builder.copying.subset import subset
 from vidprep.errors import BuildError, RecipeError, ShardError
 from vidprep.shards.checks import verify
 from vidprep.shards.index import read_index

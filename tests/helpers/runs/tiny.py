@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tests.helpers.numbered import encode, sample, write_shard_set
-from tests.helpers.program import run_here
+from tests.helpers.programs.program import run_here
+from tests.helpers.sets.numbered import encode, sample, write_shard_set
 from vidprep.harness.run_folder import read_metrics
 
 NUM_CLASSES = 4

@@ -6,7 +6,7 @@ from typing import Literal
 
 import pandas as pd
 
-from vidprep.builder.copying import (
+from vidprep.builder.copying.copies import (
     FinishedSet,
     Outcome,
     carry_out_copy,

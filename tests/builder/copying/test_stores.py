@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 import vidprep
-from tests.helpers.builds import hashes
-from tests.helpers.extensions import SETTINGS, build, raw_videos
+from tests.helpers.raw_videos.extensions import SETTINGS, build, raw_videos
+from tests.helpers.sets.builds import hashes
 from vidprep.cli.main import app
 from vidprep.errors import ShardError
 from vidprep.shards.manifest import read_manifest

@@ -4,7 +4,7 @@ import hashlib
 import subprocess
 import time
 
-from tests.helpers.raw_k400 import build_command, run_build
+from tests.helpers.raw_videos.raw_k400 import build_command, run_build
 from vidprep.shards.checks import find_problems
 from vidprep.shards.ledger import read_ledger
 

@@ -10,7 +10,7 @@ import av
 import numpy as np
 import torch
 
-from tests.helpers.numbered import sample, write_shard_set
+from tests.helpers.sets.numbered import sample, write_shard_set
 from vidprep.harness.class_lists import class_list
 from vidprep.harness.evaluation.request import EvalRequest
 from vidprep.harness.evaluation.scoring import score_split

@@ -6,10 +6,10 @@ import shutil
 import pytest
 from typer.testing import CliRunner
 
-from tests.helpers.raw_k400 import CLASSES, Raw
+from tests.helpers.raw_videos.raw_k400 import CLASSES, Raw
 from vidprep.builder import build
-from vidprep.builder.merge import merge
-from vidprep.builder.subset import subset
+from vidprep.builder.copying.merge import merge
+from vidprep.builder.copying.subset import subset
 from vidprep.cli.main import app
 from vidprep.errors import BuildError
 from vidprep.shards.checks import verify

@@ -1,0 +1,1 @@
+"""Programs and processes: vidprep itself, terminals, SLURM, a browser, notebooks; how they end."""

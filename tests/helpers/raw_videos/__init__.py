@@ -1,0 +1,1 @@
+"""Raw videos and datasets to build from: made on the spot, small, with known content."""

@@ -1,0 +1,1 @@
+"""Small networks, trainings, evaluations and reports, and a stand-in for a GPU."""
