@@ -17,6 +17,7 @@ import tempfile
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import av
@@ -119,7 +120,7 @@ def measure_size(folder, rounds):
     print(f"compare two, reading included: {spread(seconds, '.1f')} s")
 
 
-def measure_subset(folder, rounds, *, num_videos=6000, size_bytes=500_000):
+def measure_subset(folder, rounds, num_videos, *, size_bytes=500_000):
     full = folder / "full"
     classes = read_dataset("k400").labels.classes[:4]
     if not full.exists():
@@ -227,13 +228,20 @@ def spread(values, form):
 
 
 if __name__ == "__main__":
-    measures = {"fingerprint": measure_fingerprint, "size": measure_size, "subset": measure_subset}
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=measures)
+    parser.add_argument("what", choices=("fingerprint", "size", "subset"))
     parser.add_argument("--folder", type=Path, help="where files lie and stay; default: a temporary one")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument(
+        "--videos", type=int, default=6000, help="of subset: half a megabyte each; half are taken"
+    )
     given = parser.parse_args()
+    measures = {
+        "fingerprint": measure_fingerprint,
+        "size": measure_size,
+        "subset": partial(measure_subset, num_videos=given.videos),
+    }
     with tempfile.TemporaryDirectory() as temporary:
         measures[given.what](given.folder or Path(temporary), given.rounds)
