@@ -10,7 +10,7 @@ import pytest
 from tests.helpers.sets.numbered import encode, sample, write_manifest, write_shard_set
 from vidprep.errors import DecodeError, ShardError
 from vidprep.load import ClipLoader, LoaderOptions, ShardDataset, ViewLoader
-from vidprep.load.cache import CachedReader
+from vidprep.load.cache import CachedReader, is_fetching
 from vidprep.recipes.recipe import EvalViews, TrainClip
 from vidprep.shards.manifest import read_manifest
 from vidprep.shards.shard_set import ShardSet
@@ -188,6 +188,20 @@ def test_the_cache_holds_what_fits(shards, tmp_path):
         assert 1 <= len(copies) <= 3
         assert sum(copy.stat().st_size for copy in copies) <= limit
     assert not list((tmp_path / "cache").glob("*.part"))
+
+
+def test_it_is_known_while_a_shard_is_fetched(shards, tmp_path):
+    entries, seen = read_manifest(shards).shards, []
+
+    class Watched(LocalReader):
+        def read(self, shard, offset, size):
+            seen.append(is_fetching(tmp_path / "cache"))
+            return super().read(shard, offset, size)
+
+    reader = CachedReader(Watched(str(shards)), tmp_path / "cache", max_bytes=2**30, shards=entries)
+    assert not is_fetching(tmp_path / "cache")
+    reader.read(entries[0].name, 0, 10)
+    assert seen == [True] and not is_fetching(tmp_path / "cache")
 
 
 def test_a_damaged_download_is_not_cached(own_shards, tmp_path):

@@ -82,7 +82,7 @@ def build(
         BuildStopped: On Ctrl-C or SIGTERM.
         ValueError: If more than one of workers, scheduler, slurm and in_process is asked for, if a reason of
             `retry` is unknown or comes without `extend`, if `array` or `finalise` come with what they
-            exclude, or if `metrics_port` is none.
+            exclude, or if `metrics_port` is not a port's number.
         VidprepError: Whatever else prevents it; finished shards are kept.
     """
     check_retry(retry, extend=extend)

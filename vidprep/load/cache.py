@@ -1,7 +1,9 @@
 """Whole shards kept on a local disk, shared by all processes of a node.
 
 A file is named after the sha256 of its content and appears in one rename when that has been checked, so a
-cache holds nothing half-written or wrong, and a shard of another build has another name.
+cache holds nothing half-written or wrong, and a shard of another build has another name. A node fetches a few
+shards at a time, not all that its processes wait for: the first one is there sooner, and none takes so long
+that its requests time out.
 """
 
 import hashlib
@@ -9,7 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from vidprep.errors import ShardError
 from vidprep.shards.stored_video import RangeReader, pread
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from vidprep.shards.manifest import ShardEntry
 
 _PART_BYTES = 16 << 20
+_NUM_LANES = 16  # of one shard at a time, each
 
 
 class CachedReader:
@@ -58,7 +61,8 @@ class CachedReader:
                 self._fetch(entry, path)
 
     def _fetch(self, entry: "ShardEntry", path: Path) -> None:
-        with FileLock(path.with_suffix(".lock")):
+        lane = int(entry.sha256[:8], 16) % _NUM_LANES
+        with FileLock(_lane_lock(self._dir, lane)):
             if path.exists():
                 return
             self._make_room(entry.size_bytes)
@@ -93,3 +97,18 @@ class CachedReader:
                 if path.suffix == ".tar":
                     path.unlink(missing_ok=True)
                     excess -= stat.st_size
+
+
+def is_fetching(cache_dir: Path) -> bool:
+    """Tell whether a process of this node fetches a shard just now; one that has ended does not."""
+    for lane in range(_NUM_LANES):
+        try:
+            with FileLock(_lane_lock(cache_dir, lane), timeout=0):
+                pass
+        except Timeout:
+            return True
+    return False
+
+
+def _lane_lock(cache_dir: Path, lane: int) -> Path:
+    return cache_dir / f"fetching-{lane}.lock"

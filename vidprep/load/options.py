@@ -23,7 +23,8 @@ class LoaderOptions:
         backend: "pyav", or "torchcodec" (an extra; needs pixels = "rgb").
         cache_dir: Keep whole shards of a remote set here, on a local disk, for all ranks of the node.
         cache_bytes: Limit for these copies; needed with `cache_dir`.
-        timeout_seconds: How long to wait for a clip from any worker before the loader gives up.
+        timeout_seconds: How long to wait for a clip from any worker before the loader gives up; time in which
+            shards come into `cache_dir` does not count.
     """
 
     num_workers: int | None = None

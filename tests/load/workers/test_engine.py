@@ -63,6 +63,29 @@ def test_a_hanging_worker_is_named(shards, monkeypatch):
     assert not workers()
 
 
+def test_a_worker_that_fetches_a_shard_may_take_its_time(shards, monkeypatch):
+    clips = loader(shards, num_workers=1)
+    expected = [batch.key for batch in clips]
+    asked = []
+
+    def fetching(cache_dir):
+        asked.append(cache_dir)
+        if len(asked) == 9:  # twice the time limit
+            for worker in workers():
+                worker.resume()
+        return True
+
+    monkeypatch.setattr(engine_module, "is_fetching", fetching)
+    cached = loader(shards, num_workers=1)
+    batches = iter(cached)
+    first = next(batches)
+    cached._engine._timeout_seconds, cached._engine._cache_dir = 0.2, "the cache"
+    for worker in workers():
+        worker.suspend()
+    assert [first.key, *(batch.key for batch in batches)] == expected
+    assert set(asked) == {"the cache"} and len(asked) >= 9
+
+
 def test_an_abandoned_iterator_leaves_nothing(shards):
     batches = iter(loader(shards))
     next(batches)

@@ -166,7 +166,7 @@ def serving_metrics(port: int | None, on_event: OnEvent) -> Iterator[OnEvent]:
         What is to be called with each event.
 
     Raises:
-        ValueError: If `port` is none.
+        ValueError: If `port` is not a port's number.
         ToolError: If the port cannot be had.
     """
     check_metrics_port(port)

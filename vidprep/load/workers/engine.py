@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
 from vidprep.errors import LoaderError
+from vidprep.load.cache import is_fetching
 from vidprep.load.decoding.pixels import Uint8s
 from vidprep.load.options import LoaderOptions
 from vidprep.load.workers.jobs import Done, Job, Work, WorkConfig
@@ -100,11 +101,13 @@ class ProcessEngine:
     Args:
         config: For every worker.
         num_workers: Processes; each decodes in one thread.
-        timeout_seconds: How long to wait for a message from any worker before the loader gives up.
+        timeout_seconds: How long to wait for a message from any worker before the loader gives up. While a
+            process of the node fetches a shard into the cache, it waits on: the requests have a limit.
     """
 
     def __init__(self, config: WorkConfig, *, num_workers: int, timeout_seconds: float) -> None:
         self._timeout_seconds = timeout_seconds
+        self._cache_dir = config.cache.directory if config.cache else None
         self._done: deque[Done] = deque()
         self._workers: list[_Worker] = []
         memory = open_memory(config.ring.size_bytes)
@@ -139,11 +142,8 @@ class ProcessEngine:
 
     def _receive(self) -> None:
         by_connection = {worker.connection: worker for worker in self._workers}
-        ready = wait(list(by_connection), timeout=self._timeout_seconds)
-        if not ready:
-            raise self._timeout_error()
-        for connection in ready:
-            worker = by_connection[connection]  # type: ignore[index]
+        for connection in self._wait_for_any(list(by_connection)):
+            worker = by_connection[connection]
             try:
                 message = worker.connection.recv()
             except (EOFError, OSError) as error:
@@ -153,6 +153,17 @@ class ProcessEngine:
             assert isinstance(message, Done)
             worker.jobs.popleft()
             self._done.append(message)
+
+    def _wait_for_any(self, connections: "list[Connection[object, object]]") -> Iterator[Any]:
+        """Yield those with a message; time in which the node fetches shards into the cache does not count."""
+        quarters = 0
+        while quarters < 4:
+            if ready := wait(connections, timeout=self._timeout_seconds / 4):
+                yield from ready
+                return
+            fetching = self._cache_dir is not None and is_fetching(self._cache_dir)
+            quarters = 0 if fetching else quarters + 1
+        raise self._timeout_error()
 
     def _exit_error(self, worker: _Worker) -> LoaderError:
         try:
