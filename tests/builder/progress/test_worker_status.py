@@ -49,6 +49,14 @@ def test_a_shard_that_another_worker_has_begun_is_not_shown_twice():
     assert third.eta_seconds is None  # too early to tell
 
 
+def test_a_worker_that_is_gone_leaves_the_table():
+    """Another one has begun its shard; ten minutes of silence after that."""
+    taken_over = [*EVENTS, begins(9, "10.0.0.9:43", 1)]
+    assert len(worker_statuses([*taken_over, video(607, "10.0.0.9:43", 1)], done=[])) == 3
+    later = worker_statuses([*taken_over, video(608, "10.0.0.9:43", 1)], done=[])
+    assert [one.worker for one in later] == ["10.0.0.7:41", "10.0.0.9:43"]  # .7 has a long video in hand
+
+
 def test_the_rejected_of_earlier_shards_count():
     (one,) = worker_statuses(
         [at(0, "start", host="n1"), begins(0, "here", 0, 1), video(1, "here", 0, reason="partial"),

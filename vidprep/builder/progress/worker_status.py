@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+_SILENCE = timedelta(minutes=10)  # longer than a video takes
 _HERE = ("here", "127.", "localhost", "[::1]", "inproc")
 
 
@@ -15,7 +16,7 @@ class WorkerStatus:
     Attributes:
         node: The machine: its name, or its address where only that is known.
         worker: Its address, as Dask tells it; "here": the process of the build itself.
-        shards: Numbers of the shards in hand; none: it waits for work, or is gone.
+        shards: Numbers of the shards in hand; none: it waits for work, or has been gone for a short time.
         num_videos: In these shards.
         num_videos_done: Of these.
         num_rejected: Videos that it rejected since the build was started last.
@@ -69,6 +70,9 @@ class _Worker:
 def worker_statuses(events: Sequence[dict[str, Any]], done: Collection[int]) -> list[WorkerStatus]:
     """Return what each worker is at, in the order of their names.
 
+    A worker that has no shard, and wrote nothing in the last ten minutes of the log, is gone or has nothing
+    more to do: it is left out.
+
     Args:
         events: Of one process that builds, from its last start on.
         done: Numbers of the finished shards.
@@ -85,8 +89,10 @@ def worker_statuses(events: Sequence[dict[str, Any]], done: Collection[int]) -> 
         workers[name].take_in(event)
     for shard in done:
         _take_away(shard, workers.values())
+    newest = max((one.last for one in workers.values()), default=datetime.min)
+    shown = [name for name, one in workers.items() if one.shard is not None or newest - one.last < _SILENCE]
     host = str(events[0].get("host", "")) if events else ""
-    return [workers[name].status(_node(name, host), name) for name in sorted(workers)]
+    return [workers[name].status(_node(name, host), name) for name in sorted(shown)]
 
 
 def by_node(workers: Iterable[WorkerStatus]) -> list[WorkerStatus]:
