@@ -27,9 +27,9 @@ this page and ends with an error if a row is not as good as it should be.
 - survived: the work ended well afterwards, by itself or when the same command ran again; of damaged files:
   the damage was named in a message, or the file was read without an error. The latter is not always harmless:
   a flipped bit of a title is not noticed. Of damaged videos: rejected, or used and called suspect.
-  Of a plan and of predictions, what damage leaves readable has to be what was written.
+  A damaged plan or file of predictions that is read has to give what was written.
 - lost, duplicated: videos (of trainings: steps) that were missing in the end, or there twice, in all tries.
-- same bytes: the result is to the byte (of trainings: loss by loss) that of work that nothing happened to.
+- same bytes: the result is to the byte (of trainings: loss by loss) that of undisturbed work.
 
 """
 

@@ -75,7 +75,7 @@ def test_a_hash_decides_who_validates(tmp_path):
     [
         (
             ("Cat_jumps/1.mp4", "cat jumps/1.mp4"),
-            r"'cat jumps' \(video cat jumps/1.mp4\) differ in nothing but case",
+            r"'cat jumps' \(video cat jumps/1.mp4\) differ only in case",
         ),
         (("a/1.mp4", "b/notes.txt"), r"The class folder .*/v/b holds no video \(it has notes.txt\)"),
         (("a/1.mp4", "2.mp4"), r"2.mp4 lies in no class folder \(1 such videos\)"),
@@ -237,7 +237,7 @@ def test_a_set_of_ones_own_is_extended_by_what_was_missing(tmp_path):
     after, index = build(tmp_path / "out", extend=True, **options)
     assert after.manifest.generation == 2 and list(index.index)[-1] == "late.mp4"
     with pytest.raises(
-        BuildError, match="was built otherwise: the dataset's file, folders or classes changed"
+        BuildError, match="was built differently: the dataset's file, folders or classes changed"
     ):
         build(tmp_path / "out", extend=True, **options | {"val_fraction": 0.5})
 

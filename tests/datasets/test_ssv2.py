@@ -105,7 +105,7 @@ def test_labels_file_that_is_too_short(tmp_path):
 @pytest.mark.parametrize("text", ["[]", '{"a": "x"}', '{"a": null}'])
 def test_labels_file_of_another_form(tmp_path, text):
     path = put_text(tmp_path / "labels.json", text)
-    with pytest.raises(AnnotationError, match=r"labels.json: no labels file: it must hold"):
+    with pytest.raises(AnnotationError, match=r"labels.json: not a labels file: it must hold"):
         ssv2([], [str(path)])
 
 

@@ -125,7 +125,7 @@ def test_arguments_are_the_keys_of_its_table(tmp_path):
     recipe = read_pipeline("demo", ["model.factory=a.b:make", "model.depth=7"])
     assert recipe.model.model_dump() == {"factory": "a.b:make", "depth": 7}
     assert "factory" not in ModelStage().model_dump()
-    with pytest.raises(RecipeError, match="'num_classes' is not to be set"):
+    with pytest.raises(RecipeError, match="'num_classes' cannot be set"):
         read_pipeline("demo", ["model.factory=a:b", "model.num_classes=7"])
     with pytest.raises(RecipeError, match=r"model.factory: .*pattern.*got 'a.b'"):
         read_pipeline("demo", ["model.factory=a.b"])

@@ -33,7 +33,7 @@ def test_what_release_0_1_wrote_is_read():
         ({"fingerprint": "1a0ec6f1"}, "fingerprint: String should match"),
         ({"classes": ["a"]}, "it: the classes are not those of class_list_hash"),
         (start(time="2026-13-24T09:38:30+00:00"), r"starts\.0: .*month"),
-        (start(time="2026-11-24T09:38:30"), r"starts\.0: the time 2026-11-24T09:38:30 has no zone"),
+        (start(time="2026-11-24T09:38:30"), r"starts\.0: the time 2026-11-24T09:38:30 has no time zone"),
         (start(precision="fp16"), r"starts\.0\.precision: .*got 'fp16'"),
         (start(environment={}), r"no 'starts\.0\.environment\.vidprep'"),
     ],

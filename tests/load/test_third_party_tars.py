@@ -82,7 +82,7 @@ def test_index_then_load(third_party):
 
 def test_safe_flips_need_a_manifest(third_party):
     CliRunner().invoke(app, ["index", str(third_party), "--workers", "1"])
-    with pytest.raises(ShardError, match='nobody knows which classes mirror each other: flip = "safe"'):
+    with pytest.raises(ShardError, match='it is not known which classes mirror each other: flip = "safe"'):
         ClipLoader(third_party, "train", clip=TrainClip(flip="safe"), batch_size=1)
 
 

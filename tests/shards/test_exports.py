@@ -92,7 +92,7 @@ def yaml_head(card):
 def test_a_card_needs_the_classes(shard_set):
     (shard_set / "classes.json").unlink()
     with pytest.raises(
-        ShardError, match=r"classes\.json is missing or damaged: nobody knows the labels' names"
+        ShardError, match=r"classes\.json is missing or damaged: the names of the labels are not known"
     ):
         export_huggingface(shard_set)
 

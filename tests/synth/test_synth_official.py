@@ -50,7 +50,9 @@ def test_ids_are_unique(name):
 
 
 def test_what_cannot_be_made(tmp_path):
-    with pytest.raises(ValueError, match="broken is for ssv2 and k400; jester is made whole"):
+    with pytest.raises(
+        ValueError, match="broken is for ssv2 and k400; videos of jester are made without defects"
+    ):
         Parameters("jester", 2, 1, 1, broken=0.5)
     with pytest.raises(ValueError, match="number of jester classes whose motion can be drawn, got 99"):
         Parameters("jester", 99, 1, 1)

@@ -178,7 +178,7 @@ def _write_shard(
 
 
 def _known(facts: dict[str, dict[str, str]], name: str) -> dict[str, str]:
-    """Return one fact of each used video, by key; without those that nobody knows."""
+    """Return one fact of each used video, by key; without facts that are not known."""
     return {key: each[name] for key, each in facts.items() if each[name]}
 
 

@@ -80,7 +80,8 @@ class BuildOptions:
     finalise: Annotated[
         bool,
         typer.Option(
-            "--finalise", help="Only make the set of shards that a job array has finished; build none."
+            "--finalise",
+            help="Build nothing; only make the set from the shards that a job array has finished.",
         ),
     ] = False
 
@@ -151,9 +152,11 @@ def build(
 
 
 def build_mini(
-    src: Annotated[str, typer.Option(metavar="ssv2|k400", help="Which full dataset the videos are of.")],
+    src: Annotated[
+        str, typer.Option(metavar="ssv2|k400", help="The full dataset that the videos come from.")
+    ],
     classes: Annotated[
-        int | None, typer.Option(help="87 of ssv2, 200 of k400.", show_default="the subset's")
+        int | None, typer.Option(help="87 for ssv2, 200 for k400.", show_default="the subset's")
     ] = None,
     out: Out = None,
     source: Sources = None,
@@ -183,7 +186,7 @@ def status(
 ) -> None:
     """Show how far a build is: while it runs, after a crash, or when it is done.
 
-    --watch shows what each worker is at, too; of many workers, each machine.
+    --watch also shows what each worker is doing; with many workers, one line for each machine.
     """
     from rich.console import Console
 

@@ -233,7 +233,7 @@ def reproduce(
 ) -> None:
     """Evaluate under the conditions of a published figure, and print ours beside it.
 
-    What differs from the published conditions is said: stored videos, videos that are not there, weights.
+    It also prints what differs from the published conditions: stored videos, missing videos, weights.
     """
     from rich.console import Console
 

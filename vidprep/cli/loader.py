@@ -48,11 +48,16 @@ def bench_loader(
     pixels: Annotated[str, typer.Option(help="'yuv420' or 'rgb'.")] = "yuv420",
     seconds: Annotated[float, typer.Option(min=0.1, help="How long to measure.")] = 20.0,
     gpu_share: Annotated[
-        float, typer.Option(min=0.01, max=1.0, help="Of an H100's peak that a training reaches.")
+        float,
+        typer.Option(min=0.01, max=1.0, help="Share of an H100's peak performance that a training reaches."),
     ] = 0.3,
     gpu_clips: Annotated[
         float | None,
-        typer.Option("--gpu-clips-per-second", min=0.1, help="Clips that your GPU trains on a second."),
+        typer.Option(
+            "--gpu-clips-per-second",
+            min=0.1,
+            help="Clips a second that your GPU trains on, measured; instead of --gpu-share.",
+        ),
     ] = None,
 ) -> None:
     """Measure how fast training clips load on this machine, what limits it, and how many GPUs it feeds."""
@@ -97,7 +102,7 @@ def export(
         ),
     ] = None,
 ) -> None:
-    """Write what another reader wants beside the tars; the tars stay as they are.
+    """Write the files that another reader needs beside the tars; the tars stay as they are.
 
     Everything comes from index.parquet, so this takes seconds where the readers' own tools read every tar.
     """

@@ -39,7 +39,7 @@ _KEPT_BY_OTHERS = "The same command goes on, or begins anew."
 
 app = typer.Typer(
     name="vidprep",
-    help="From raw videos (SSv2, Kinetics, your own) to WebDataset shards and a reproducible I3D number.",
+    help="From raw videos (SSv2, Kinetics, your own) to WebDataset shards and reproducible I3D results.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,

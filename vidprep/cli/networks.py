@@ -64,7 +64,7 @@ def _num_classes(recipe: "Recipe") -> int:
     classes = resolve_classes(recipe.dataset)
     if not classes:
         raise typer.BadParameter(
-            f"{recipe.dataset.name} leaves its classes to its lists; say how many there are.",
+            f"{recipe.dataset.name} takes its classes from its lists; say how many there are.",
             param_hint="--classes",
         )
     return len(classes)
@@ -160,7 +160,7 @@ def filters(
 
     Writes filters.parquet, summary.json, sphere.png, stages.png, layers-*.png, and with --versus also
     versus.png and the second file's filters-versus.parquet. With --run, these are about the last epoch versus
-    the first, and growth.parquet, growth.json and growth.png tell of every epoch.
+    the first, and growth.parquet, growth.json and growth.png show every epoch.
     """
     from rich.console import Console
 
@@ -214,7 +214,10 @@ def erf(
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of the noise.")] = 0,
     temporal_stride: Annotated[
         bool,
-        typer.Option("--temporal-stride", help="The network has strides in time; its file does not say so."),
+        typer.Option(
+            "--temporal-stride",
+            help="The network has strides in time (its file does not say whether it has).",
+        ),
     ] = False,
     versus: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="Another file to compare with; repeatable.")
@@ -224,7 +227,7 @@ def erf(
 
     Writes erf.npz, erf.json, time.png, space.png, slice.png and frames.png; of further files erf-2.npz and
     frames-2.png, and so on. With --run, erf.json and these figures are about the last epoch and the first;
-    growth.json and growth.png tell of every epoch, whose fields lie in epochs/. Finished draws and fields are
+    growth.json and growth.png show every epoch, whose fields lie in epochs/. Finished draws and fields are
     kept: after a stop, the same command goes on.
     """
     from rich.console import Console

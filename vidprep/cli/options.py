@@ -60,9 +60,16 @@ Root = Annotated[
     Path | None, typer.Option(metavar="DIR", help="The folder that --from-csv's paths are below.")
 ]
 ValFraction = Annotated[
-    float, typer.Option(min=0.0, max=0.99, help="Share of your own videos that validate, if nothing tells.")
+    float,
+    typer.Option(
+        min=0.0,
+        max=0.99,
+        help="Share of your own videos that becomes the validation split, if nothing says the split.",
+    ),
 ]
-ValSeed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the choice that --val-fraction makes.")]
+ValSeed = Annotated[
+    int, typer.Option("--seed", min=0, help="Seed for choosing these videos (see --val-fraction).")
+]
 Shards = Annotated[str, typer.Option(metavar="DIR", help="A shard set: its folder or its URL.")]
 Generation = Annotated[
     int | None,
@@ -96,7 +103,7 @@ PrecisionName = Annotated[
     Literal["bf16", "fp32"] | None,
     typer.Option(
         "--precision",
-        help="In which the convolutions compute.",
+        help="Number format of the convolutions.",
         show_default="bf16 on a GPU, fp32 on a CPU",
         rich_help_panel=MACHINE,
     ),

@@ -45,7 +45,7 @@ def explain(
     shards_dir: ShardsDirOrUrl,
     video: Annotated[str, typer.Argument(metavar="KEY_OR_VIDEO_ID", help="E.g. train-12345, or 12345.")],
 ) -> None:
-    """Tell one video's whole story, from annotation to shard."""
+    """Show everything that is known about one video, from annotation to shard."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -140,7 +140,7 @@ def passport(
         typer.Option(min=1, help="Raw videos that are decoded at a time.", show_default="one per core"),
     ] = None,
 ) -> None:
-    """Write down which videos a shard set holds, in a small file without a frame, to be published.
+    """Write down which videos a shard set holds, in a small file to publish, which contains no frames.
 
     `vidprep compare` tells what two passports have in common. With --source, or videos of your own, raw
     videos are looked at and nothing is built; stopped, the same command goes on.

@@ -120,7 +120,7 @@ def reshard(
 
 def push(
     shards_dir: ShardsDir,
-    url: Annotated[str, typer.Argument(metavar="URL", help="Where it is to lie, e.g. s3://bucket/k400.")],
+    url: Annotated[str, typer.Argument(metavar="URL", help="Where the copy goes, e.g. s3://bucket/k400.")],
 ) -> None:
     """Copy a finished shard set to an object store; only what differs, the manifest last.
 

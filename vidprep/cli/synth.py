@@ -16,7 +16,7 @@ def synth(
         Literal["ssv2", "k400", "k600", "k700", "ucf101", "hmdb51", "diving48", "jester", "epic100"],
         typer.Argument(help="The dataset to imitate."),
     ],
-    out: Annotated[Path, typer.Option(help="Folder to make; a half-made one is completed.")],
+    out: Annotated[Path, typer.Option(help="Folder to make; an incomplete one is completed.")],
     classes: Annotated[
         int | None, typer.Option(min=1, help="Number of classes.", show_default="12 (ssv2), 10 (k400), 4")
     ] = None,
@@ -24,7 +24,8 @@ def synth(
     validation_per_class: Annotated[int, typer.Option(min=0, help="For validation.")] = 2,
     seed: Annotated[int, typer.Option(min=0, help="Another seed makes other videos.")] = 0,
     broken: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Share of videos with a defect, listed in truth.json.")
+        float,
+        typer.Option(min=0.0, max=1.0, help="Share of videos that get a defect; truth.json lists them."),
     ] = 0.0,
     short_side: Annotated[
         int | None,
@@ -36,7 +37,7 @@ def synth(
         int | None, typer.Option(min=1, help="Videos made at the same time.", show_default="one per core")
     ] = None,
 ) -> None:
-    """Make real video files with annotations, whose classes differ in nothing but motion."""
+    """Make real video files with annotations, whose classes differ only in motion."""
     if short_side is not None and dataset != "ssv2":
         raise typer.BadParameter(
             f"{dataset}'s videos are of other sizes, as published.", param_hint="--short-side"

@@ -20,10 +20,13 @@ _FILES = "What is written"
 
 RunDir = Annotated[Path | None, typer.Option("--out", metavar="RUN", help="Folder of the run.")]
 Plan = Annotated[
-    bool, typer.Option("--plan", help="Say what the training takes and whether it fits; begin nothing.")
+    bool,
+    typer.Option(
+        "--plan", help="Say how much memory and time the training takes and whether it fits; begin nothing."
+    ),
 ]
 Resume = Annotated[
-    bool, typer.Option("--resume", help="Go on at the newest checkpoint; begin if there is none.")
+    bool, typer.Option("--resume", help="Go on from the newest checkpoint; begin if there is none.")
 ]
 
 
@@ -74,7 +77,7 @@ class ResultOptions:
         bool,
         typer.Option(
             "--init-optimiser",
-            help="Take the momentum of --init, too: a checkpoint's.",
+            help="Also take the optimiser's momentum from --init, which is then a checkpoint of a run.",
             rich_help_panel=_RESULT,
         ),
     ] = False
@@ -117,7 +120,9 @@ class TrainMachineOptions(MachineOptions):
     max_decode_errors: Annotated[
         int,
         typer.Option(
-            min=0, help="Videos that may fail to decode before it gives up.", rich_help_panel=MACHINE
+            min=0,
+            help="How many videos may fail to decode before the training stops.",
+            rich_help_panel=MACHINE,
         ),
     ] = 0
 
@@ -142,14 +147,14 @@ class FileOptions:
         ),
     ] = None
     note: Annotated[
-        str | None, typer.Option(help="What there is to say about the run.", rich_help_panel=_FILES)
+        str | None, typer.Option(help="A note about the run, for run.json.", rich_help_panel=_FILES)
     ] = None
     loggers: Annotated[
         list[str] | None,
         typer.Option(
             "--logger",
             metavar="NAME",
-            help="What gets the numbers besides metrics.jsonl: tensorboard, csv, wandb, mlflow; repeatable.",
+            help="Where the numbers go, besides metrics.jsonl: tensorboard, csv, wandb, mlflow; repeatable.",
             show_default="tensorboard",
             rich_help_panel=_FILES,
         ),
@@ -262,7 +267,7 @@ def _clips(micro_batch: str | None) -> "MicroBatchSize":
 
 
 def runs(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder that holds runs.")]) -> None:
-    """Show the runs below a folder: where each is, its best and last validation, and what differs."""
+    """Show the runs below a folder: how far each is, its best and last validation, and differing settings."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

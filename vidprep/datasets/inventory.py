@@ -175,7 +175,7 @@ def _with_found_classes(dataset: DatasetManifest, records: pd.DataFrame) -> Data
         first, second = (records[records["class"] == name].iloc[0] for name in alike)
         raise AnnotationError(
             f"The classes '{alike[0]}' ({first['file']} {first['place']}) and '{alike[1]}' ({second['file']} "
-            f"{second['place']}) differ in nothing but case, blanks or underscores. Give them one name, or "
+            f"{second['place']}) differ only in case, blanks or underscores. Give them one name, or "
             "list both under [labels] of a dataset file with names that a person can tell apart."
         )
     labels = dataset.labels.model_copy(update={"classes": found})

@@ -242,7 +242,7 @@ def _json_labels(path: Path, rule: AnnotationList, dataset: DatasetManifest) -> 
         return [name.translate(drop) for name, _ in sorted(labels.items(), key=lambda item: int(item[1]))]
     except (TypeError, ValueError, AttributeError) as error:
         raise AnnotationError(
-            f'{path}: no labels file: it must hold {{"class name": "index", ...}}.'
+            f'{path}: not a labels file: it must hold {{"class name": "index", ...}}.'
         ) from error
 
 

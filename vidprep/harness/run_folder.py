@@ -103,7 +103,7 @@ def read_metrics(run_dir: Path) -> list[dict[str, Any]]:
     found = scan_metrics(run_dir / METRICS)
     if found.problems:
         raise HarnessError(
-            f"{run_dir / METRICS} holds a line that is none of a training ({found.problems[0]}). Delete that "
+            f"{run_dir / METRICS} holds a line that no training wrote ({found.problems[0]}). Delete that "
             "line and --resume."
         )
     return found.lines

@@ -55,7 +55,7 @@ class _Start(_Strict):
     @model_validator(mode="after")
     def _has_a_time(self) -> Self:
         if datetime.fromisoformat(self.time).tzinfo is None:
-            raise ValueError(f"the time {self.time} has no zone")
+            raise ValueError(f"the time {self.time} has no time zone")
         return self
 
 

@@ -73,7 +73,7 @@ class WeightFile:
             return self
         if self.ema is None:
             raise CheckpointError(
-                f"{self.source} holds no average of its weights: such are made by a training with "
+                f"{self.source} holds no average of its weights: a training makes one with "
                 "--set optimisation.ema_decay=0.9999 or so. Leave --weights ema out."
             )
         return replace(self, tensors=self.ema)

@@ -142,7 +142,7 @@ def load_i3d_resnet(weights: WeightFile | Path | str, *, temporal_stride: bool =
     if file.stage and file.stage.factory:
         raise CheckpointError(
             f"{file.source}: its network is made by '{file.stage.factory}'. Receptive fields need an "
-            "I3D-ResNet: which layers it has, and which map is the last, is known of no other."
+            "I3D-ResNet: which layers it has, and which map is the last, is known of no other network."
         )
     conv1, fc = file.tensors.get("conv1.weight"), file.tensors.get("fc.weight")
     if file.depth is None or file.is_2d or fc is None or conv1 is None or conv1.shape[2] not in (1, 3):

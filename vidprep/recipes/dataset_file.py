@@ -14,7 +14,7 @@ Counts = dict[str, int]
 
 
 def two_alike(names: tuple[str, ...]) -> tuple[str, str] | None:
-    """Return the first two names that differ in nothing but case, blanks or underscores."""
+    """Return the first two names that differ only in case, blanks or underscores."""
     seen: dict[str, str] = {}
     for name in names:
         plain = re.sub(r"[\s_]+", " ", name.casefold()).strip()
@@ -55,7 +55,7 @@ class DatasetLabels(Frozen):
     @classmethod
     def _is_free(cls, name: str) -> str:
         if name == "full":
-            raise ValueError("'full' is taken: label_full is the label within the full dataset")
+            raise ValueError("'full' is reserved: label_full is the label within the full dataset")
         return name
 
     @field_validator("classes")
@@ -64,7 +64,7 @@ class DatasetLabels(Frozen):
         alike = two_alike(classes)
         if alike:
             raise ValueError(
-                f"'{alike[0]}' and '{alike[1]}' differ in nothing but case, blanks or underscores; "
+                f"'{alike[0]}' and '{alike[1]}' differ only in case, blanks or underscores; "
                 "give them one name, or names that a person can tell apart"
             )
         return classes

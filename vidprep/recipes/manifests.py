@@ -80,7 +80,7 @@ def read_labels_file(path: Path) -> list[str]:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(
-            f"{path}: no labels file: {error}. Write one class name a line, in UTF-8."
+            f"{path}: not a labels file: {error}. Write one class name a line, in UTF-8."
         ) from error
     if not lines:
         raise RecipeError(f"{path}: no class names. Write one class name a line, in label order.")

@@ -241,12 +241,12 @@ class ModelStage(Frozen):
         if not isinstance(values, dict):
             return values
         if "arguments" in values:
-            raise ValueError("'arguments' is no key: write a factory's arguments into [model] itself")
+            raise ValueError("'arguments' is not a key: write a factory's arguments into [model] itself")
         if not values.get("factory"):
             return values
         rest = {key: value for key, value in values.items() if key != "factory"}
         if "num_classes" in rest:
-            raise ValueError("'num_classes' is not to be set: it is the number of the shards' classes")
+            raise ValueError("'num_classes' cannot be set: it is the number of the shards' classes")
         return {"factory": values["factory"], "arguments": rest}
 
     @model_serializer(mode="wrap")

@@ -110,7 +110,9 @@ def _verify(
 ) -> Verified:
     if is_third_party(shards_dir):
         if url:
-            raise ShardError(f"{url} holds tars of others, which are checked on a disk. Copy them there.")
+            raise ShardError(
+                f"{url} holds third-party tars, which can only be checked on a disk. Copy them to one."
+            )
         return _verify_third_party(shards_dir, decode, num_workers, on_shard)
     shards = read_manifest(shards_dir).shards
     problems: list[str] = []

@@ -77,7 +77,9 @@ def export_huggingface(shards_dir: Path) -> list[Path]:
     manifest = read_manifest(shards_dir)
     names = class_names(shards_dir)
     if not names or manifest.classes_sha256 not in ("", class_list_hash(names)):
-        raise ShardError(f"{shards_dir / CLASSES} is missing or damaged: nobody knows the labels' names.")
+        raise ShardError(
+            f"{shards_dir / CLASSES} is missing or damaged: the names of the labels are not known."
+        )
     path = shards_dir / CARD
     write_whole(path, dataset_card(manifest, names).encode())
     return [path]

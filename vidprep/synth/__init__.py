@@ -1,1 +1,1 @@
-"""Synthetic raw data: real files in the official layouts, whose classes differ in nothing but motion."""
+"""Synthetic raw data: real files in the official layouts, whose classes differ only in motion."""

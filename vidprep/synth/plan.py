@@ -81,7 +81,9 @@ class Parameters:
         if not 0.0 <= self.broken <= 1.0:
             raise ValueError(f"broken must be a share from 0 to 1, got {self.broken}.")
         if self.broken and self.dataset not in DEFECTS:
-            raise ValueError(f"broken is for {' and '.join(DEFECTS)}; {self.dataset} is made whole.")
+            raise ValueError(
+                f"broken is for {' and '.join(DEFECTS)}; videos of {self.dataset} are made without defects."
+            )
         if self.short_side is not None and self.dataset != "ssv2":
             raise ValueError(
                 f"short_side is for ssv2: videos of {self.dataset} are of many sizes, as published; got "

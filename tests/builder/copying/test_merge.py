@@ -138,7 +138,7 @@ def test_a_full_disk(work, sets, tmp_path, small_disk):
 
 
 def test_one_set_is_nothing_to_merge(sets, tmp_path):
-    with pytest.raises(ValueError, match="Two sets or more are merged, got 1"):
+    with pytest.raises(ValueError, match="merge needs two sets or more, got 1"):
         merge(sets[:1], tmp_path / "merged")
 
 

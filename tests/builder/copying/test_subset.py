@@ -135,11 +135,11 @@ def test_what_cannot_be_had(full, tmp_path):
     unknown.write_text("video3_000000_000010\nnobody\n")
     with pytest.raises(RecipeError, match=r"ids\.txt: 1 of 2 ids are not annotated .* e\.g\. 'nobody'"):
         subset(full, out, ids=unknown)
-    with pytest.raises(RecipeError, match=r"none\.txt: no list of ids"):
+    with pytest.raises(RecipeError, match=r"none\.txt: not a list of ids"):
         subset(full, out, ids=tmp_path / "none.txt")
     empty = tmp_path / "empty.txt"
     empty.write_text("zumba\n")
-    with pytest.raises(BuildError, match="holds no video of what is asked for"):
+    with pytest.raises(BuildError, match="holds none of the videos that were asked for"):
         subset(full, out, class_list=empty)
     assert not out.exists()
 

@@ -42,7 +42,7 @@ def test_what_cannot_be_read(dozen, tmp_path, text, message):
 
 def test_without_slurm_it_is_said(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ToolError, match="No SLURM on this machine: there is no sbatch"):
+    with pytest.raises(ToolError, match="SLURM is not on this machine"):
         SlurmJobs().check()
 
 
@@ -61,7 +61,7 @@ def test_a_build_by_two_jobs_and_a_job_that_slurm_takes_not(dozen, reference, tm
 
         refused = run("nodes=2,partition=none")
         assert refused.returncode == 1
-        assert "SLURM takes no such job" in refused.stderr
+        assert "SLURM refuses such a job" in refused.stderr
         assert "invalid partition" in refused.stderr
         done = run("nodes=2,cores=1,time=00:05:00,partition=main")
         assert done.returncode == 0, done.stdout + done.stderr

@@ -23,7 +23,7 @@ def command(gaps, out, *options):
 
 def test_another_recipe(gaps):
     message = (
-        r"was built otherwise: transcode.crf was 23 and is 18; shards.samples_per_shard was 4 and is 5\. "
+        r"was built differently: transcode.crf was 23 and is 18; shards.samples_per_shard was 4 and is 5\. "
     )
     with pytest.raises(BuildError, match=message + "Extend it with the settings that it was built with"):
         build(
@@ -33,7 +33,7 @@ def test_another_recipe(gaps):
             extend=True,
             overrides=["transcode.crf=18", "shards.samples_per_shard=5"],
         )
-    with pytest.raises(BuildError, match=r"was built otherwise: limit was None and is 3\."):
+    with pytest.raises(BuildError, match=r"was built differently: limit was None and is 3\."):
         build(gaps.raw, gaps.out, gaps.late, extend=True, limit=3)
 
 

@@ -88,7 +88,7 @@ def test_a_source_that_becomes_a_fifo_is_an_error_at_once(tmp_path):
     row = plan_row(path)
     path.unlink()
     os.mkfifo(path)
-    with pytest.raises(SourceError, match=r"train-a: .*a.mp4 was there when .* it is no regular file"):
+    with pytest.raises(SourceError, match=r"train-a: .*a.mp4 was there when .* it is not a regular file"):
         read_source(row, tmp_path, tmp_path)
 
 

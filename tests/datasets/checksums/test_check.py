@@ -96,7 +96,7 @@ def test_a_video_that_cannot_be_read_is_named(raw, tmp_path, monkeypatch):
     video(raw, 2).unlink()
     checked = check_checksums(found.inventory, [sums], archives=ArchiveOptions())
     assert {str(mismatch) for mismatch in checked.mismatches} == {
-        f"{video(raw, 0)}: cannot be read: it is no regular file",
+        f"{video(raw, 0)}: cannot be read: it is not a regular file",
         f"{video(raw, 2)}: cannot be read: No such file or directory",
     }
 

@@ -184,7 +184,7 @@ def test_third_party_tars(evaluated, network, own_shards, tmp_path):
     assert network_classes(weights, ShardSet.open(own_shards)) == tuple("012345")
     with pytest.raises(ShardError, match=r"Neither .*ibm.pt nor .*small has a recipe"):
         run_evaluation(tmp_path / "ibm.pt", own_shards, tmp_path / "other")
-    with pytest.raises(ShardError, match="has no manifest, so nobody knows which dataset it is of"):
+    with pytest.raises(ShardError, match="has no manifest, so it is not known which dataset it is of"):
         run_evaluation(network, own_shards, tmp_path / "other", protocol="ibm")
 
 

@@ -126,5 +126,5 @@ def test_a_network_cut_to_the_centre_tap_scores_frames_and_not_their_order(shard
 def test_a_network_of_one_tap_has_nothing_to_cut(shards, tmp_path):
     net = i3d_resnet(18, 6, width=2, temporal_taps=1)
     torch.save(net.state_dict(), tmp_path / "blind.pt")
-    with pytest.raises(CheckpointError, match="one temporal tap only: nothing to cut"):
+    with pytest.raises(CheckpointError, match="only one temporal tap: there is nothing to cut"):
         run(shards, tmp_path / "blind.pt", tmp_path / "out", "--centre-tap", "--views", "1x1")

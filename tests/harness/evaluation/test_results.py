@@ -22,9 +22,7 @@ def test_results_read_back(evaluated, tmp_path):
 
 
 def test_no_results_or_damaged_ones(evaluated, tmp_path):
-    with pytest.raises(
-        HarnessError, match=r"No results at .*results.json: the evaluation has not come to its end"
-    ):
+    with pytest.raises(HarnessError, match=r"No results at .*results.json: the evaluation has not ended"):
         read_results(tmp_path)
     path = shutil.copy(evaluated / "results.json", tmp_path)
     text = (tmp_path / "results.json").read_text()

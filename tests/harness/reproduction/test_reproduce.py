@@ -43,7 +43,7 @@ def test_every_published_figure_has_its_pipeline():
         recipe = read_pipeline(published.pipeline)
         assert recipe.model.depth == 50
         assert published.top1 is not None or published.doubts
-    with pytest.raises(RecipeError, match=r"called 'ibm' here\. Choose of ibm_ssv2"):
+    with pytest.raises(RecipeError, match=r"called 'ibm' here\. Choose from ibm_ssv2"):
         find_published("ibm")
 
 

@@ -154,7 +154,7 @@ def test_weights_in_the_place_of_a_checkpoint_are_passed_over(tiny_shards, tmp_p
     bare = checkpoint(training.bare, training.request.recipe, training.classes)
     save_checkpoint(bare, Position(1, 0, training.position.per_epoch), tmp_path / "run")
     assert set_up(tiny_shards, tmp_path / "run").position.total_steps == 0
-    assert "epoch-0001.pt: no checkpoint that a training wrote: it has no position" in caplog.text
+    assert "epoch-0001.pt: not a checkpoint of a training: it has no position" in caplog.text
     (tmp_path / "run/checkpoints/epoch-0000.pt").unlink()
     with pytest.raises(CheckpointError, match=r"it has no position, tally.*--init"):
         set_up(tiny_shards, tmp_path / "run")

@@ -40,7 +40,7 @@ def analyse_erf(
 
     Writes erf.npz, erf.json, time.png, space.png, slice.png and frames.png; of further files erf-2.npz and
     frames-2.png, and so on. Of a run, erf.json and these figures are about the last epoch and the first;
-    growth.json and growth.png tell of every epoch, whose fields lie in epochs/. Finished draws and fields
+    growth.json and growth.png show every epoch, whose fields lie in epochs/. Finished draws and fields
     are kept: after a stop, the same call goes on.
 
     Args:

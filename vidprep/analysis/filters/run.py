@@ -38,7 +38,7 @@ def analyse_filters(
 
     Writes filters.parquet, summary.json, sphere.png, stages.png and layers-*.png, and of a second file
     versus.png and filters-versus.parquet. Of a run, these are about the last epoch versus the first, and
-    growth.parquet, growth.json and growth.png tell of every epoch.
+    growth.parquet, growth.json and growth.png show every epoch.
 
     Args:
         out_dir: Where these files go.

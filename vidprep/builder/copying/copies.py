@@ -72,8 +72,8 @@ class FinishedSet:
         ledger = shards.read_named(LEDGER)
         if shards.manifest is None or ledger is None:
             raise ShardError(
-                f"{root} has no {MANIFEST}: its build has not ended, or the copying of it, or it is none of "
-                f"vidprep's. Finish the build, or copy {MANIFEST}, too, as the last file."
+                f"{root} has no {MANIFEST}: its build or its copying has not ended, or vidprep did not "
+                f"make it. Finish the build, or copy {MANIFEST}, too, as the last file."
             )
         annotated = parse_ledger(ledger, origin=f"{shards.root}/{LEDGER}").to_pandas()
         stored = {row["key"]: row for row in shards.index.to_pylist()}

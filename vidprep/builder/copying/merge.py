@@ -47,7 +47,7 @@ def merge(
         ValueError: If there are fewer than two.
     """
     if len(shard_dirs) < 2:
-        raise ValueError(f"Two sets or more are merged, got {len(shard_dirs)}.")
+        raise ValueError(f"merge needs two sets or more, got {len(shard_dirs)}.")
     sets = [FinishedSet.open(folder) for folder in shard_dirs]
     for other in sets[1:]:
         _check_alike(sets[0], other)

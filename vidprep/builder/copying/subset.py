@@ -64,7 +64,9 @@ def subset(
         rows = _chosen(rows, ids)
     plan = plan_build(recipe, rows, classes, ffmpeg_version=full.manifest.tools["ffmpeg"], limit=limit)
     if not plan.facts.num_videos:
-        raise BuildError(f"{full_dir} holds no video of what is asked for. See `vidprep ledger {full_dir}`.")
+        raise BuildError(
+            f"{full_dir} holds none of the videos that were asked for. See `vidprep ledger {full_dir}`."
+        )
     full_classes = dataset_of(recipe.dataset).labels.classes
     return carry_out_copy(plan, out_dir, outcomes_of(full), on_event, full_classes)
 
@@ -96,7 +98,7 @@ def _chosen(rows: pd.DataFrame, ids: Path) -> pd.DataFrame:
     try:
         wanted = {line.strip() for line in ids.read_text(encoding="utf-8").splitlines() if line.strip()}
     except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{ids}: no list of ids: {error}. Write one video id a line.") from error
+        raise RecipeError(f"{ids}: not a list of ids: {error}. Write one video id a line.") from error
     unknown = sorted(wanted - set(rows["video_id"]))
     if unknown:
         raise RecipeError(

@@ -160,7 +160,7 @@ def build_on_slurm(tasks: list[ShardTask], report: Report, *, jobs: SlurmJobs) -
         jobs: What to ask SLURM for.
 
     Raises:
-        ToolError: If SLURM, or dask-jobqueue, is not there, or SLURM takes no such job.
+        ToolError: If SLURM, or dask-jobqueue, is not there, or SLURM refuses such a job.
         BuildError: As `build_on_this_machine`.
     """
     jobs.check()

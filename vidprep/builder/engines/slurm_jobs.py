@@ -81,7 +81,8 @@ class SlurmJobs:
         """
         if shutil.which("sbatch") is None:
             raise ToolError(
-                "No SLURM on this machine: there is no sbatch. Leave --slurm out, or log in there."
+                "SLURM is not on this machine (there is no sbatch). Leave --slurm out, or log in to a "
+                "machine that has it."
             )
         options = [f"--cpus-per-task={self.cores}", f"--time={self.time}"]
         options += [f"--partition={self.partition}"] if self.partition else []
@@ -91,7 +92,7 @@ class SlurmJobs:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
         if done.returncode:
             words = " ".join(done.stderr.split())
-            raise ToolError(f"SLURM takes no such job ({' '.join(options)}): {words}.")
+            raise ToolError(f"SLURM refuses such a job ({' '.join(options)}): {words}.")
 
     def cluster(self) -> Any:
         """Return a cluster of dask-jobqueue, which asks SLURM for its jobs at once.

@@ -106,7 +106,7 @@ def _check_alike(request: BuildRequest, manifest: Manifest, ffmpeg: str) -> None
     differing += ["the dataset's file, folders or classes changed"] if is_other[0] != is_other[1] else []
     if differing:
         raise BuildError(
-            f"{request.out_dir} was built otherwise: {'; '.join(differing)}. Extend it with the settings "
+            f"{request.out_dir} was built differently: {'; '.join(differing)}. Extend it with the settings "
             "that it was built with, or build into a new folder."
         )
 

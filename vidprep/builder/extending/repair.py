@@ -90,8 +90,8 @@ def _put_back(root: Path, folder: Path, numbers: list[int], lost: dict[str, Shar
         if read_done_shard(folder, number).sha256 != lost[places[number]].sha256:
             raise BuildError(
                 f"{places[number]} comes out with other bytes than the manifest of {root} names: one of its "
-                "videos ended otherwise this time. Copy the shard from where the set was copied, or build "
-                "into a new folder."
+                "videos had another outcome this time. Copy the shard from where the set was copied, or "
+                "build into a new folder."
             )
     move_into_place(folder, root, numbers)
 

@@ -33,7 +33,7 @@ class WorkerStatus:
 
     @property
     def eta_seconds(self) -> float | None:
-        """Seconds until the shards in hand are finished, about; None if nobody knows."""
+        """Seconds until the shards in hand are finished, about; None if that is not known."""
         left = self.num_videos - self.num_videos_done
         return left / self.videos_per_second if self.shards and self.videos_per_second else None
 

@@ -36,7 +36,7 @@ class Rejected(Frozen):
     @model_validator(mode="after")
     def _has_a_known_reason(self) -> Self:
         if self.reason not in REASONS:
-            raise ValueError(f"{self.reason!r} is no reason of a rejection")
+            raise ValueError(f"{self.reason!r} is not a reason of a rejection")
         return self
 
 

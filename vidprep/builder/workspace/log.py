@@ -59,13 +59,13 @@ class _Event(BaseModel):
     @model_validator(mode="after")
     def _is_one_of_a_build(self) -> Self:
         if self.event not in _FIELDS:
-            raise ValueError(f"event {self.event!r} is none of a build")
+            raise ValueError(f"event {self.event!r} is not an event of a build")
         if missing := _FIELDS[self.event] - self.model_fields_set:
             raise ValueError(f"{self.event!r} without {', '.join(sorted(missing))}")
         if datetime.fromisoformat(self.time).tzinfo is None:
-            raise ValueError(f"the time {self.time} has no zone")
+            raise ValueError(f"the time {self.time} has no time zone")
         if self.reason is not None and self.reason not in REASONS:
-            raise ValueError(f"{self.reason!r} is no reason of a rejection")
+            raise ValueError(f"{self.reason!r} is not a reason of a rejection")
         return self
 
 

@@ -48,7 +48,7 @@ def read_facts(out_dir: Path) -> PlanFacts:
     path = plan_path(out_dir)
     if not out_dir.is_dir():
         what = f"{out_dir} is a file, no folder" if out_dir.exists() else f"No folder {out_dir}"
-        raise BuildError(f"{what}. Name that of a build, or start one with `vidprep build`.")
+        raise BuildError(f"{what}. Name the folder of a build, or start one with `vidprep build`.")
     if not path.is_file():
         raise BuildError(f"No build in {out_dir}: {path} does not exist. Start one with `vidprep build`.")
     with _damage_is_named(path):
@@ -56,7 +56,7 @@ def read_facts(out_dir: Path) -> PlanFacts:
         facts = metadata[_FACTS]
         expected = metadata.get(_FACTS_SHA256, b"").decode()
         if expected not in ("", hashlib.sha256(facts).hexdigest()):
-            raise ValueError("the checksum is that of other facts")
+            raise ValueError("the checksum does not fit the facts")
         return PlanFacts.model_validate_json(facts)
 
 
@@ -93,7 +93,7 @@ def _open(path: Path) -> pq.ParquetFile:
     names = set(file.schema_arrow.names)
     expected = [field for field in PLAN_SCHEMA if field.name in names or field.name not in LATER_COLUMNS]
     if not file.schema_arrow.equals(pa.schema(expected)):
-        raise ValueError("its columns are others")
+        raise ValueError("it has other columns")
     return file
 
 

@@ -42,7 +42,7 @@ def account_for_annotation(shards: ShardSet, split: str, ranks: npt.NDArray[np.i
         ranks: (N,) classes before the true one, of each video that was scored.
 
     Returns:
-        None for tars without a manifest: nobody knows what they were taken from.
+        None for tars without a manifest: it is not known from which videos they were taken.
     """
     if shards.manifest is None:
         return None

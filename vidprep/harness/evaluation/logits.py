@@ -40,7 +40,7 @@ def view_logits(
         network: In eval mode, on the device of the batch.
         batch: All views of a video, on the network's device.
         micro_batch: Views at a time, at most.
-        precision: In which the convolutions compute.
+        precision: Number format of the convolutions.
         chroma: How the colours are made that the network was trained on.
         probe: How the clips are shown to it.
 

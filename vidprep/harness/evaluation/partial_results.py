@@ -154,8 +154,8 @@ def _read_identity(path: Path) -> dict[str, Any]:
             raise ValueError("it is no JSON object")
     except ValueError as error:
         raise HarnessError(
-            f"{path} is damaged ({error}), so nobody knows which evaluation the parts beside it are of. "
-            f"Delete {path.parent} and run the evaluation again."
+            f"{path} is damaged ({error}), so it is not known which evaluation the parts beside it belong "
+            f"to. Delete {path.parent} and run the evaluation again."
         ) from error
     return found
 

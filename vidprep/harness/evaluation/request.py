@@ -76,7 +76,7 @@ class Evaluation:
         centre_tap: Whether the temporal kernels were cut to their centre tap, see `model.centre_tap`.
         probe: How the clips are shown.
         class_order: Which logits are those of `classes`; None: they are in order.
-        precision: In which the convolutions compute.
+        precision: Number format of the convolutions.
     """
 
     checkpoint: ChosenCheckpoint
@@ -119,7 +119,9 @@ def prepare(request: EvalRequest, device: torch.device) -> Evaluation:
     weights = chosen.weights.of(which)
     network = load_network(weights)
     if request.centre_tap and not cut_to_centre_tap(network):
-        raise CheckpointError(f"{chosen.path}: its kernels have one temporal tap only: nothing to cut.")
+        raise CheckpointError(
+            f"{chosen.path}: its kernels have only one temporal tap: there is nothing to cut."
+        )
     classes, order = _classes(weights, shards, request.classes)
     views = choose_views(weights, shards, protocol=request.protocol, overrides=request.overrides)
     _check_crops(views, part)
@@ -149,9 +151,7 @@ def _classes(
     if source is None:
         return network_classes(weights, shards), None
     if weights.classes is not None:
-        raise CheckpointError(
-            f"{weights.source} says itself in which order its classes are. Leave --classes {source} out."
-        )
+        raise CheckpointError(f"{weights.source} names its classes itself. Leave --classes {source} out.")
     if shards.manifest is None:
         raise CheckpointError(
             f"{shards.root} names no classes, so --classes {source} has nothing to be compared with. "

@@ -224,7 +224,7 @@ def read_results(out_dir: Path) -> Results:
     if not path.is_file():
         if not path.parent.exists():
             raise HarnessError(f"No folder {path.parent}. Evaluate first: vidprep eval --help.")
-        raise HarnessError(f"No results at {path}: the evaluation has not come to its end.")
+        raise HarnessError(f"No results at {path}: the evaluation has not ended.")
     try:
         return Results.model_validate_json(path.read_bytes())
     except ValidationError as error:

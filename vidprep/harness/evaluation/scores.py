@@ -96,7 +96,7 @@ def top_k(ranks: Ints, k: int) -> float:
         ValueError: If there are no videos.
     """
     if not len(ranks):
-        raise ValueError("There is no top-k of no videos.")
+        raise ValueError("top-k accuracy needs at least one video.")
     return float((ranks < k).mean())
 
 
@@ -107,7 +107,7 @@ def mean_per_class(ranks: Ints, labels: Ints) -> float:
         ValueError: If there are no videos.
     """
     if not len(ranks):
-        raise ValueError("There is no mean per class of no videos.")
+        raise ValueError("The mean per class needs at least one video.")
     counts = np.bincount(labels)
     right = np.bincount(labels, weights=ranks == 0)
     return float((right[counts > 0] / counts[counts > 0]).mean())

@@ -68,7 +68,7 @@ def protocol_recipe(protocol: Protocol, shards: ShardSet) -> Recipe:
     """
     if shards.manifest is None:
         raise ShardError(
-            f"{shards.root} has no manifest, so nobody knows which dataset it is of, and --protocol "
+            f"{shards.root} has no manifest, so it is not known which dataset it is of, and --protocol "
             f"{protocol} is another one for each. Leave it out, and --set eval_views.KEY=VALUE instead."
         )
     return read_pipeline(f"{protocol}_{shards.manifest.recipe.dataset.name}")
@@ -77,7 +77,7 @@ def protocol_recipe(protocol: Protocol, shards: ShardSet) -> Recipe:
 def _recipe_of(shards: ShardSet, weights: WeightFile) -> Recipe:
     if shards.manifest is None:
         raise ShardError(
-            f"Neither {weights.source} nor {shards.root} has a recipe, so nobody knows which views to take. "
-            "Evaluate a checkpoint of vidprep's own, or shards that vidprep built."
+            f"Neither {weights.source} nor {shards.root} has a recipe, so it is not known which views to "
+            "take. Evaluate a checkpoint of vidprep's own, or shards that vidprep built."
         )
     return shards.manifest.recipe

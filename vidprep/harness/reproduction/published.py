@@ -72,5 +72,5 @@ def find_published(name: str) -> Published:
         RecipeError: If there is none.
     """
     if name not in PUBLISHED:
-        raise RecipeError(f"Nothing published is called '{name}' here. Choose of {', '.join(PUBLISHED)}.")
+        raise RecipeError(f"No published figure is called '{name}' here. Choose from {', '.join(PUBLISHED)}.")
     return PUBLISHED[name]

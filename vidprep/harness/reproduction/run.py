@@ -115,7 +115,7 @@ def shard_differences(published: Published, shards: ShardSet) -> list[str]:
     wanted = read_pipeline(published.pipeline)
     if shards.manifest is None:
         raise ShardError(
-            f"{shards.root} has no manifest, so nobody knows what it is of. Build the shards with "
+            f"{shards.root} has no manifest, so it is not known what it is of. Build the shards with "
             f"vidprep: vidprep build {published.pipeline}."
         )
     built = shards.manifest.recipe

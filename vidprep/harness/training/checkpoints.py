@@ -124,7 +124,7 @@ def _read_whole(path: Path) -> dict[str, Any]:
     missing = [name for name in _NEEDED if name not in content]
     if missing:
         raise CheckpointError(
-            f"{path}: no checkpoint that a training wrote: it has no {', '.join(missing)}. To begin with its "
+            f"{path}: not a checkpoint of a training: it has no {', '.join(missing)}. To begin with its "
             "weights, pass it with --init."
         )
     return content

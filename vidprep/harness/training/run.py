@@ -66,7 +66,7 @@ def train(
         run_dir: Folder of the run, new or old; all ranks must see it.
         recipe: A recipe, or the name or path of a pipeline; None: the one that the shards were built with.
         overrides: `table.key=value` settings of the recipe.
-        resume: Go on at the newest checkpoint; begin if there is none.
+        resume: Go on from the newest checkpoint; begin if there is none.
         extend: Go on with another `optimisation.epochs`, which a "step" schedule allows without this: a
             cosine is then that of the new number from here on.
         allow_change: `table.key` settings that may differ from what they were so far; noted in run.json.
@@ -100,7 +100,9 @@ def train(
     """
     run_dir = Path(run_dir)
     if init_optimiser and (init is None or init == "imagenet"):
-        raise HarnessError("init_optimiser takes the momentum of a checkpoint along: give one (--init FILE).")
+        raise HarnessError(
+            "init_optimiser takes the momentum of a checkpoint: give that checkpoint, too (--init FILE)."
+        )
     rank, _ = rank_and_world_size()
     tell = on_event if rank == 0 else lambda event: None
     with StopSignals(lambda number: tell(Stopping(number.name))) as signals:

@@ -114,7 +114,9 @@ def _forward_backward(
     net: nn.Module, batch: Batch, settings: StepSettings, epoch: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     if not len(batch):
-        raise HarnessError("Not one clip of a pass could be decoded; the messages above name the videos.")
+        raise HarnessError(
+            "None of the clips of a pass could be decoded; the messages above name the videos."
+        )
     batch = batch.to(settings.device)
     autocast = autocast_dtype(settings.precision)
     if settings.augmenter:

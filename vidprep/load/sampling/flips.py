@@ -15,14 +15,14 @@ def flip_partners(shards: ShardSet, rule: FlipRule) -> dict[int, int | None]:
     """Return `partner_labels` of a shard set, as far as the rule needs them.
 
     Raises:
-        ShardError: If nobody knows the classes of the shard set, and the rule is "safe".
+        ShardError: If the classes of the shard set are not known, and the rule is "safe".
     """
     if rule != "safe":
         return {}
     if shards.manifest is None:
         raise ShardError(
-            f'{shards.root} has no manifest, so nobody knows which classes mirror each other: flip = "safe" '
-            'is not possible. Use "none" or "all".'
+            f"{shards.root} has no manifest, so it is not known which classes mirror each other: "
+            'flip = "safe" is not possible. Use "none" or "all".'
         )
     pairs = [pair.classes for pair in dataset_of(shards.manifest.recipe.dataset).flip_partners]
     return partner_labels(shards.classes, pairs)

@@ -62,7 +62,7 @@ class ClipPlanner:
         """Return the planner for a shard set.
 
         Raises:
-            ShardError: If `clip.flip` is "safe" and nobody knows the classes.
+            ShardError: If `clip.flip` is "safe" and the classes are not known.
             ValueError: If `clips` is neither of the two.
         """
         if clips not in ("random", "centre"):

@@ -52,7 +52,7 @@ def local_outline(place: Path | str, *, wanted: Callable[[str], bool] = lambda n
     store = Store(str(place))
     there = store.listing()
     if not there:
-        raise ShardError(f"Nothing lies at {place}. Is the address right, and may you list it?")
+        raise ShardError(f"Nothing lies at {place}. Check the address, and that you may list it.")
     with tempfile.TemporaryDirectory(prefix=f"vidprep-{os.getpid()}-") as scratch:
         folder = Path(scratch) / Path(store.url).name
         folder.mkdir()

@@ -69,7 +69,9 @@ def _check_is_ours(out: Path, names: list[str]) -> None:
     """Refuse a folder with other things, and names that would lead out of it."""
     for name in names:
         if ".." in Path(name).parts or Path(name).is_absolute():
-            raise ShardError(f"{name!r} is no name of a file in a shard set: it would lie outside of {out}.")
+            raise ShardError(
+                f"{name!r} is not the name of a file in a shard set: it would lie outside of {out}."
+            )
         inside(out, name)
     tops = {name.split("/")[0] for name in names}
     for path in sorted(out.iterdir()) if out.is_dir() else []:

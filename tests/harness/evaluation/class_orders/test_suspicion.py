@@ -147,7 +147,7 @@ def test_from_an_unknown_order_to_the_right_figures(told_apart, tmp_path):
     assert (told.top1, told.warnings) == (1, ())
     assert told.class_order.source == str(names)
     assert told == run_evaluation(weights, shards, tmp_path / "told", overrides=views, classes=str(names))
-    with pytest.raises(CheckpointError, match=r"says itself in which order its classes are. Leave --classes"):
+    with pytest.raises(CheckpointError, match=r"names its classes itself. Leave --classes"):
         run_evaluation(path, shards, tmp_path / "no", classes=str(names))
 
 

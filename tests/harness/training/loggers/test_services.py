@@ -129,7 +129,7 @@ def test_a_package_that_is_not_installed(tmp_path, monkeypatch):
 
 def test_a_logger_that_there_is_not():
     with pytest.raises(
-        HarnessError, match=r"--logger tensorbord: there is none. Choose of tensorboard, csv, w"
+        HarnessError, match=r"--logger tensorbord: there is no such logger. Choose from tensorboard, csv, w"
     ):
         check_loggers(["csv", "tensorbord"])
 

@@ -118,7 +118,7 @@ def _check_predictions(frame: pd.DataFrame) -> None:
         raise ValueError("a row lacks a value or has another number of scores")
     for name in ("label", "predicted"):
         if not frame[name].between(0, max(num_scores, default=0) - 1).all():
-            raise ValueError(f"column '{name}' holds numbers that are no classes")
+            raise ValueError(f"column '{name}' holds numbers that are not classes")
 
 
 def _schema(parts: ds.Dataset, classes: Sequence[str] | None) -> pa.Schema:

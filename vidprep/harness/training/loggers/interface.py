@@ -51,7 +51,7 @@ def check_loggers(names: Sequence[str]) -> tuple[LoggerName, ...]:
     known: dict[str, LoggerName] = {name: name for name in get_args(LoggerName)}
     for name in names:
         if name not in known:
-            raise HarnessError(f"--logger {name}: there is none. Choose of {', '.join(known)}.")
+            raise HarnessError(f"--logger {name}: there is no such logger. Choose from {', '.join(known)}.")
     return tuple(known[name] for name in names)
 
 

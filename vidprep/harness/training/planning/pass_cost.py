@@ -70,7 +70,7 @@ def measure_pass(
         num_classes: Classes of the network.
         clip_shape: (3, T, H, W).
         device: Where to compute.
-        precision: In which the convolutions compute.
+        precision: Number format of the convolutions.
         available_bytes: Where so much is not enough for one clip, nothing is measured and a smaller clip's
             shapes are scaled up.
     """
