@@ -31,8 +31,8 @@ from vidprep.builder.transcoding.child import run_child
 from vidprep.builder.transcoding.command import decode_command, encode_command
 from vidprep.builder.transcoding.ffmpeg_log import parse_log
 from vidprep.builder.transcoding.frame_counts import lacks_frames
-from vidprep.builder.transcoding.log_suspicion import log_suspicion
-from vidprep.builder.transcoding.pictures import PictureWatcher
+from vidprep.builder.transcoding.suspicion.log_suspicion import log_suspicion
+from vidprep.builder.transcoding.suspicion.pictures import PictureWatcher
 from vidprep.builder.transcoding.watching import count_watched
 from vidprep.ffmpeg import find_ffmpeg
 from vidprep.recipes.pipelines import read_pipeline

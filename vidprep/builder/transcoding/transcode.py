@@ -15,9 +15,9 @@ from vidprep.builder.transcoding.command import decode_command, encode_command, 
 from vidprep.builder.transcoding.ffmpeg_log import FFmpegLog
 from vidprep.builder.transcoding.ffmpeg_run import run_ffmpeg
 from vidprep.builder.transcoding.frame_counts import lacks_frames
-from vidprep.builder.transcoding.log_suspicion import log_suspicion
-from vidprep.builder.transcoding.pictures import PictureWatcher
 from vidprep.builder.transcoding.segments import Cut, check_inside, is_trustworthy, plan_cut
+from vidprep.builder.transcoding.suspicion.log_suspicion import log_suspicion
+from vidprep.builder.transcoding.suspicion.pictures import PictureWatcher
 from vidprep.builder.transcoding.watching import count_watched
 from vidprep.errors import VideoRejected
 from vidprep.ffmpeg import has_decoder

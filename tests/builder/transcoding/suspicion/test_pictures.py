@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from tests.helpers.paths import REAL_DATA
-from vidprep.builder.transcoding.pictures import PictureWatcher, _edges
+from vidprep.builder.transcoding.suspicion.pictures import PictureWatcher
+from vidprep.builder.transcoding.suspicion.straight_edges import find_edges
 from vidprep.builder.transcoding.transcode import check_stored, transcode
 from vidprep.ffmpeg import find_ffmpeg
 from vidprep.recipes.recipe import Transcode
@@ -141,5 +142,22 @@ def test_edges_are_found_as_they_are_defined():
         large = all(abs(step) >= 20 for step in steps)
         expected[run, column] = all(flat) and large and len({step > 0 for step in steps}) == 1
     assert 20 < expected.sum() < expected.size / 2
-    assert np.array_equal(_edges(luma.astype(np.uint8)), expected)
-    assert np.array_equal(_edges(np.asfortranarray(luma.astype(np.uint8))), expected)
+    luma = luma.astype(np.uint8)
+    assert np.array_equal(mask_of(find_edges(np.stack([luma[::-1], luma])))[1], expected)
+    assert np.array_equal(mask_of(find_edges(np.stack([luma.T, luma.T[::-1]]), level=True))[0], expected)
+
+
+def mask_of(edges):
+    """(frames, runs, places): where edges are."""
+    mask = np.zeros(edges.shape, bool)
+    mask[edges.frames, edges.runs, edges.places] = True
+    return mask
+
+
+def test_an_edge_is_new_unless_one_was_near_it_in_the_frame_before():
+    frames = np.full((3, 64, 96), 60, np.uint8)
+    for frame, left in zip(frames, (20, 28, 48), strict=True):  # moves by 8 pixels, then by 20
+        frame[8:24, left:] = 160
+    edges = find_edges(frames)
+    assert [places.tolist() for places in edges.new_ones(None)] == [[15, 16, 17] * 2, [], [43, 44, 45] * 2]
+    assert [len(places) for places in find_edges(frames[1:]).new_ones(find_edges(frames[:1]))] == [0, 6]

@@ -6,7 +6,7 @@ from tests.helpers.raw_videos.videos import numbered_video, run_ffmpeg
 from vidprep.builder.transcoding.child import run_child
 from vidprep.builder.transcoding.command import decode_command
 from vidprep.builder.transcoding.ffmpeg_log import parse_log
-from vidprep.builder.transcoding.log_suspicion import log_suspicion
+from vidprep.builder.transcoding.suspicion.log_suspicion import log_suspicion
 from vidprep.builder.transcoding.transcode import check_stored, transcode
 from vidprep.ffmpeg import find_ffmpeg
 from vidprep.recipes.recipe import Transcode
