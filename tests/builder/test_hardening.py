@@ -190,7 +190,7 @@ def test_links_that_lead_out_of_a_set_are_refused(dozen, reference, tmp_path, na
         ({"suspects": {"KEY": "odd"}}, "'odd' is no suspicion"),
         ({"sha256": "x"}, "String should match pattern"),
         ({"size_bytes": -1}, "greater than or equal to 0"),
-        ({"rejected": [{"key": "a", "reason": "odd", "detail": ""}]}, "'odd' is no reason of a rejection"),
+        ({"rejected": [{"key": "a", "reason": "odd", "detail": ""}]}, "'odd' is not a reason of a rejection"),
     ],
 )
 def test_a_damaged_done_file_is_named(reference, tmp_path, change, problem):

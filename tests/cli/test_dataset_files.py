@@ -61,7 +61,7 @@ def test_a_passport_of_folders_and_of_nothing(tmp_path):
 def test_the_network(mine):
     small = ["--set", "model.factory=tests.helpers.runs.own_network:doubled", "--set", "model.width=4"]
     done = run_here("model", "--dataset", mine, *small)
-    assert done.returncode == 2 and "mine leaves its classes to its lists; say how" in done.stderr
+    assert done.returncode == 2 and "mine takes its classes from its lists; say how" in done.stderr
     assert '"num_classes": 2' in run_here("model", mine, "--classes", 2, *small, "--json").stdout
     named = mine.with_name("named.toml")
     named.write_text(mine.read_text() + '[labels]\nclasses = ["x", "y", "z"]\n')

@@ -102,6 +102,6 @@ def test_damage_in_a_store_is_named(full, store, tmp_path):
         vidprep.subset(URL, tmp_path / "subset")
     store.rm(f"{URL}/manifest.json")
     with pytest.raises(
-        ShardError, match=rf"{URL} has no manifest\.json: its build has not ended.*as the last"
+        ShardError, match=rf"{URL} has no manifest\.json: its build or its copying has not ended.*as the last"
     ):
         vidprep.subset(URL, tmp_path / "subset")

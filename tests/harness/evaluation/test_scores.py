@@ -86,7 +86,7 @@ def test_mean_per_class_counts_classes_that_occur_alike():
 def test_no_figures_of_no_videos():
     nothing = np.array([], dtype=np.int64)
     for figure in (lambda: top_k(nothing, 1), lambda: mean_per_class(nothing, nothing)):
-        with pytest.raises(ValueError, match="of no videos"):
+        with pytest.raises(ValueError, match="at least one video"):
             figure()
     with pytest.raises(ValueError, match="num_videos must be at least 1, got 0"):
         wilson_interval(0.5, 0)

@@ -139,7 +139,7 @@ def test_momentum_comes_along(tiny_shards, tmp_path):
     weights, both = curve(tmp_path / "weights"), curve(tmp_path / "both")
     assert weights[0] == both[0] and weights[1] != both[1]
     assert "The optimiser's momentum comes with it." in read_facts(tmp_path / "both")["starts"][0]["weights"]
-    with pytest.raises(HarnessError, match="give one"):
+    with pytest.raises(HarnessError, match="give that checkpoint"):
         train(tiny_shards, tmp_path / "none", init_optimiser=True)
     torch.save(read_checkpoint(first)["model"], tmp_path / "plain.pt")
     with pytest.raises(HarnessError, match=r"Only a checkpoint of a training has momentum"):
