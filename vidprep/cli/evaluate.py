@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from vidprep.cli.options import MACHINE, Generation, MachineOptions, OutDir, Shards, set_passive_omp_wait
+from vidprep.cli.options import MACHINE, Generation, MachineOptions, OutDir, Shards, shorten_omp_waiting
 from vidprep.errors import HarnessError
 from vidprep.files import distinct_names
 from vidprep.machine import rank_and_world_size
@@ -127,7 +127,7 @@ def evaluate(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--views") from error
     with EvalProgress(world_size, Console(stderr=True, quiet=rank != 0)) as progress:
-        set_passive_omp_wait()
+        shorten_omp_waiting()
         import vidprep
         from vidprep.cli.tables.evaluation import print_results
         from vidprep.harness.evaluation.results import read_results
@@ -240,7 +240,7 @@ def reproduce(
     from vidprep.cli.display import EvalProgress
 
     with EvalProgress(1, Console(stderr=True)) as progress:
-        set_passive_omp_wait()
+        shorten_omp_waiting()
         import vidprep
         from vidprep.cli.tables.reproduction import print_reproduction
 

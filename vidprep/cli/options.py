@@ -231,9 +231,13 @@ def check_one_source(checkpoint: Path | None, run: Path | None) -> None:
         )
 
 
-def set_passive_omp_wait() -> None:
-    """Keep PyTorch's threads from spinning; has to be called before torch is imported.
+def shorten_omp_waiting() -> None:
+    """Have PyTorch's threads spin for a moment and then sleep; has to be called before torch is imported.
 
-    The loader's workers want the same cores: on two busy ones a small network is 4 to 8 times as fast so.
+    The loader's workers want the same cores: on two busy ones a small network is 4 to 8 times as slow where
+    waiting threads spin as long as they like. Threads that sleep at once are woken too late to be of use: on
+    two quiet cores the demo trains 12 to 19 % more clips a second with a moment of spinning.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ["OMP_WAIT_POLICY"] = "passive"
+        os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # GNU's, which PyTorch brings on Linux: 0.1 ms or so

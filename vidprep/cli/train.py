@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from vidprep.cli.options import MACHINE, Generation, MachineOptions, Overrides, Shards, set_passive_omp_wait
+from vidprep.cli.options import MACHINE, Generation, MachineOptions, Overrides, Shards, shorten_omp_waiting
 from vidprep.errors import HarnessError
 from vidprep.machine import rank_and_world_size
 
@@ -215,7 +215,7 @@ def train(
         raise typer.BadParameter("a training needs a folder; only --plan does without.", param_hint="--out")
     rank, _ = rank_and_world_size()
     with TrainProgress(Console(stderr=True, highlight=False, quiet=rank != 0)) as progress:
-        set_passive_omp_wait()
+        shorten_omp_waiting()
         import vidprep
 
         opened = vidprep.ShardSet.open(shards, generation=generation)
