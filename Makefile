@@ -33,7 +33,7 @@ demo-training:
 	$(BIN)/vidprep train --shards $(DEMO)/shards/motion --out $(DEMO)/runs/motion --resume --workers 1 >&3 2>&3
 
 demo-k400:
-	$(BIN)/vidprep synth k400 --out $(DEMO)/raw/k400 --classes 8 --videos-per-class 3 --broken 0.25
+	$(BIN)/vidprep synth k400 --out $(DEMO)/raw/k400 --classes 6 --videos-per-class 3 --broken 0.25
 	VIDPREP_K400=$(DEMO)/raw/k400 $(BIN)/vidprep build-mini --src k400 --classes 200 \
 	    --out $(DEMO)/shards/mini_k400 --set shards.samples_per_shard=16
 	$(BIN)/vidprep ledger $(DEMO)/shards/mini_k400 --list rejected
