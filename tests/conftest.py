@@ -25,7 +25,9 @@ _OF_A_SERVER = "process_request_thread"
 # Helpers that multiprocessing starts once and keeps.
 _KEPT_PROCESSES = ("resource_tracker", "forkserver")
 # Threads that libraries keep for good once they were used, by the beginning of their names.
-_KEPT_THREADS = ("fsspecIO", "asyncio_", "Dask", "IO loop", "Profile", "ThreadPoolExecutor", "execnet")
+_KEPT_THREADS = (
+    *("fsspecIO", "asyncio_", "gcsfs", "Dask", "IO loop", "Profile", "ThreadPoolExecutor", "execnet"),
+)
 
 _SLOW_SECONDS = 900  # for a slow test on a busy machine, where it does not say otherwise
 

@@ -1,6 +1,5 @@
 """Builds into a bucket of a real S3 protocol: the bytes of a local build, and what reads them there."""
 
-import json
 import platform
 import re
 from datetime import UTC, datetime, timedelta
@@ -12,7 +11,7 @@ from tests.helpers.programs.program import run_here
 from tests.helpers.raw_videos.raw_k400 import SMALL, Raw, run_build
 from tests.helpers.sets.builds import hashes
 from tests.helpers.stores.bucket import WARNINGS
-from tests.helpers.stores.store_builds import URL, files, kept, objects
+from tests.helpers.stores.store_builds import URL, files, kept, lease, objects
 from vidprep.builder.places.place import scratch_of
 from vidprep.builder.progress.status import read_status
 
@@ -23,13 +22,6 @@ def build(raw, *options, url=URL):
     done = run_build(raw, url, "--sync", *options)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-def lease(**facts):
-    now = datetime.now(UTC)
-    known = {"token": "t", "host": "node7", "pid": 42, "since": now, "renewed": now}
-    facts = known | {"expires": now + timedelta(hours=1)} | facts
-    return json.dumps(facts, default=datetime.isoformat).encode()
 
 
 def test_the_bytes_are_those_of_a_local_build(dozen, reference, bucket, scratch):

@@ -269,7 +269,9 @@ class Store:
 
     def _parts(self, name: str) -> Iterator[bytes]:
         with self._filesystem.open(self._path(name), "rb", block_size=PART_BYTES, cache_type="none") as file:
-            while data := file.read(PART_BYTES):
+            size = getattr(file, "size", None)
+            # No more than there is: gcsfs asks for parts of a large read at once, also behind the end.
+            while data := file.read(PART_BYTES if size is None else min(PART_BYTES, size - file.tell())):
                 yield data
 
     def _again(self, request: Callable[[], Result], what: str, name: str) -> Result:
