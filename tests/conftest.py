@@ -91,6 +91,17 @@ def random_state_is_restored():
 
 
 @pytest.fixture
+def memory_store():
+    """The file system of `memory://`; empty before and after."""
+    import fsspec
+
+    filesystem = fsspec.filesystem("memory")
+    filesystem.store.clear()
+    yield filesystem
+    filesystem.store.clear()
+
+
+@pytest.fixture
 def bucket(monkeypatch):
     """An empty bucket of an S3 server on this machine, through its file system: `s3://bucket`."""
     from tests.helpers.stores.bucket import s3_store  # skips the test where moto is not installed

@@ -44,7 +44,7 @@ def match(records: pd.DataFrame, files: pd.DataFrame, *, plain_ids: bool = True)
 def _annotation_faults(records: pd.DataFrame, keys: pd.Series) -> pd.DataFrame:
     """Return reason and detail of what is wrong with each record itself; "" where nothing is.
 
-    An id with two classes or in two splits rejects all of its records, as it is not known which one is right.
+    All records of an id with two classes or in two splits are rejected: it is not known which one is right.
     """
     again = records[records.duplicated("video_id", keep=False)]
     by_id = again.groupby("video_id")

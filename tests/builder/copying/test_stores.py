@@ -2,7 +2,6 @@
 
 import shutil
 
-import fsspec
 import pytest
 from typer.testing import CliRunner
 
@@ -25,18 +24,9 @@ def material(tmp_path_factory):
 
 
 @pytest.fixture
-def store():
-    """An in-memory file system; empty before and after."""
-    filesystem = fsspec.filesystem("memory")
-    filesystem.store.clear()
-    yield filesystem
-    filesystem.store.clear()
-
-
-@pytest.fixture
-def full(material, store):
+def full(material, memory_store):
     """The set in the store, as it is copied there: without what its build kept."""
-    put(store, material[2], URL)
+    put(memory_store, material[2], URL)
     return material[2]
 
 
@@ -72,9 +62,9 @@ def test_merged_and_compared_with_one_on_the_disk(full, material, tmp_path):
     assert published.head.sha256 == vidprep.passport(full, tmp_path / "q.parquet").head.sha256
 
 
-def test_late_videos_in_a_store(material, store, tmp_path):
+def test_late_videos_in_a_store(material, memory_store, tmp_path):
     raw, late, full = material
-    put(store, late, "memory://late")
+    put(memory_store, late, "memory://late")
     ours, theirs = (shutil.copytree(full, tmp_path / name) for name in ("ours", "theirs"))
     extended = vidprep.build(
         "mini_k400",
@@ -90,17 +80,17 @@ def test_late_videos_in_a_store(material, store, tmp_path):
     assert tars == [one.sha256 for one in read_manifest(theirs).shards]
 
 
-def test_damage_in_a_store_is_named(full, store, tmp_path):
+def test_damage_in_a_store_is_named(full, memory_store, tmp_path):
     name = read_manifest(full).shards[0].name
-    store.pipe(f"{URL}/{name}", bytes((full / name).stat().st_size))
+    memory_store.pipe(f"{URL}/{name}", bytes((full / name).stat().st_size))
     with pytest.raises(
         ShardError, match=rf"{URL}/{name}: train-\S+ is not the video that the index names.*has crc32 \w+"
     ):
         vidprep.subset(URL, tmp_path / "subset")
-    store.rm(f"{URL}/{name}")
+    memory_store.rm(f"{URL}/{name}")
     with pytest.raises(ShardError, match=r"cannot be read: .*missing; it holds the video of train-"):
         vidprep.subset(URL, tmp_path / "subset")
-    store.rm(f"{URL}/manifest.json")
+    memory_store.rm(f"{URL}/manifest.json")
     with pytest.raises(
         ShardError, match=rf"{URL} has no manifest\.json: its build or its copying has not ended.*as the last"
     ):

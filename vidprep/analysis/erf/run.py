@@ -65,14 +65,7 @@ def analyse_erf(
         HarnessError: If the folder is no run.
         ValueError: If the options do not fit each other, or there is no such neuron.
     """
-    if (checkpoint is None) == (run is None):
-        raise ValueError("Give either a checkpoint or a run.")
-    if run and versus:
-        raise ValueError("A run's last epoch is compared with its first; versus is for files.")
-    if run:
-        targets = _epoch_targets(run, every, out_dir)
-    else:
-        targets = _file_targets([path for path in (checkpoint, *versus) if path], out_dir)
+    targets = _targets(checkpoint, run, versus, every, out_dir)
     theory = common_field([target.checkpoint for target in targets], temporal_stride)
     where = _place(targets[0].checkpoint, (num_frames, size, size), neuron, temporal_stride)
     settings = Settings((num_frames, size, size), where, num_draws, seed, temporal_stride)
@@ -84,6 +77,19 @@ def analyse_erf(
         _write_growth(run, facts, settings, out_dir)
     _write(fields, [facts[target.name] for target in shown], theory, where, out_dir)
     return list(facts.values())
+
+
+def _targets(
+    checkpoint: Path | None, run: Path | None, versus: Sequence[Path], every: int, out_dir: Path
+) -> list[Target]:
+    """Return the networks that are measured: the epochs of a run, or files."""
+    if (checkpoint is None) == (run is None):
+        raise ValueError("Give either a checkpoint or a run.")
+    if run and versus:
+        raise ValueError("A run's last epoch is compared with its first; versus is for files.")
+    if run:
+        return _epoch_targets(run, every, out_dir)
+    return _file_targets([path for path in (checkpoint, *versus) if path], out_dir)
 
 
 def _file_targets(paths: list[Path], out_dir: Path) -> list[Target]:

@@ -13,7 +13,7 @@ from vidprep.harness.ranks import Ranks
 from vidprep.harness.training.batch_norm import FEW_CLIPS, synchronise_batch_norm
 from vidprep.harness.training.checkpoints import Position
 from vidprep.harness.training.continuing.momentum import take_momentum
-from vidprep.harness.training.planning.plan import SPLIT, check_it_fits, make_plan
+from vidprep.harness.training.planning.plan import SPLIT, TrainingPlan, check_it_fits, make_plan
 from vidprep.harness.training.resume import check_same_position, find_saved
 from vidprep.harness.training.schedule import steps_per_epoch
 from vidprep.harness.training.state import Training, TrainRequest
@@ -41,16 +41,7 @@ def set_up_training(request: TrainRequest, ranks: Ranks) -> Training:
     """
     shards = request.shards if isinstance(request.shards, ShardSet) else ShardSet.open(request.shards)
     classes = class_list(shards)
-    plan = make_plan(
-        shards,
-        request.recipe,
-        len(classes),
-        ranks,
-        micro_batch=request.micro_batch,
-        precision=request.precision,
-        loading=request.loading,
-    )
-    check_it_fits(plan, ranks)
+    plan = _plan_that_fits(request, shards, len(classes), ranks)
     split = plan.split
     _check_mixing(request, split)
     loader = _loader(request, shards, split, ranks)
@@ -92,6 +83,20 @@ def set_up_training(request: TrainRequest, ranks: Ranks) -> Training:
     )
     check_validation(training)
     return training
+
+
+def _plan_that_fits(request: TrainRequest, shards: ShardSet, num_classes: int, ranks: Ranks) -> TrainingPlan:
+    plan = make_plan(
+        shards,
+        request.recipe,
+        num_classes,
+        ranks,
+        micro_batch=request.micro_batch,
+        precision=request.precision,
+        loading=request.loading,
+    )
+    check_it_fits(plan, ranks)
+    return plan
 
 
 def _loader(request: TrainRequest, shards: ShardSet, split: BatchSplit, ranks: Ranks) -> ClipLoader:
