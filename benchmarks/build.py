@@ -4,6 +4,7 @@
     python benchmarks/build.py scaling    one worker on one core against two workers on two cores
     python benchmarks/build.py stages     where the time of one worker goes
     python benchmarks/build.py work       CPU of a worker's work against two shell loops, without a cluster
+    python benchmarks/build.py archives   in turn: the same videos from tar.gz parts, and from folders
     python benchmarks/build.py plan       241,000 rows: audit, plan, and 1,000 shards finalised
     python benchmarks/build.py memory     a worker and its child over 500 videos
 
@@ -19,6 +20,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from pathlib import Path
@@ -136,6 +138,36 @@ def scaling(folder, num_videos, rounds):
             lambda dataset=dataset: one_build(dataset, folder / dataset, "--workers", "1", cores=f"{first}"),
             rounds,
         )
+
+
+def archives(folder, num_videos, rounds):
+    """K400-like videos as Kinetics' copy at CVDF holds them, and in folders; what their listings take."""
+    make_sources(folder, num_videos)
+    unpacked, packed = folder / "k400", folder / "k400-archives"
+    if not packed.exists():
+        pack(unpacked, packed)
+    os.environ["XDG_CACHE_HOME"] = str(folder / "cache")  # where listings are kept
+    compare(
+        "k400: build from archives / from folders, 2 workers",
+        lambda: one_build("k400", packed, "--workers", "2"),
+        lambda: one_build("k400", unpacked, "--workers", "2"),
+        rounds,
+    )
+    listings = sum(path.stat().st_size for path in (folder / "cache").rglob("*") if path.is_file())
+    size = sum(path.stat().st_size for path in packed.rglob("*.tar.gz"))
+    print(f"listings of the archives: {listings:,} bytes, {listings / size:.3%} of the archives", flush=True)
+
+
+def pack(unpacked, packed, *, num_parts=4):
+    """Put the videos of each split into flat tar.gz files."""
+    shutil.copytree(unpacked / "annotations", packed / "annotations")
+    for split in ("train", "val"):
+        videos = find_videos(unpacked / split)
+        (packed / split).mkdir()
+        for number in range(num_parts):
+            with tarfile.open(packed / split / f"part_{number}.tar.gz", "w:gz") as tar:
+                for path in sorted(videos)[number::num_parts]:
+                    tar.add(path, arcname=path.name)
 
 
 def stages(folder, num_videos, rounds):
@@ -371,7 +403,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["speed", "scaling", "stages", "work", "plan", "memory"])
+    parser.add_argument("what", choices=["speed", "scaling", "archives", "stages", "work", "plan", "memory"])
     parser.add_argument("--videos", type=int, default=150)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--folder", type=Path, help="where sources are kept between runs")
