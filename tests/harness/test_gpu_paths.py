@@ -101,6 +101,8 @@ def test_each_process_of_a_machine_has_a_gpu_of_its_own(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "set_device", taken.append)
+    monkeypatch.setattr(ranks, "rendezvous", lambda *_, **__: iter([(ranks.dist.HashStore(), 5, 8)]))
+    monkeypatch.setattr(ranks, "store_of_this_start", lambda store, *_: store)
     monkeypatch.setattr(ranks.dist, "init_process_group", lambda backend, **_: joined.append(backend))
     monkeypatch.setattr(ranks.dist, "destroy_process_group", lambda: joined.append("left"))
     for name, value in (("RANK", "5"), ("WORLD_SIZE", "8"), ("LOCAL_RANK", "1")):

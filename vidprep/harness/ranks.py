@@ -4,6 +4,8 @@
 """
 
 import os
+import time
+import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +14,8 @@ from typing import Literal
 
 import torch
 import torch.distributed as dist
+from torch.distributed.distributed_c10d import PrefixStore, Store
+from torch.distributed.rendezvous import rendezvous
 
 from vidprep.errors import HarnessError
 from vidprep.machine import rank_and_world_size
@@ -84,11 +88,60 @@ def joined_ranks(device: Device | None = None) -> Iterator[Ranks]:
     place = _device(device, int(os.environ.get("LOCAL_RANK", "0")))
     if place.type == "cuda":
         torch.cuda.set_device(place)
-    if world_size > 1:
-        # Numbers on the CPU go by gloo: agreeing on something never waits for a GPU.
-        dist.init_process_group("cpu:gloo,cuda:nccl" if place.type == "cuda" else "gloo", timeout=_TIMEOUT)
+    with _lost_peers_explained(rank, world_size):
+        if world_size == 1:
+            yield Ranks(rank, world_size, place)
+            return
+        _join(rank, world_size, place)
+        try:
+            yield Ranks(rank, world_size, place)
+        finally:
+            dist.destroy_process_group()
+
+
+def _join(rank: int, world_size: int, place: torch.device) -> None:
+    store, *_ = next(rendezvous("env://", timeout=_TIMEOUT))
+    store.set_timeout(_TIMEOUT)
+    store = store_of_this_start(store, rank, world_size)
+    # Numbers on the CPU go by gloo: agreeing on something never waits for a GPU.
+    backend = "cpu:gloo,cuda:nccl" if place.type == "cuda" else "gloo"
+    dist.init_process_group(backend, store=store, rank=rank, world_size=world_size, timeout=_TIMEOUT)
+
+
+def store_of_this_start(store: Store, rank: int, world_size: int) -> Store:
+    """Return the part of a store that only the processes of this start use.
+
+    torchrun's agents keep one store for all starts, in which the addresses of processes that have ended
+    stay: PyTorch 2.13 connects to them, if it comes before the new ones are written, and never ends
+    (pytorch/pytorch#135712). Here each process asks the first one for the name of this start by a key
+    that no earlier start can have answered.
+
+    Args:
+        store: The store of all starts.
+        rank: This process.
+        world_size: All of them; every one has to ask.
+    """
+    if rank:
+        question = uuid.uuid4().hex
+        store.set(f"vidprep/question/{rank}", question)
+        start = store.get(f"vidprep/answer/{question}").decode()
+        store.set(f"{start}/known/{rank}", "")
+    else:
+        start = f"vidprep/start/{uuid.uuid4().hex}"
+        others = range(1, world_size)
+        while not store.check([f"{start}/known/{other}" for other in others]):
+            for other in others:
+                # It may be the question of a process that has ended: then nobody reads the answer.
+                question = store.get(f"vidprep/question/{other}").decode()
+                store.set(f"vidprep/answer/{question}", start)
+            time.sleep(0.05)
+    return PrefixStore(start, store)
+
+
+@contextmanager
+def _lost_peers_explained(rank: int, world_size: int) -> Iterator[None]:
     try:
-        yield Ranks(rank, world_size, place)
+        yield
     except RuntimeError as error:
         if world_size == 1 or not _is_lost_peer(error):
             raise
@@ -96,9 +149,6 @@ def joined_ranks(device: Device | None = None) -> Iterator[Ranks]:
             f"Process {rank} stops because another of the {world_size} ended; that one's message says why. "
             "Mend that and start all of them again; what is saved is kept."
         ) from error
-    finally:
-        if world_size > 1:
-            dist.destroy_process_group()
 
 
 def _is_lost_peer(error: RuntimeError) -> bool:

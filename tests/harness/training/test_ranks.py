@@ -1,6 +1,8 @@
 """Several processes: what they must agree on, and what is said when one of them ends."""
 
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -8,6 +10,7 @@ import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 from tests.helpers.runs.tiny import free_port, options, run, start
+from vidprep.harness.ranks import store_of_this_start
 from vidprep.harness.run_folder import epoch_checkpoints
 from vidprep.harness.training.step import skip_gradient_sync
 
@@ -57,3 +60,22 @@ def test_gradients_are_summed_over_ranks_once_a_step_also_when_compiled():
                     assert net.require_backward_grad_sync is is_last
     finally:
         dist.destroy_process_group()
+
+
+@pytest.mark.parametrize("last", [0, 2])
+def test_ranks_that_start_again_find_one_another_in_a_store_that_has_been_used(last):
+    """torchrun's agents keep theirs; the rank that comes last is never looked for under its old address."""
+    store = dist.HashStore()
+
+    def meet(rank, turn):
+        if rank == last:
+            time.sleep(0.2)  # the others have looked for it by now
+        shared = store_of_this_start(store, rank, world_size=3)
+        shared.set(f"address {rank}", f"{rank} of turn {turn}")
+        return [shared.get(f"address {other}").decode() for other in range(3)]
+
+    for turn in range(3):
+        with ThreadPoolExecutor(3) as pool:
+            found = [pool.submit(meet, rank, turn) for rank in range(3)]
+        for ranks in found:
+            assert ranks.result() == [f"{rank} of turn {turn}" for rank in range(3)]
