@@ -1,4 +1,4 @@
-"""Shards to uint8 clips: exact epochs, resumable anywhere, decoded in place.
+"""Shards to uint8 clips: exact epochs, resumable at any batch, decoded into the batch's own memory.
 
 ClipLoader   training clips                  LoaderOptions   how to use the machine
 ViewLoader   evaluation views                Batch           what both give
@@ -6,6 +6,9 @@ ShardDataset single samples, by number       DictOutput      what dictionaries h
 decode_clip  for a plain webdataset pipeline
 to_network_input  from a batch to what a network takes
 Augmenter    the same, augmented, with soft targets
+
+sampling/  which samples, frames and pixels      decoding/  from a stored video's bytes to pixels
+workers/   the processes that read and decode    augment/   changes of training clips, on the device
 """
 
 from typing import TYPE_CHECKING

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Lease:
-    """The right to use memory of a loader: shared by a batch and its `rows`, ends when the loader says so."""
+    """The right to use memory of a loader: shared by a batch and its `rows`, ended by the loader."""
 
     def __init__(self) -> None:
         self._waits: list[Callable[[], object]] = []
@@ -64,9 +64,9 @@ class Batch:
         num_frames: (N,) int32, frames of the whole video.
         fps: (N,) float64, rate of the stored video; 0 where a third-party tar does not tell.
         box: (N, 4) int32, top, left, height, width in pixels of the stored frame; always on the CPU.
-        flip: (N,) bool: to be mirrored by the transforms; `label` is that of the mirrored clip.
-        pixels: "yuv420" or "rgb".
-        crop_size: Side to which the boxes are resized by the transforms.
+        flip: (N,) bool: whether the transforms mirror the clip; `label` is that of the mirrored clip.
+        pixels: "yuv420" or "rgb", the format of `video`.
+        crop_size: Side in pixels to which the transforms resize the boxes.
         epoch: The epoch that decided the clips; 0 for views of an evaluation.
     """
 

@@ -22,12 +22,12 @@ class BenchReport:
     """What was measured, after the workers had started.
 
     Attributes:
-        setup: What was loaded and how.
+        setup: The shard set, the split and the batches, as text.
         seconds: How long the measurement took.
-        num_clips: Clips that came in this time.
+        num_clips: Clips loaded in this time.
         size_bytes: Bytes of the stored videos that were read for them.
         stats: Counts and times of the whole run.
-        clip: What was loaded of each video.
+        clip: Which frames and pixels of each video were loaded.
     """
 
     setup: str
@@ -39,11 +39,11 @@ class BenchReport:
 
     @property
     def clips_per_second(self) -> float:
-        """What the loader gave."""
+        """Clips loaded, divided by the seconds."""
         return self.num_clips / self.seconds
 
     def workers_for(self, gpu_clips_per_second: float) -> float:
-        """Return how many such workers feed a GPU that trains on so many clips."""
+        """Return how many workers of this speed feed a GPU that trains on `gpu_clips_per_second`."""
         return gpu_clips_per_second * max(1, self.stats.num_workers) / self.clips_per_second
 
     def text(self) -> str:
@@ -81,7 +81,7 @@ def bench_shards(
         shards: A shard set: its folder or its URL.
         split: E.g. "train".
         batch_size: Clips of a batch, at most as many as there are videos.
-        num_workers: Processes that decode; None: from the cores.
+        num_workers: Processes that decode; None: as many as `LoaderOptions` takes by default.
         pixels: "yuv420" or "rgb".
         seconds: How long to measure, after the workers have started.
         clip: Which clips to load; None: those of the shard set's recipe.

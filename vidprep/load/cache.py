@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vidprep.shards.manifest import ShardEntry
 
 _PART_BYTES = 16 << 20
-_NUM_LANES = 16  # of one shard at a time, each
+_NUM_LANES = 16  # locks; a node fetches one shard at a time under each
 
 
 class CachedReader:
@@ -33,7 +33,7 @@ class CachedReader:
         shards: The entries of the manifest.
 
     Raises:
-        ValueError: If the largest shard has no room.
+        ValueError: If `max_bytes` is less than the largest shard.
     """
 
     def __init__(

@@ -64,7 +64,9 @@ class ClipLoader(Loader):
         drop_last: Leave out the rest of an epoch that fills no batch. Otherwise it is the last batch: ranks
             may get one video more or less than others of it, and some none.
         seed: Seed of the order and of the clips.
+        epoch: The first epoch to give, from 0; see `set_epoch`.
         rank: Number of this process among `world_size`, from 0.
+        world_size: Processes that share each global batch.
         shuffle: "full"; "block", within groups of 8 shards, for disks that dislike seeking; or "none".
         pixels: "yuv420", half the bytes, converted by `vidprep.load.transforms` on the GPU; or "rgb".
         output: "batch" for a `Batch`, "dict" for a dictionary of tensors with memory of its own, or a
@@ -145,7 +147,7 @@ class ClipLoader(Loader):
         return batch_size // per_video
 
     def __len__(self) -> int:
-        """Return the batches of an epoch."""
+        """Return the number of batches of an epoch."""
         whole, rest = divmod(len(self._split), self._videos_per_batch)
         return whole + (rest > 0 and not self._drop_last)
 
@@ -201,7 +203,10 @@ class ClipLoader(Loader):
         self._epoch, self._step = epoch, step
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the position after the last batch given, and what it belongs to, as numbers and text."""
+        """Return the position after the last batch given, as numbers and text.
+
+        It holds epoch and step, and the shards and settings with which the position means the same batch.
+        """
         return {"epoch": self._epoch, "step": self._step, **self._identity()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -239,7 +244,7 @@ class ClipLoader(Loader):
         }
 
     def __iter__(self) -> Generator[Any, None, None]:
-        """Yield the batches from here to the end of the epoch, as `output` and `transform` have them.
+        """Yield the batches from here to the end of the epoch, in the form set by `output` and `transform`.
 
         Raises:
             LoaderError: If another iteration over this loader is not finished.
@@ -325,12 +330,12 @@ def _int32(rows: list[Any], width: int) -> torch.Tensor:
     return torch.from_numpy(np.array(rows, dtype=np.int32).reshape(len(rows), width))
 
 
-# What positions do not say that were saved before there was a choice.
+# Settings that positions saved by release 0.1 do not hold: there was no choice then.
 _BEFORE_0_2 = {"clips": "random", "drop_last": True}
 
 
 def _as_today(name: str, saved: Any) -> Any:
-    """Return a saved setting with the keys that clips have by now."""
+    """Return a saved setting, with the keys that `TrainClip` has gained since."""
     if name != "clip" or not isinstance(saved, dict):
         return saved
     try:

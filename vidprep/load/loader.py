@@ -76,12 +76,12 @@ class Loader(IterableDataset[Any]):
 
     @property
     def rank(self) -> int:
-        """Of this loader among `world_size`."""
+        """Number of this loader among `world_size`, from 0."""
         return self._rank
 
     @property
     def world_size(self) -> int:
-        """Loaders that share the batches."""
+        """How many loaders, one a process, share the batches."""
         return self._world_size
 
     def stats(self) -> Stats:
@@ -91,7 +91,7 @@ class Loader(IterableDataset[Any]):
     def _work_config(
         self, *, longest_side: int, num_jobs: int, views_per_job: int, clip_len: int
     ) -> WorkConfig:
-        """Return what workers have to know.
+        """Return the settings that a worker needs.
 
         Args:
             longest_side: The longest side of any crop.

@@ -56,7 +56,7 @@ class LoaderOptions:
         """Return the number of batches in memory."""
         if self.num_slots is not None:
             return self.num_slots
-        # A job at work and one every other time in store, so that no worker waits for the caller.
+        # 1.5 jobs a worker, one in work and half a one waiting, so that none waits for the caller.
         return 1 + max(2, math.ceil(1.5 * self.workers() / jobs_per_batch))
 
 

@@ -36,6 +36,8 @@ def decode_clip(
         sample: With `__key__`, `mp4`, `cls` and `json` as bytes, as a pipeline without `decode()` gives them.
         clip: Which frames and pixels to take; not with `flip = "safe"`, for a sample does not say which
             classes there are.
+        seed: With `epoch` and the key, decides the clip.
+        epoch: From 0.
 
     Returns:
         `__key__`, `video` (T, crop_size, crop_size, 3) uint8 RGB, `label`, and `frame_indices` (T,).
@@ -121,7 +123,7 @@ class ShardDataset(torch.utils.data.Dataset[Any]):
 
     @property
     def frame_sizes(self) -> list[tuple[int, int]]:
-        """Each (width, height) that stored videos have."""
+        """All (width, height) of the stored videos, each once."""
         return self._split.frame_sizes
 
     @property
@@ -137,7 +139,9 @@ class ShardDataset(torch.utils.data.Dataset[Any]):
         self._epoch.fill_(epoch)
 
     def __getitem__(self, index: int) -> Any:
-        """Return one sample; the same keys as `decode_clip`, and `video` is (V, T, ...) with `EvalViews`.
+        """Return one sample, a dictionary with the keys of `decode_clip`.
+
+        With `EvalViews`, or several clips a video, `video` is (V, T, crop_size, crop_size, 3).
 
         Raises:
             ShardError: If its bytes are missing or damaged.

@@ -59,7 +59,7 @@ class Shown:
             The path.
 
         Raises:
-            ValueError: If it ends otherwise.
+            ValueError: If the path has another ending.
         """
         path = Path(path)
         if path.suffix in _MOVING:
@@ -111,16 +111,16 @@ def show(
     Args:
         clips: A `Batch`; a dictionary of a loader; or a network's input, (B, C, T, H, W) or (B, T, C, H, W),
             uint8 or normalised.
-        max_clips: The first so many are shown.
-        columns: Clips side by side; None: as many as rows.
-        fps: Frames a second.
+        max_clips: How many clips to show at most, from the first on.
+        columns: Clips side by side; None: about as many as rows.
+        fps: Frames a second at which the clips are played.
         class_names: Name of each label, for the captions.
         layout: Order of the axes of bare pixels; None: the axis with 3 entries is the colours.
         mean: The means that a normalised input was normalised with.
-        std: The standard deviations of that.
+        std: The standard deviations that it was normalised with.
 
     Raises:
-        ValueError: If there are no clips, or it is no batch of clips.
+        ValueError: If there are no clips, or `clips` has another shape.
     """
     if max_clips < 1 or (columns is not None and columns < 1) or fps <= 0:
         raise ValueError(f"max_clips, columns and fps must be above 0, got {max_clips}, {columns}, {fps:g}.")

@@ -23,8 +23,8 @@ class Stats:
         decode: Demuxing and decoding, in the workers.
         convert: Cutting crops into the batch, in the workers.
         collate: Planning clips, handing out jobs and making batches, in this process.
-        wait: This process waited for clips.
-        consume: The caller was at work between two batches.
+        wait: Waiting for clips, in this process.
+        consume: The caller's own work between two batches, in this process.
     """
 
     num_workers: int = 0
@@ -41,7 +41,7 @@ class Stats:
     _since: float = field(default_factory=time.perf_counter, repr=False)
 
     def lap(self) -> float:
-        """Return the seconds since the last call."""
+        """Return the seconds since `lap` was last called."""
         now = time.perf_counter()
         seconds, self._since = now - self._since, now
         return seconds
@@ -56,7 +56,7 @@ class Stats:
 
     @property
     def elapsed(self) -> float:
-        """Seconds of the loader's life that belong to a stage of this process."""
+        """Seconds of all stages of this process: `collate`, `wait` and `consume`."""
         return self.collate + self.wait + self.consume
 
     def bottleneck(self) -> str:

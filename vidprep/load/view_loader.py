@@ -25,9 +25,9 @@ class ViewLoader(Loader):
     """All views of one video after another, each video decoded once.
 
     Rank r of W gives videos r, r + W, ... of the split, less those in `skip`: nothing is padded, nothing
-    dropped, ranks may get one video more or less than others. A batch is one video, or `videos_per_batch`
-    of them one after another; view number clip * num_crops + crop. Workers live as long as those of
-    `ClipLoader`.
+    dropped, ranks may get one video more or less than others. A batch holds all views of one video, or of
+    `videos_per_batch` videos one after another; row clip * num_crops + crop of a video is that view. Workers
+    live as long as those of `ClipLoader`.
 
         views = vidprep.EvalViews(clip_len=8, crop_size=32, num_clips=3, num_crops=3)
         for batch in vidprep.ViewLoader("shards/motion", "validation", views=views):
@@ -38,9 +38,10 @@ class ViewLoader(Loader):
         split: E.g. "validation".
         views: Which clips and crops of a video are views.
         rank: Number of this process among `world_size`, from 0.
+        world_size: Processes that share the videos.
         videos_per_batch: More than one is for a validation with few views; the last batch may be smaller.
-        only_views: Numbers of the views that are wanted; None: all of them.
-        skip: Rows of the split that nobody needs again; the same on every rank.
+        only_views: Numbers (clip * num_crops + crop) of the views to give; None: all of them.
+        skip: Rows of the split to leave out, e.g. those scored before; the same on every rank.
         on_failure: Called with the key of a video that cannot be read or does not decode and with the
             reason; the loader then goes on without it. None: the loader raises.
         pixels: "yuv420", half the bytes, converted by `vidprep.load.transforms` on the GPU; or "rgb".
@@ -103,16 +104,17 @@ class ViewLoader(Loader):
         )
 
     def __len__(self) -> int:
-        """Return the batches of this rank."""
+        """Return the number of batches of this rank."""
         return len(self._batches)
 
     def __iter__(self) -> Generator[Any, None, None]:
-        """Yield the videos of this rank, as `output` and `transform` have them.
+        """Yield the videos of this rank, in the form set by `output` and `transform`.
+
+        Where `on_failure` is given, it is called instead of raising either error.
 
         Raises:
-            DecodeError: If one of them does not decode: an evaluation without it would be another.
-            ShardError: If one of them cannot be read, or is not what the index says. Both are handed to
-                `on_failure` instead where there is one.
+            DecodeError: If a video does not decode: an evaluation must see every video.
+            ShardError: If a video cannot be read, or is not what the index says.
         """
         if not self._batches:
             return
@@ -146,7 +148,7 @@ class ViewLoader(Loader):
         return Request(video, tuple(views[number] for number in self._view_numbers))
 
     def _decoded(self, filling: Filling) -> list[int]:
-        """Return which videos of a batch are there, from 0; the others are told to `on_failure`."""
+        """Return the numbers of a batch's videos that decoded, from 0; tell `on_failure` of the others."""
         good = []
         for number, (video, _) in enumerate(filling.requests):
             message = filling.failures.get(number * self._views_per_video)

@@ -26,8 +26,8 @@ class Augmented(NamedTuple):
     Attributes:
         video: (N, 3, T, H, W), normalised, in `channels_last_3d` order.
         target: (N, num_classes) float32, for `torch.nn.functional.cross_entropy`: `shares`, smoothed.
-        shares: (N, num_classes) float32, how much of a clip shows each class. The share of the class that a
-            network names is what it gets right of a mixed clip.
+        shares: (N, num_classes) float32, how much of a clip shows each class. For the accuracy on mixed
+            clips, add up the share of the class that the network predicts.
     """
 
     video: torch.Tensor
@@ -50,7 +50,7 @@ class Augmenter:
             video, target, _ = augment(batch)  # (4, 3, 8, 32, 32) and (4, 12)
 
     Args:
-        augmentation: What is drawn.
+        augmentation: Which changes are made, how strong and how often.
         num_classes: Classes of the targets.
         seed: With epoch and key, decides everything.
         dtype: Number type of the video.
@@ -93,7 +93,7 @@ class Augmenter:
     def augment_clips(
         self, video: torch.Tensor, label: torch.Tensor, key: Sequence[str], *, epoch: int
     ) -> Augmented:
-        """Do the same to a batch of any loader.
+        """Augment a batch of any loader, as `__call__` does one of a `ClipLoader`.
 
         Args:
             video: (N, 3, T, H, W) uint8.

@@ -30,10 +30,10 @@ class Erased(NamedTuple):
 def draw_erased(
     probability: float, area: tuple[float, float], height: int, width: int, draws: Draws
 ) -> Erased | None:
-    """Return what is erased of a clip, or None: a function of the draws.
+    """Return the rectangle to erase of a clip of `height` x `width`, or None: a function of the draws.
 
-    Its share of the frame is uniform in `area`, the logarithm of its height / width uniform from that of 0.3
-    to that of 1 / 0.3; a rectangle that does not fit is drawn again.
+    The rectangle's share of the frame is uniform in `area` (lowest, highest), the logarithm of its height /
+    width is uniform between those of 0.3 and 1 / 0.3; a rectangle that does not fit is drawn again.
     """
     if draws.uniform() >= probability:
         return None
@@ -48,7 +48,7 @@ def draw_erased(
 
 
 def erase(clip: torch.Tensor, erased: Erased) -> None:
-    """Write noise of mean 0 and deviation 1 over a rectangle of a normalised clip (3, T, H, W), in place."""
+    """Write noise of mean 0, deviation 1 into a rectangle of a normalised clip (3, T, H, W), in place."""
     top, left, height, width, seed = erased
     shape = (*clip.shape[:2], height, width)
     clip[:, :, top : top + height, left : left + width] = noise(shape, seed, clip.device).to(clip.dtype)

@@ -33,10 +33,10 @@ class Mix(NamedTuple):
     """Two clips of a batch that are mixed.
 
     Attributes:
-        first: Its row.
-        second: Its row.
-        share: What is left of a clip; the rest comes from the other.
-        cut: What is exchanged, or None where they are blended.
+        first: Row of one clip.
+        second: Row of the other.
+        share: The part of each clip that is kept, from 0 to 1; the rest comes from the other.
+        cut: The rectangle that is exchanged (CutMix), or None where the clips are blended (mixup).
     """
 
     first: int
@@ -46,7 +46,7 @@ class Mix(NamedTuple):
 
 
 def clip_numbers(keys: Sequence[str]) -> list[int]:
-    """Return the number of each row among the clips of its video, from 0; those stand side by side."""
+    """Return the number of each row among the clips of its video, from 0; rows of a video are adjacent."""
     return [number for _, rows in itertools.groupby(keys) for number, _ in enumerate(rows)]
 
 
@@ -123,5 +123,5 @@ def label_shares(labels: torch.Tensor, num_classes: int, mixes: Sequence[Mix]) -
 
 
 def smoothed(shares: torch.Tensor, smoothing: float) -> torch.Tensor:
-    """Return shares of which `smoothing` is spread evenly over all classes."""
+    """Return label-smoothed shares: (1 - smoothing) * shares + smoothing / num_classes."""
     return shares * (1 - smoothing) + smoothing / shares.shape[1]

@@ -77,7 +77,7 @@ def draw_operations(augmentation: Augmentation, *words: str | int) -> list[Opera
 
 
 def draw_jitter(augmentation: Augmentation, draws: Draws) -> list[Operation]:
-    """Return brightness, contrast, saturation and hue in a random order, those that are not 0."""
+    """Return brightness, contrast, saturation and hue in a random order, less those set to 0."""
     order = list(_JITTERS)
     for last in range(len(order) - 1, 0, -1):  # Fisher & Yates
         other = draws.below(last + 1)
@@ -93,7 +93,7 @@ def draw_jitter(augmentation: Augmentation, draws: Draws) -> list[Operation]:
 
 
 def draw_rand_augment(settings: RandAugment, draws: Draws) -> list[Operation]:
-    """Return as many operations as there are layers, less those that a coin left out."""
+    """Return one random operation for each layer, each left out with probability 1/2."""
     drawn = []
     for _ in range(settings.num_layers):
         name = _RAND_AUGMENT[draws.below(len(_RAND_AUGMENT))]

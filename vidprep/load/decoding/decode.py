@@ -103,7 +103,12 @@ def _timed(frames: Iterator[NumberedFrame], timing: Timing) -> Iterator[Numbered
 
 
 def decoder_for(backend: Backend, pixels: Pixels, side: int) -> ViewDecoder:
-    """Return a decoder of one thread's own.
+    """Return a decoder, for use in one thread.
+
+    Args:
+        backend: "pyav" or "torchcodec".
+        pixels: Format of the batch.
+        side: S of the batch, see `vidprep.load.decoding.pixels`.
 
     Raises:
         ValueError: If the backend cannot deliver such pixels.

@@ -46,7 +46,11 @@ class PixelWriter(Protocol):
 
 
 class Yuv420Writer:
-    """Copies the planes of a crop."""
+    """Copies the planes of a crop.
+
+    Args:
+        side: S of the batch.
+    """
 
     def __init__(self, side: int) -> None:
         self._side = side
@@ -61,7 +65,11 @@ class Yuv420Writer:
 
 
 class RgbWriter:
-    """Cuts a crop out and converts it, with one scaler for all frames."""
+    """Cuts a crop out and converts it, with one scaler for all frames.
+
+    Args:
+        side: S of the batch.
+    """
 
     def __init__(self, side: int) -> None:
         # Two: one that alternates between two jobs would set itself up anew for each frame.

@@ -68,9 +68,9 @@ class StoredReader:
             num_frames: Frames of the video.
 
         Raises:
-            NotStoredError: If the video has another form; before the first frame.
+            NotStoredError: If vidprep did not store the video in this form; raised before the first frame.
             FrameMissingError: If a packet does not give its frame.
-            av.FFmpegError: If it does not decode.
+            av.FFmpegError: If a packet does not decode.
         """
         table = parse_packets(video)
         if len(table.sizes) != num_frames:
@@ -97,7 +97,7 @@ class StoredReader:
                     raise FrameMissingError(f"frame {number} of {len(table.sizes)} is missing or damaged")
                 yield number, frame
         except BaseException:
-            self._decoders.pop(table.decoder_config, None)  # who knows in which state it is
+            self._decoders.pop(table.decoder_config, None)  # its state is unknown now
             raise
 
     def _decoder(self, config: bytes) -> VideoCodecContext:

@@ -17,10 +17,10 @@ def clip_span(clip_len: int, frame_step: int) -> int:
 
 
 def clip_starts(num_frames: int, *, span: int, num_clips: int) -> list[int]:
-    """Return the first frame of `num_clips` clips spread evenly over a video.
+    """Return the first frame of each of `num_clips` clips spread evenly over a video.
 
-    Starts run from 0 to `num_frames - span`, both included. A video shorter than `span` gives zeros
-    and is looped.
+    `span` is the number of frames from a clip's first to its last. Starts run from 0 to `num_frames - span`,
+    both included. A video shorter than `span` gives zeros and is looped.
 
         num_frames=20, span=7, num_clips=3 -> [0, 6, 13]   (round half to even)
 
@@ -134,7 +134,10 @@ def _train_uniform(clip: TrainClip, num_frames: int, draws: Draws, fps: float) -
 
 
 def _train_uniform_ibm(clip: TrainClip, num_frames: int, draws: Draws, fps: float) -> list[int]:
-    """One offset for all segments of n // F frames: the tail is never seen. For parity only."""
+    """One offset for all segments of n // F frames, so the tail is never seen.
+
+    Only to compare with IBM/action-recognition-pytorch, which does this.
+    """
     segment = num_frames // clip.clip_len
     if segment:
         offset = draws.below(segment)
@@ -192,7 +195,7 @@ def _ibm_clip(clip_len: int, num_frames: int, offset: int, seed: int) -> list[in
 
 
 def _eval_dense_ibm(views: EvalViews, num_frames: int, fps: float) -> list[list[int]]:
-    """Follow the same file: starts over n - F * frame_step frames, rounded down by linspace."""
+    """Follow the file named in `_ibm_clip`: starts from 0 to n - F * frame_step, rounded down by linspace."""
     last = max(0, num_frames - views.frame_step * views.clip_len)
     offsets = [i * views.frame_step for i in range(views.clip_len)]
     starts = np.linspace(0, last, num=views.num_clips, dtype=int).tolist()

@@ -11,9 +11,10 @@ from vidprep.load.sampling.draws import Draws
 from vidprep.load.sampling.views import Box
 from vidprep.recipes.recipe import EvalViews, TrainClip
 
-# Short sides of "short_side_jitter", both ends included ([I] v2).
+# "IBM" below is IBM/action-recognition-pytorch (Chen et al. 2021), whose augmentations have two versions.
+# Short sides of "short_side_jitter", both ends included (IBM, v2).
 JITTER_SHORT_SIDES = (256, 320)
-# "multi_scale" ([I] v1, after TSN): sides relative to the frame's short side ...
+# "multi_scale" (IBM, v1, after TSN): sides relative to the frame's short side ...
 MULTI_SCALES = (1.0, 0.875, 0.75, 0.66)
 # ... and the 13 places of a box, in quarters of the room there is, as (x, y).
 MULTI_SCALE_PLACES = (
@@ -45,7 +46,7 @@ def centre_box(clip: TrainClip, width: int, height: int) -> Box:
 
 
 def _random_resized_crop(clip: TrainClip, width: int, height: int, draws: Draws) -> Box:
-    """A box of random area and shape, resized to a square later; the middle, if ten do not fit.
+    """Draw a box of random area and shape, resized to a square later; the middle, if ten do not fit.
 
     Areas are uniform, the logarithm of width / height is: torchvision's RandomResizedCrop, after Szegedy et
     al. 2015. A draw has 2**32 steps.
@@ -90,9 +91,9 @@ def _multi_scale(crop_size: int, width: int, height: int, draws: Draws) -> Box:
 
 
 def multi_scale_sizes(crop_size: int, short_side: int) -> list[tuple[int, int]]:
-    """Return the (height, width) of every "multi_scale" box: two neighbouring scales at most apart."""
+    """Return the (height, width) of every "multi_scale" box: the same scale or neighbouring ones."""
     sides = [int(short_side * scale) for scale in MULTI_SCALES]
-    # Closer than 3 pixels to the crop's own size is not worth a resize ([I], as in TSN).
+    # Closer than 3 pixels to the crop's own size is not worth a resize (IBM, as in TSN).
     sides = [crop_size if abs(side - crop_size) < 3 else side for side in sides]
     return [(h, w) for i, h in enumerate(sides) for j, w in enumerate(sides) if abs(i - j) <= 1]
 
@@ -110,7 +111,7 @@ def largest_train_side(clip: TrainClip, width: int, height: int) -> int:
     Raises:
         ValueError: If there is a crop that does not fit into the frame.
     """
-    if clip.spatial == "random_resized_crop":  # made larger where it is smaller, so any frame will do
+    if clip.spatial == "random_resized_crop":  # resized to crop_size, so a frame of any size will do
         return max(width, height)
     short_side = min(width, height)
     side = clip.crop_size
@@ -126,6 +127,8 @@ def eval_boxes(views: EvalViews, width: int, height: int) -> list[Box]:
     """Return the evaluation crops of a frame, along its long side; one crop is the centre.
 
         crop_size=256, 455x256 -> x = 0, 99, 199;  with crops = "ibm": x = 0, 196, 98
+
+    "ibm" takes the places, and the order, of IBM/action-recognition-pytorch.
 
     Raises:
         ValueError: If the crop does not fit into the frame.

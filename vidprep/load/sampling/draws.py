@@ -17,7 +17,7 @@ Uint64s = npt.NDArray[np.uint64]
 
 
 class Draws:
-    """A stream of random integers, a pure function of the words it is made of.
+    """A stream of random integers, a pure function of `words`.
 
     Args:
         words: What is drawn and for whom, e.g. `Draws("clip", seed, epoch, key)`.
@@ -51,7 +51,7 @@ class Draws:
 
 
 def mix(values: Uint64s) -> Uint64s:
-    """Return each value scrambled beyond recognition: SplitMix64's finaliser, on arrays."""
+    """Return a hash of each value: SplitMix64's finaliser, on arrays."""
     for shift, factor in _MIX:
         values = (values ^ (values >> np.uint64(shift))) * np.uint64(factor)
     return values ^ (values >> np.uint64(31))

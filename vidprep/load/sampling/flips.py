@@ -12,7 +12,7 @@ FlipRule = Literal["none", "safe", "all"]
 
 
 def flip_partners(shards: ShardSet, rule: FlipRule) -> dict[int, int | None]:
-    """Return `partner_labels` of a shard set, as far as the rule needs them.
+    """Return `partner_labels` of a shard set; empty unless the rule is "safe", which alone needs them.
 
     Raises:
         ShardError: If the classes of the shard set are not known, and the rule is "safe".

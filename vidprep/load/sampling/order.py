@@ -17,7 +17,7 @@ Shuffle = Literal["full", "block", "none"]
 Rows = npt.NDArray[np.int64]
 
 _ROUNDS = 8
-_BLOCK_SHARDS = 8  # a run in progress needs the order that it began with
+_BLOCK_SHARDS = 8  # never change it: a run that resumes needs the order that it began with
 
 
 class Permutation:
@@ -56,7 +56,7 @@ class Permutation:
 
 
 class EpochOrder:
-    """The samples of one epoch in order, any stretch of them at once.
+    """The samples of one epoch in order; any stretch of positions can be asked for.
 
     Args:
         shard_sizes: Samples in each shard; sample numbers count through the shards.

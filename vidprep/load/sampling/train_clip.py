@@ -24,7 +24,7 @@ class ClipPlan(NamedTuple):
 
 
 class VideoFacts(NamedTuple):
-    """What decides, with seed and epoch, which clips of a video are shown."""
+    """The facts of a video that, with seed and epoch, decide its training clips; `fps` is the stored rate."""
 
     key: str
     label: int
@@ -35,7 +35,7 @@ class VideoFacts(NamedTuple):
 
     @classmethod
     def of(cls, split: Split, row: int) -> "VideoFacts":
-        """Return those of a row."""
+        """Return the facts of the video in row `row` of a split."""
         video = split.video(row)
         label, fps = int(split.labels[row]), float(split.fps[row])
         return cls(video.key, label, video.num_frames, video.width, video.height, fps)
@@ -73,7 +73,7 @@ class ClipPlanner:
 
     @property
     def clips_per_video(self) -> int:
-        """Clips of one video; there is one in the middle."""
+        """Clips of one video; always 1 with `clips` "centre"."""
         return 1 if self.clips == "centre" else self.clip.clips_per_video
 
     def check(self, split: Split) -> int:
@@ -101,7 +101,7 @@ class ClipPlanner:
         return [self._random(video, epoch, number) for number in range(self.clip.clips_per_video)]
 
     def _random(self, video: VideoFacts, epoch: int, number: int) -> ClipPlan:
-        # The first clip is the one that there is when it is the only one.
+        # No number for the first clip: it is the same whether or not a video has more clips.
         words: tuple[str | int, ...] = (self.seed, epoch, video.key, *([number] if number else []))
         clip = self.clip
         of_frames = words[:3] if clip.same_frames else words

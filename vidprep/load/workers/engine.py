@@ -50,7 +50,7 @@ class Engine(Protocol):
         """
 
     def close(self) -> None:
-        """Stop at once."""
+        """End the workers and drop the jobs that are not done."""
 
 
 class InlineEngine:
@@ -155,7 +155,10 @@ class ProcessEngine:
             self._done.append(message)
 
     def _wait_for_any(self, connections: "list[Connection[object, object]]") -> Iterator[Any]:
-        """Yield those with a message; time in which the node fetches shards into the cache does not count."""
+        """Yield those with a message, or raise when the time is over.
+
+        Time in which a process of the node fetches shards into the cache does not count.
+        """
         quarters = 0
         while quarters < 4:
             if ready := wait(connections, timeout=self._timeout_seconds / 4):
@@ -187,7 +190,7 @@ class ProcessEngine:
         )
 
     def close(self) -> None:
-        """End the workers, whatever they are at; see `Engine`."""
+        """End the workers, also in the middle of a job; see `Engine`."""
         for worker in self._workers:
             worker.connection.close()  # they end themselves when they see this
         deadline = time.monotonic() + _SECONDS_TO_LEAVE
@@ -219,7 +222,7 @@ def _start_worker(number: int, config: WorkConfig, memory: int) -> _Worker:
 
 @contextmanager
 def running_engine(config: WorkConfig, options: LoaderOptions) -> Iterator[Engine]:
-    """Run workers for the length of a `with` block; afterwards nothing of them is left.
+    """Run workers for the length of a `with` block; at its end processes and memory are gone.
 
     Raises:
         LoaderError: If there is no memory for the batches.
@@ -243,7 +246,7 @@ def running_engine(config: WorkConfig, options: LoaderOptions) -> Iterator[Engin
 
 @contextmanager
 def _pinned(engine: Engine) -> Iterator[None]:
-    """Lock the ring into memory for the GPU's copy engine, whoever allocated it."""
+    """Lock the ring into memory, so that the GPU's copy engine reads it beside other work."""
     address, runtime = engine.ring.ctypes.data, torch.cuda.cudart()  # type: ignore[no-untyped-call]
     torch.cuda.check_error(int(runtime.cudaHostRegister(address, engine.ring.nbytes, 0)))
     try:

@@ -21,7 +21,7 @@ Failure = Literal["shard", "decode", "bug"]
 
 
 class Job(NamedTuple):
-    """Decode the views of a video into rows `row`, `row` + 1, ... of a slot."""
+    """Read one video and decode its views into rows `row`, `row` + 1, ... of slot `slot` of the ring."""
 
     slot: int
     row: int
@@ -30,7 +30,11 @@ class Job(NamedTuple):
 
 
 class Done(NamedTuple):
-    """A job is finished; `failure` is None unless it failed. Times are in seconds."""
+    """What came of a job; `slot` and `row` are the job's, times are in seconds.
+
+    `failure` is None, "shard" (bytes missing or wrong), "decode" or "bug" (an unexpected exception);
+    `message` says more.
+    """
 
     slot: int
     row: int
@@ -44,7 +48,7 @@ class Done(NamedTuple):
 
 @dataclass(frozen=True)
 class CacheConfig:
-    """Where copies of remote shards are kept, and of which ones."""
+    """Where copies of remote shards are kept, how many bytes of them, and the shards that there are."""
 
     directory: Path
     max_bytes: int
@@ -53,7 +57,17 @@ class CacheConfig:
 
 @dataclass(frozen=True)
 class WorkConfig:
-    """All that a worker has to know beforehand."""
+    """What a worker is told at its start.
+
+    Attributes:
+        root: Folder or URL of the shard set.
+        pixels: Format of the batch.
+        side: S of the batch, see `vidprep.load.decoding.pixels`.
+        backend: The decoder.
+        ring: Shape of the memory of the batches.
+        read_ahead: Videos read at a time while others are decoded.
+        cache: Where to keep copies of remote shards; None: nowhere.
+    """
 
     root: str
     pixels: Pixels
@@ -65,7 +79,7 @@ class WorkConfig:
 
 
 class ReadVideo(NamedTuple):
-    """The bytes of a video, or why there are none."""
+    """The bytes of a video and the seconds that reading took, or why there are none; see `Done`."""
 
     data: bytes
     seconds: float
@@ -75,6 +89,10 @@ class ReadVideo(NamedTuple):
 
 class Work:
     """Reads (in any thread) and decodes (in one thread) for the slots of a ring.
+
+    Args:
+        config: What to read, and how.
+        ring: (slots, views, frames, *frame) uint8, written in place.
 
     Raises:
         ToolError: If the decoder backend is not installed.
@@ -114,7 +132,7 @@ class Work:
 
 
 def reader_for(root: str, cache: CacheConfig | None) -> RangeReader:
-    """Return a reader of the shards at `root`, a folder or a URL."""
+    """Return a reader of the shards at `root`, a folder or a URL; with `cache`, through local copies."""
     reader = range_reader(root)
     if cache is None:
         return reader

@@ -18,7 +18,7 @@ from vidprep.machine import available_memory
 
 @dataclass(frozen=True)
 class RingShape:
-    """Slots x views x frames x one frame, in bytes.
+    """The shape of the ring's memory: slots x views x frames x one frame, all uint8.
 
     Attributes:
         num_slots: Batches that exist at a time.
@@ -42,7 +42,7 @@ def open_memory(size_bytes: int) -> int:
     """Return a descriptor of `size_bytes` of shared memory; it lives until the last holder closes it.
 
     Raises:
-        LoaderError: If there is not so much memory.
+        LoaderError: If less memory is available.
     """
     available = available_memory()
     if size_bytes > available:

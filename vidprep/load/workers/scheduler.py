@@ -22,12 +22,19 @@ class Request(NamedTuple):
 
 @dataclass
 class Filling:
-    """A slot with the requests that are being decoded into it, and the messages about those that failed."""
+    """A slot and what is being decoded into it.
+
+    Attributes:
+        slot: Number of the slot.
+        requests: The videos of the batch, in order.
+        num_open: How many of them are not decoded yet.
+        failures: Messages about those that failed, by the first row of the video in the slot.
+    """
 
     slot: int
     requests: list[Request]
     num_open: int
-    failures: dict[int, str] = field(default_factory=dict)  # by row
+    failures: dict[int, str] = field(default_factory=dict)
 
 
 def fill_slots(
@@ -41,7 +48,11 @@ def fill_slots(
     """Yield a filled slot for each batch, in order; asking for the next one gives the slot back.
 
     Args:
-        keep_unreadable: Missing or wrong bytes are a failure of their row, like a video that does not decode.
+        engine: Decodes the jobs.
+        batches: The videos of each batch, in order; asked for as slots become free.
+        num_slots: Slots of the engine's ring.
+        stats: Counts the work and the times.
+        keep_unreadable: Note missing or wrong bytes in `failures`, like a video that does not decode.
 
     Raises:
         ShardError: If bytes are missing or wrong, unless `keep_unreadable`.

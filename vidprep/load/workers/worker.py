@@ -18,7 +18,7 @@ from vidprep.load.workers.ring import map_ring
 
 
 def run(connection: "Connection[object, object]", memory: int) -> None:
-    """Work until the process ends."""
+    """Do the jobs that come through `connection`, until the loader closes it; `memory` holds the ring."""
     config = connection.recv()
     assert isinstance(config, WorkConfig)
     try:
@@ -46,7 +46,7 @@ def _take_in(connection: "Connection[object, object]", jobs: "SimpleQueue[Job]")
             assert isinstance(job, Job)
             jobs.put(job)
     except (EOFError, OSError):
-        os._exit(0)  # at once, whatever the other threads are at
+        os._exit(0)  # at once, also while other threads read or decode
 
 
 if __name__ == "__main__":
