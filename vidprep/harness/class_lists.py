@@ -36,8 +36,8 @@ def class_list(shards: ShardSet) -> tuple[str, ...]:
 def check_same_classes(checkpoint: str, trained_on: tuple[str, ...], shards: ShardSet) -> None:
     """Refuse shards whose labels mean other classes than those that a network was trained on.
 
-    In third-party tars, where classes have no names, every label has to be one of the network's; where they
-    have, they are numbered by the alphabet of those that occur, which has to be the order of the network.
+    Third-party tars: where classes have no names, every label has to be one of the network's. Where they have
+    names, labels count the names that occur in alphabetical order, and that has to be the network's order.
 
     Args:
         checkpoint: Path of the checkpoint, for the message.
@@ -66,9 +66,9 @@ def check_same_classes(checkpoint: str, trained_on: tuple[str, ...], shards: Sha
 
 
 def network_classes(file: WeightFile, shards: ShardSet) -> tuple[str, ...]:
-    """Return what the logits of a file's network mean on a shard set, after making sure that they fit.
+    """Return the class of each logit of a network, after making sure that it fits a shard set.
 
-    A file that names no classes is held to their number only, and a warning says so.
+    If the file names no classes, only their number is compared, and a warning says so.
 
     Returns:
         Class names in label order, one for each logit.
@@ -93,7 +93,7 @@ def network_classes(file: WeightFile, shards: ShardSet) -> tuple[str, ...]:
 
 
 def _check_names(checkpoint: str, trained_on: tuple[str, ...], shards: ShardSet) -> None:
-    """Refuse tars whose labels have names that are other ones to the network; numbers alone tell nothing."""
+    """Refuse tars that give a label another name than the network does; labels without names pass."""
     if trained_on == tuple(map(str, range(len(trained_on)))):
         return
     named = {label: name for name, label in shards.classes.items() if label >= 0 and name != str(label)}

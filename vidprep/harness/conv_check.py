@@ -1,8 +1,8 @@
 """Does this device compute 3D convolutions in bfloat16 correctly, and faster than in float32?
 
 Some builds of cuDNN did not: wrong results, or a kernel several times slower than float32's. PyTorch 2.13
-on a CPU without bfloat16 of its own makes weight gradients of unwritten memory where a clip has two frames.
-A few seconds at the start are cheap beside a week of training.
+on a CPU without bfloat16 instructions computes weight gradients from uninitialised memory where a clip has
+two frames. A few seconds at the start are cheap beside a week of training.
 """
 
 import math
@@ -19,13 +19,13 @@ _ROUNDS = 5
 
 @dataclass(frozen=True)
 class ConvCheck:
-    """What was found.
+    """How bfloat16 compares with float32.
 
     Attributes:
-        error: Largest difference from float32, relative to the largest value; forward and weight gradient.
-            Infinity where a value is no number.
-        frames: Length of the clips that it was found with.
-        slowdown: Time in bfloat16 over time in float32; below 1 is as it should be.
+        error: Largest difference from float32 of output and weight gradient, relative to the largest value;
+            infinity where a value is NaN.
+        frames: Length of the clips with that error.
+        slowdown: Time in bfloat16 divided by time in float32; below 1 is as it should be.
     """
 
     error: float
@@ -33,7 +33,7 @@ class ConvCheck:
     slowdown: float
 
     def warning(self) -> str | None:
-        """Return what to do about it, or None if all is well."""
+        """Return what is wrong and what to do, or None if nothing is."""
         if self.error > _LARGEST_ERROR:
             found = f"wrong for clips of {self.frames} frames, by {_times(self.error)} the largest value,"
         elif self.slowdown > 1:
@@ -52,8 +52,10 @@ def check_conv3d(
     """Compare a 3x3x3 convolution in bfloat16 with float32, results and time.
 
     Args:
-        channels: In and out; with the first of `frames` and `size` the shape of layer1 by default.
-        frames: Lengths of clips; the first is timed. Two are fewer than the kernel is long.
+        device: Where to compute.
+        channels: Channels of input and output. The defaults are the shape of ResNet-50's `layer1`.
+        frames: Lengths of clips; the first is timed. 2 is there because it is less than the kernel's 3.
+        size: Height and width.
     """
     made = [_clips_and_kernel(device, channels, length, size) for length in frames]
     errors = {tensors[0].shape[2]: _error(*tensors) for tensors in made}

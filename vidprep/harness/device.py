@@ -21,9 +21,9 @@ def autocast_dtype(precision: Precision) -> torch.dtype | None:
 
 @contextmanager
 def computing_in(precision: Precision) -> Iterator[None]:
-    """Make float32 mean float32 for the length of a `with` block: PyTorch would let GPUs round it to TF32.
+    """Keep GPUs from rounding float32 to TF32, for the length of a `with` block.
 
-    With "bf16" that is the classifier, a product of matrices; convolutions are in bfloat16 then.
+    With "bf16" this concerns the classifier, a matrix product; the convolutions are in bfloat16 anyway.
     """
     before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = False

@@ -1,4 +1,4 @@
-"""What a result was computed with; goes beside it."""
+"""What a result was computed with; written beside the result."""
 
 import platform
 import sys

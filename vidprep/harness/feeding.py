@@ -1,4 +1,4 @@
-"""How many GPUs of which network a stream of clips feeds: arithmetic, with its assumptions written out.
+"""How many GPUs a loader keeps busy, for several networks: arithmetic, with its assumptions written out.
 
 A training step takes 6 FLOP for each multiply-accumulate of the forward pass (2 forward, twice that backward;
 Kaplan et al. 2020, section 2.1). A GPU reaches a share of its peak, which depends on network, batch and
@@ -27,13 +27,13 @@ _NETWORKS = (
 
 @dataclass(frozen=True)
 class Demand:
-    """What one network needs.
+    """What training one network takes.
 
     Attributes:
-        network: Its name.
-        gflop_per_clip: Forward and backward.
-        clips_per_second: What one GPU trains on.
-        num_gpus: How many of them the clips feed.
+        network: Name of the network.
+        gflop_per_clip: GFLOP of one clip, forward and backward.
+        clips_per_second: Clips a second that one GPU trains on.
+        num_gpus: GPUs that the loader's clips keep busy.
     """
 
     network: str
@@ -45,13 +45,13 @@ class Demand:
 def demands(
     clips_per_second: float, *, clip_len: int, crop_size: int, share: float = ASSUMED_SHARE
 ) -> list[Demand]:
-    """Return how many H100s so many clips a second feed, of I3D and of lighter networks.
+    """Return how many H100s a loader keeps busy, for I3D and for lighter networks.
 
     Args:
-        clips_per_second: What the loader gives.
+        clips_per_second: Clips a second that the loader gives.
         clip_len: Frames of a clip.
-        crop_size: Its height and width.
-        share: Of the GPU's peak that a training reaches.
+        crop_size: Height and width of a clip, in pixels.
+        share: Share of the GPU's peak speed that a training reaches.
 
     Raises:
         ValueError: If the share is not above 0 and at most 1.
@@ -70,7 +70,7 @@ def demands(
 
 
 def describe_demands(found: list[Demand], *, share: float) -> list[str]:
-    """Return them as lines for a terminal, the assumptions first."""
+    """Return the demands as lines for a terminal, the assumptions first."""
     assumed = (
         f"H100s that this feeds, if a training reaches {share:.0%} of {H100_TFLOPS:.0f} TFLOPS (bfloat16, no "
         f"sparsity) and takes {FLOP_PER_MAC} FLOP for each multiply-accumulate:"

@@ -10,7 +10,7 @@ from vidprep.errors import HarnessError
 
 
 def is_held(lock_path: Path) -> bool:
-    """Tell whether somebody holds a lock now; it is taken for an instant to find out."""
+    """Tell whether a process holds a lock now; it is taken for an instant to find out."""
     if not lock_path.is_file():
         return False
     try:
@@ -28,10 +28,10 @@ def one_at_a_time(lock_path: Path, busy: str) -> Iterator[None]:
 
     Args:
         lock_path: Path of a file, which may stay behind.
-        busy: What to say if somebody else holds it.
+        busy: Message of the error if another process holds it.
 
     Raises:
-        HarnessError: If somebody else does.
+        HarnessError: If another process holds the lock.
     """
     lock_path.parent.mkdir(parents=True, exist_ok=True)
     try:

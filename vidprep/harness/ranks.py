@@ -28,12 +28,14 @@ _TIMEOUT = timedelta(hours=2)
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process among all.
+    """This process among all, and what they do together.
+
+    `any`, `sum`, `copy_from_first`, `all_same` and `barrier` wait until every process has called them.
 
     Attributes:
-        rank: From 0.
-        world_size: Processes.
-        device: This process's own.
+        rank: Number of this process, from 0.
+        world_size: Number of processes.
+        device: The device of this process.
     """
 
     rank: int
@@ -42,15 +44,15 @@ class Ranks:
 
     @property
     def is_first(self) -> bool:
-        """Tell whether this process is the one that writes and talks."""
+        """Tell whether this process is the one that writes files and messages."""
         return self.rank == 0
 
     def any(self, flag: bool) -> bool:
-        """Tell whether any process says yes; every process has to ask."""
+        """Tell whether `flag` is true in any process."""
         return bool(self.sum(torch.tensor([float(flag)])).item())
 
     def sum(self, values: torch.Tensor) -> torch.Tensor:
-        """Return the sums over all processes of a tensor on the CPU; every process has to ask."""
+        """Return the sums over all processes of a tensor on the CPU."""
         if self.world_size == 1:
             return values
         total = values.clone()
@@ -58,14 +60,14 @@ class Ranks:
         return total
 
     def copy_from_first(self, tensors: Iterable[torch.Tensor]) -> None:
-        """Make tensors on the device what they are in the first process; every process has to ask."""
+        """Overwrite tensors on the device with those of the first process."""
         if self.world_size == 1:
             return
         for tensor in tensors:
             dist.broadcast(tensor, src=0)
 
     def all_same(self, number: int) -> bool:
-        """Tell whether all processes have the same number; every process has to ask."""
+        """Tell whether all processes have the same number."""
         firsts = self.sum(torch.tensor([number if self.is_first else 0])).item()
         return not self.any(number != firsts)
 
@@ -79,7 +81,8 @@ def joined_ranks(device: Device | None = None) -> Iterator[Ranks]:
     """Join the processes that torchrun started, for the length of a `with` block.
 
     Args:
-        device: "cuda" gives each process of a machine a GPU of its own; None means that where there is one.
+        device: "cuda" gives each process of a machine a GPU of its own; None: "cuda" where there is a GPU,
+            else "cpu".
 
     Raises:
         HarnessError: If there is no GPU, or none for this process, or another process ended too early.
@@ -118,8 +121,8 @@ def store_of_this_start(store: Store, rank: int, world_size: int) -> Store:
 
     Args:
         store: The store of all starts.
-        rank: This process.
-        world_size: All of them; every one has to ask.
+        rank: Number of this process.
+        world_size: Number of processes; every one has to call this.
     """
     if rank:
         question = uuid.uuid4().hex

@@ -6,7 +6,7 @@
       metrics.jsonl                   a line every few steps, see `read_metrics`
       tensorboard/                    the same numbers for TensorBoard
       checkpoints/epoch-0005.pt       after 5 epochs; epoch-0000.pt is the network before training
-      checkpoints/best.pt             of the epoch that was best on the validation split, where asked for
+      checkpoints/best.pt             after the epoch that was best on validation, with --keep-best
       checkpoints/step-00001234.pt    within an epoch, after 1,234 optimiser steps in all
       lock                            held by the training that is at work
 
@@ -98,7 +98,7 @@ def read_metrics(run_dir: Path) -> list[dict[str, Any]]:
         validation_seconds                                   that it took
 
     Raises:
-        HarnessError: If a whole line is none that a training writes; the message has its number.
+        HarnessError: If a whole line is not one that a training writes; the message gives its number.
     """
     found = scan_metrics(run_dir / METRICS)
     if found.problems:
@@ -110,9 +110,9 @@ def read_metrics(run_dir: Path) -> list[dict[str, Any]]:
 
 
 def torn_line(run_dir: Path) -> str | None:
-    """Say that the last line of metrics.jsonl was cut short, by a crash or a full disk; None: it was not.
+    """Return a sentence if the last line of metrics.jsonl was cut short (crash, full disk), else None.
 
-    Of a run that is at work it is a line that is being written.
+    While a training runs, that line may just be in the course of being written.
     """
     number = scan_metrics(run_dir / METRICS).torn
     return None if number is None else f"{METRICS}, line {number}, was cut short and is left out"

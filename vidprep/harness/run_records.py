@@ -1,4 +1,4 @@
-"""What run.json and each line of metrics.jsonl may say; anything else is damage, and is said to be."""
+"""What run.json and each line of metrics.jsonl may hold; anything else is reported as damage."""
 
 import json
 from datetime import datetime
@@ -20,8 +20,7 @@ from vidprep.recipes.manifests import class_list_hash
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-# A loss that is no number was written by nobody, but it is shown, and said to be none.
-_Loss = float
+_Loss = float  # NaN passes: the report shows such a line and says what it is
 
 
 class _Strict(BaseModel):
@@ -95,12 +94,12 @@ class _Line(_Strict):
 
 
 class LineProblem(NamedTuple):
-    """A line that no training wrote like that.
+    """A line that is not one that a training writes.
 
     Attributes:
-        number: Counted from 1.
-        what: Is wrong with it.
-        content: What the line says, where it is JSON; else None.
+        number: Line number, from 1.
+        what: What is wrong with it, in words.
+        content: Content of the line where it is JSON, else None.
     """
 
     number: int
@@ -115,8 +114,8 @@ class MetricsFile(NamedTuple):
     """What metrics.jsonl holds.
 
     Attributes:
-        lines: The good ones.
-        problems: What is wrong with the others.
+        lines: The good lines.
+        problems: What is wrong with each of the others.
         torn: Number of a last line that was cut short; None if the last one is whole.
     """
 
@@ -126,12 +125,12 @@ class MetricsFile(NamedTuple):
 
 
 def facts_problem(content: Any) -> str | None:
-    """Return what is wrong with what run.json says, or None."""
+    """Return what is wrong with the content of run.json, or None."""
     return _problem(_Facts, content)
 
 
 def scan_metrics(path: Path) -> MetricsFile:
-    """Read all lines of a metrics.jsonl, and say what is wrong with which."""
+    """Read all lines of a metrics.jsonl, the bad ones as problems."""
     texts = path.read_text(encoding="utf-8", errors="replace").split("\n") if path.is_file() else [""]
     *whole, rest = texts  # a whole line ends with a line break
     lines: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""Several runs side by side: where each is, how good it was at its best and at last, and what differs."""
+"""Several runs side by side: how far each is, its best and its latest accuracy, and which settings differ."""
 
 import json
 import tomllib
@@ -20,17 +20,17 @@ class RunSummary:
     """One run.
 
     Attributes:
-        path: Its folder.
+        path: Folder of the run.
         state: "running", "finished", "stopped", or "damaged: ..." with the reason.
-        epoch: Where it is, in epochs.
+        epoch: How far it is, in epochs.
         epochs: Epochs that it is planned for.
         loss: The loss in its last line of metrics; None before the first.
         best: Highest top-1 on the validation split so far, and the epoch of it; None if it was never judged.
         last: Top-1 on the validation split when it was judged last.
         settings: Settings of its recipe, and the seed, by `table.key`.
-        name: What a person calls it.
-        note: What a person says of it.
-        torn: Which last line of its metrics was cut short; None: it is whole, or the run is at work.
+        name: Name that the user gave it.
+        note: Remark of the user on it.
+        torn: A sentence if the last line of its metrics was cut short; None: it is whole, or still written.
     """
 
     path: Path
@@ -47,7 +47,7 @@ class RunSummary:
 
 
 def summarise_runs(folder: Path | str) -> list[RunSummary]:
-    """Look at all runs below a folder, by name; a damaged one is among them and says so.
+    """Summarise all runs below a folder, in order of their paths; a damaged one says so in its state.
 
         for run in summarise_runs("runs"):
             print(run.path.name, run.state, run.epoch, run.best)

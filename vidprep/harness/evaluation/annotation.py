@@ -1,4 +1,4 @@
-"""What an evaluation says of all ANNOTATED videos of a split, of those that the shard set lacks, too."""
+"""Bounds of the accuracy over all ANNOTATED videos of a split, including those that the shard set lacks."""
 
 import numpy as np
 import numpy.typing as npt
@@ -11,17 +11,17 @@ from vidprep.shards.shard_set import ShardSet
 class Annotation(Frozen):
     """The accounting of the evaluated split: `used + rejected + missing = annotated`.
 
-    A video that was not scored may be right or wrong; bounds are the shares of the annotated videos that are
-    right if all of these are wrong, and if all are right.
+    A video that was not scored may be right or wrong. The bounds are the accuracy over all annotated videos
+    if all unscored ones are wrong, and if all are right.
 
     Attributes:
         annotated: Rows of the annotation.
         used: Videos that the shard set holds.
-        rejected: Videos that were there and could not be used; the ledger says why.
-        missing: Videos that were not there.
-        expected: What the publication counts (Table A); None where it counts nothing.
-        top1_bounds: Lowest and highest top-1 over the annotation.
-        top5_bounds: The same of top-5.
+        rejected: Videos whose file was there but could not be used; the ledger says why.
+        missing: Videos without a file.
+        expected: Videos that the publication counts (Kobayashi & Ye 2024, Table A); None: it gives no number.
+        top1_bounds: Lowest and highest possible top-1, 0 to 1.
+        top5_bounds: Lowest and highest possible top-5, 0 to 1.
     """
 
     annotated: int
@@ -37,9 +37,9 @@ def account_for_annotation(shards: ShardSet, split: str, ranks: npt.NDArray[np.i
     """Return the accounting of a split and what it means for the accuracy.
 
     Args:
-        shards: The set.
+        shards: The shard set.
         split: The split that was evaluated.
-        ranks: (N,) classes before the true one, of each video that was scored.
+        ranks: (N,) of each scored video, how many classes rank before the true one, see `label_ranks`.
 
     Returns:
         None for tars without a manifest: it is not known from which videos they were taken.

@@ -18,11 +18,11 @@ class ChosenCheckpoint:
     """A file of weights and where in its training it is from.
 
     Attributes:
-        path: The file.
-        sha256: Of the file.
-        weights: What it holds.
-        epoch: Finished epochs; None if the file does not say.
-        total_steps: Optimiser steps in all; None if the file does not say.
+        path: Path of the file.
+        sha256: Hash of the file.
+        weights: Content of the file.
+        epoch: Number of finished epochs; None if the file does not say.
+        total_steps: Optimiser steps so far; None if the file does not say.
     """
 
     path: Path
@@ -35,10 +35,10 @@ class ChosenCheckpoint:
 def choose_checkpoint(path: Path) -> ChosenCheckpoint:
     """Read a checkpoint file, or the one after the last epoch of a run's folder.
 
-    The last epoch is what gets reported, never the best one; a run that has not come to it is warned about.
+    The last epoch is the one to report, never the best one; if the run has not finished, a warning says so.
 
     Raises:
-        CheckpointError: If there is none, or it is unusable.
+        CheckpointError: If there is no checkpoint, or it is unusable.
     """
     file = _last_epoch(path) if path.is_dir() else path
     weights = read_weights(file)
@@ -52,7 +52,7 @@ def choose_checkpoint(path: Path) -> ChosenCheckpoint:
 
 
 def choose_weights(file: WeightFile, wanted: Weights | None) -> Weights:
-    """Return which weights of a file are meant: unless told otherwise, what its recipe judges."""
+    """Return which weights of a file to use: `wanted`, or by default those that its recipe validates."""
     return wanted or (file.recipe.validation.weights if file.recipe else "trained")
 
 

@@ -13,12 +13,12 @@ from vidprep.load.transforms import to_network_input
 from vidprep.model.network import Network
 from vidprep.recipes.recipe import Chroma, EvalViews
 
-# A view of 32 x 256 x 256 takes about half a GB of ResNet-50's maps in float32, half of that in bfloat16.
+# A view of 32 x 256 x 256 takes about half a GB of ResNet-50's activations in float32, half that in bfloat16.
 _FULL_VIEWS = {"cpu": 2, "cuda": 8}
 
 
 def default_micro_batch(device: torch.device, views: EvalViews) -> int:
-    """Return how many views a device takes at a time: as many pixels as in so many full-sized views."""
+    """Return how many views to run at a time: as many pixels as 8 views of 32 x 256 x 256, 2 on a CPU."""
     full = 32 * 256 * 256
     return max(1, _FULL_VIEWS[device.type] * full // (views.clip_len * views.crop_size**2))
 
@@ -41,11 +41,11 @@ def view_logits(
         batch: All views of a video, on the network's device.
         micro_batch: Views at a time, at most.
         precision: Number format of the convolutions.
-        chroma: How the colours are made that the network was trained on.
-        probe: How the clips are shown to it.
+        chroma: How the colours of the training clips were converted, see `yuv420_to_rgb`.
+        probe: How the frames are rearranged, see `probed`; None: not at all.
 
     Raises:
-        HarnessError: If the device has no memory for so many.
+        HarnessError: If memory runs out.
     """
     num_views = len(batch)
     # In equal shares: 9 views, at most 8 at a time, are 5 and 4, whose memory is less than that of 8 and 1.

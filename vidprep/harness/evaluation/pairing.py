@@ -17,16 +17,16 @@ _RESAMPLINGS = 10_000
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """What two networks make of the same videos; shares from 0 to 1.
+    """How two networks compare on the same videos; shares from 0 to 1.
 
     Attributes:
-        num_videos: Videos that both have judged.
+        num_videos: Number of videos that both have judged.
         first: Top-1 of the first.
         second: Top-1 of the second.
-        only_first: Videos that only the first gets right.
-        only_second: Videos that only the second gets right.
-        p_value: How likely so unequal a split of these is by chance (exact McNemar test, two-sided).
-        interval: In which `first - second` lies with probability `level` (paired bootstrap).
+        only_first: Number of videos that only the first gets right.
+        only_second: Number of videos that only the second gets right.
+        p_value: Two-sided p-value of the exact McNemar test of `only_first` against `only_second`.
+        interval: Confidence interval of `first - second` (paired bootstrap).
         level: Confidence level of the interval.
     """
 

@@ -1,9 +1,9 @@
 """`OUT/parts/`: what an evaluation has done so far, so that it can go on after a stop.
 
 evaluation.json          which evaluation this is; another one is refused
-rows-00000123.parquet    scored videos, the first of them row 123 of the split; whole or not there
-failed-0001.json         keys that rank 1 could not score, and why; gone and tried again at the next start
-lock                     one evaluation at a time
+rows-00000123.parquet    scored videos, the first of them row 123 of the split; written whole or not at all
+failed-0001.json         keys that rank 1 could not score, and why; deleted and tried again at the next start
+lock                     lets one evaluation work at a time
 """
 
 import io
@@ -54,10 +54,10 @@ PART_SCHEMA = pa.schema(
 
 
 class PartWriter:
-    """Takes scored videos and writes them down, some at a time.
+    """Takes scored videos and writes them to files, up to 64 at a time.
 
     Args:
-        parts_dir: The folder.
+        parts_dir: Folder of the files.
     """
 
     def __init__(self, parts_dir: Path) -> None:
@@ -66,7 +66,7 @@ class PartWriter:
         self._written = self._lap = time.monotonic()
 
     def add(self, row: int, key: str, label: int, video: VideoScores) -> None:
-        """Take one video; row is its place in the split."""
+        """Add a scored video; `row` is its place in the split."""
         now = time.monotonic()
         facts = {"row": row, "key": key, "label": label, "seconds": now - self._lap}
         self._rows.append(facts | video._asdict() | {"scores": video.scores.ravel()})
@@ -75,7 +75,7 @@ class PartWriter:
             self.flush()
 
     def flush(self) -> None:
-        """Write what was taken in since the last time."""
+        """Write the videos added since the last file."""
         if self._rows:
             columns = {name: [row[name] for row in self._rows] for name in PART_SCHEMA.names}
             data = io.BytesIO()
@@ -96,7 +96,7 @@ def read_parts(parts_dir: Path) -> ds.Dataset:
 
 
 def read_done(parts_dir: Path) -> npt.NDArray[np.int64]:
-    """Return the rows of the split that are done, in no order.
+    """Return the rows of the split that are scored already, in no particular order.
 
     Raises:
         HarnessError: If a part is damaged.
@@ -118,7 +118,7 @@ def read_done(parts_dir: Path) -> npt.NDArray[np.int64]:
 
 
 def open_parts(parts_dir: Path, identity: dict[str, Any]) -> None:
-    """Make the folder of an evaluation ready to begin, or to go on."""
+    """Make the folder of an evaluation ready to begin, or to go on; the failed videos are tried again."""
     write_whole(parts_dir / _IDENTITY, (json.dumps(identity, indent=2) + "\n").encode())
     for path in parts_dir.glob("failed-*.json"):
         path.unlink()
@@ -129,7 +129,7 @@ def check_identity(out_dir: Path, identity: dict[str, Any], found: dict[str, Any
 
     Args:
         out_dir: Folder of the evaluation.
-        identity: What decides the scores, by name.
+        identity: Settings that decide the scores, by name, see `Evaluation.identity`.
         found: The identity of the evaluation in `out_dir`; None: what its parts say, if there are any.
 
     Raises:

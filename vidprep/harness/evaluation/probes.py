@@ -1,8 +1,8 @@
-"""What does a network make of motion? The same clips, still, out of order, or backwards.
+"""How much does a network use motion? It is shown the same clips still, out of order, or backwards.
 
-A network keeps its weights and sees frames of the same videos, so its accuracy on a probe beside the usual
-one says how much it takes from the order of frames. Cutting its temporal kernels (`model.centre_tap`) breaks
-it instead: that says little about motion.
+A network keeps its weights and sees frames of the same videos, so its accuracy on a probe, compared with the
+usual one, says how much it uses the order of frames. Cutting its temporal kernels (`model.centre_tap`) breaks
+the network instead, which says little about motion.
 """
 
 import torch
@@ -14,7 +14,7 @@ _SEED = 0  # of the shuffled frames: one order for each video, whoever evaluates
 
 
 def probed(clips: torch.Tensor, probe: Probe | None, *, key: str) -> torch.Tensor:
-    """Return the clips of a video as a probe shows them.
+    """Return the clips of a video with their frames as a probe arranges them.
 
         "frozen"     all frames are the middle one, T // 2
         "shuffled"   frames in an order that follows from the key, the same in all views of the video
@@ -22,7 +22,7 @@ def probed(clips: torch.Tensor, probe: Probe | None, *, key: str) -> torch.Tenso
 
     Args:
         clips: (V, 3, T, H, W), all of one video.
-        probe: None leaves them as they are.
+        probe: One of these; None leaves the clips as they are.
         key: Key of the video.
     """
     if probe is None:

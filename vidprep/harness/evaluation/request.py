@@ -65,17 +65,17 @@ class Evaluation:
     """All that decides the scores.
 
     Attributes:
-        checkpoint: The file.
-        weights: Which of its weights.
-        network: With these weights, in eval mode, on the device.
-        classes: Names in label order, one for each logit.
-        shards: The shard set ...
-        split: ... and the part of it that is evaluated.
+        checkpoint: The file of weights.
+        weights: Which weights of the file: "trained", or "ema" for their average.
+        network: The network with these weights, in eval mode, on the device.
+        classes: Class names in label order, one for each logit.
+        shards: The shard set.
+        split: The split that is evaluated.
         views: The views of each video.
-        protocol: Name of the code whose views and head these are; None for the recipe's own.
+        protocol: Name of the code whose views and head are used; None: those of the recipe.
         centre_tap: Whether the temporal kernels were cut to their centre tap, see `model.centre_tap`.
-        probe: How the clips are shown.
-        class_order: Which logits are those of `classes`; None: they are in order.
+        probe: How the frames of the clips are rearranged, see `probes`; None: not at all.
+        class_order: Which logit belongs to which of `classes`; None: logit i to class i.
         precision: Number format of the convolutions.
     """
 
@@ -98,7 +98,7 @@ class Evaluation:
         return self.checkpoint.weights.classes is not None or self.class_order is not None
 
     def identity(self) -> dict[str, Any]:
-        """Return what another start, or its results, must have in common with this one."""
+        """Return the settings that must be the same when this evaluation is continued or read again."""
         return {
             "checkpoint.sha256": self.checkpoint.sha256,
             "shards.fingerprint": self.shards.fingerprint,
@@ -111,7 +111,13 @@ class Evaluation:
 
 
 def prepare(request: EvalRequest, device: torch.device) -> Evaluation:
-    """Read what is to be evaluated and make sure that it fits together."""
+    """Read checkpoint and shards, and make sure that network, classes and crops fit together.
+
+    Raises:
+        CheckpointError: If the checkpoint is unusable, or was trained on other classes.
+        RecipeError: If an override is wrong, or a crop does not fit into the videos.
+        ShardError: If the shards are incomplete or have no such split.
+    """
     shards = request.shards if isinstance(request.shards, ShardSet) else ShardSet.open(request.shards)
     part = shards.split(request.split)
     chosen = choose_checkpoint(Path(request.checkpoint))
@@ -147,7 +153,7 @@ def prepare(request: EvalRequest, device: torch.device) -> Evaluation:
 def _classes(
     weights: WeightFile, shards: ShardSet, source: str | None
 ) -> tuple[tuple[str, ...], ClassOrder | None]:
-    """Return what the logits mean, and which of them where a user says in which order they are."""
+    """Return the class names, and which logit is which of them if the user gave a file of names."""
     if source is None:
         return network_classes(weights, shards), None
     if weights.classes is not None:
@@ -170,7 +176,7 @@ def _check_crops(views: EvalViews, split: Split) -> None:
 
 
 def identity_of(results: Results) -> dict[str, Any]:
-    """Return what `Evaluation.identity` was for an evaluation that has its results."""
+    """Return what `Evaluation.identity` was, from the results of a finished evaluation."""
     return {
         "checkpoint.sha256": results.checkpoint.sha256,
         "shards.fingerprint": results.shards.fingerprint,
@@ -183,7 +189,7 @@ def identity_of(results: Results) -> dict[str, Any]:
 
 
 def _when_asked(probe: Probe | None, order: ClassOrder | None, weights: Weights) -> dict[str, Any]:
-    # Only where there is something: an evaluation that an earlier release began goes on.
+    # Keys only where they are used: an evaluation begun by an earlier release, which lacks them, can go on.
     said = {"probe": probe, "class_order": order and order.sha256()}
     return {name: value for name, value in said.items() if value} | (
         {"weights": weights} if weights != "trained" else {}

@@ -17,13 +17,13 @@ from vidprep.shards.passports.passport import Passport
 def rescore(eval_dir: Path | str, passports: Sequence[Passport] = ()) -> CommonFigures:
     """Return the figures of an evaluation on the videos that all passports hold.
 
-    Videos that do not show the same in all of them, wrong downloads, are left out.
+    Videos whose content is not the same in all of them (wrong downloads) are left out.
 
         print(vidprep.rescore("evals/motion").top1)
 
     Args:
         eval_dir: A finished evaluation.
-        passports: Passports of shard sets; none: all videos that were judged count.
+        passports: Passports of shard sets; with none, all videos of the evaluation count.
 
     Raises:
         HarnessError: If there is no evaluation, a passport is of another dataset, or no video is left.
@@ -73,7 +73,7 @@ def check_passports(passports: Sequence[Passport], classes: Collection[str]) -> 
 def on_common_videos(
     predictions: pd.DataFrame, results: Results, passports: Sequence[Passport]
 ) -> tuple[pd.DataFrame, int]:
-    """Return the predictions of common videos, and how many are left out as they show different things."""
+    """Return the predictions of common videos, and how many are left out because their content differs."""
     if not passports:
         return predictions, 0
     keys, different = common_videos(passports, results.shards.split)

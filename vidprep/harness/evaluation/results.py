@@ -29,9 +29,9 @@ class Failure(Frozen):
 
 
 class Coverage(Frozen):
-    """Whether each video that the shard set holds was scored once: `stored = scored` and nothing else.
+    """How many of the videos that the shard set stores were scored, and how often.
 
-    Of videos that it does not hold, see `Annotation`.
+    `unscored` were not scored, `duplicates` more than once. For videos that the set lacks see `Annotation`.
     """
 
     stored: int
@@ -42,7 +42,7 @@ class Coverage(Frozen):
 
     @property
     def all_stored_scored(self) -> bool:
-        """Tell whether the figures are those of all that is stored of the split."""
+        """Tell whether every stored video of the split was scored exactly once."""
         return not (self.unscored or self.duplicates or self.failed)
 
     @model_validator(mode="before")
@@ -67,7 +67,10 @@ class TopK(Frozen):
 
 
 class Figures(Frozen):
-    """What the scores amount to; of the sum of logits unless a name says otherwise."""
+    """The accuracies, 0 to 1: by the sum of the views' logits unless a name says otherwise.
+
+    `softmax_sum` ranks classes by the sum of the views' softmax, `centre_view` by the centre view alone.
+    """
 
     top1: float
     top5: float
@@ -78,10 +81,10 @@ class Figures(Frozen):
 
 
 class EvaluatedCheckpoint(Frozen):
-    """Which weights; `epoch` and `total_steps` are null where the file does not say.
+    """Which weights were evaluated; `epoch` and `total_steps` are null where the file does not say.
 
-    `selected_by` says by what figures this moment of a training was chosen; null: it was not. `weights` is
-    "trained", or "ema" for their average.
+    `selected_by` says by which figures this checkpoint was chosen among others; null: it was not. `weights`
+    is "trained", or "ema" for their average.
     """
 
     path: str
@@ -93,7 +96,7 @@ class EvaluatedCheckpoint(Frozen):
 
 
 class EvaluatedShards(Frozen):
-    """Which videos."""
+    """Which videos were evaluated: `root` is the set's folder or URL, `fingerprint` tells it from others."""
 
     root: str
     fingerprint: str
@@ -104,13 +107,15 @@ class CommonFigures(Frozen):
     """The figures of an evaluation on chosen videos; shares from 0 to 1.
 
     Attributes:
-        passports: Files or sets whose videos were counted only, and the sha256 of each one's rows.
-        num_videos: Videos that were chosen and judged.
-        num_judged: Videos that the evaluation judged in all.
-        num_different: Judged videos that were left out because two sets show different things under their id.
-        top1: By the sum of logits, with its 95 % interval.
-        top5: The same.
-        mean_per_class: Mean of each class's top-1.
+        passports: The passports that all videos counted are in: file or set, and the sha256 of its rows.
+        num_videos: Number of videos counted.
+        num_judged: Number of videos that the evaluation judged in all.
+        num_different: Judged videos that were left out because their content differs between two sets.
+        top1: Top-1 by the sum of logits.
+        top1_interval: Its 95 % interval.
+        top5: Top-5 by the sum of logits.
+        top5_interval: Its 95 % interval.
+        mean_per_class: Mean over the classes of each one's top-1.
     """
 
     passports: dict[str, str]
@@ -125,10 +130,10 @@ class CommonFigures(Frozen):
 
 
 class Results(Figures):
-    """results.json; that of release 0.1 (format 1) lacks what has a default here.
+    """The content of results.json; a file of release 0.1 (format 1) lacks what has a default here.
 
-    `warnings` are reasons not to trust the figures, in sentences. `predictions_sha256` is that of
-    predictions.parquet; "" where an earlier release wrote it.
+    `warnings` are reasons not to trust the figures, in sentences. `predictions_sha256` is the hash of
+    predictions.parquet; "" in files of earlier releases.
     """
 
     format: Literal["vidprep evaluation 1", "vidprep evaluation 2"] = "vidprep evaluation 2"
@@ -160,7 +165,7 @@ class Results(Figures):
 
 
 def _renamed(values: Any, names: dict[str, str]) -> Any:
-    """Return values under the names of today; what is no dictionary is for others to refuse."""
+    """Return a dictionary under today's names; anything else as it is, to be refused by pydantic."""
     if not isinstance(values, dict):
         return values
     return {names.get(name, name): value for name, value in values.items()}

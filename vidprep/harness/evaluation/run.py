@@ -43,9 +43,8 @@ def evaluate(
 ) -> Results:
     """Score every video of a split once, and write results.json and predictions.parquet.
 
-    An evaluation that was stopped goes on where it was, with any number of ranks; one in which every stored
-    video is scored is not done again. A video that cannot be read or decoded is left out, and the results
-    say so.
+    An evaluation that was stopped goes on where it was, with any number of ranks; a finished one is not done
+    again. A video that cannot be read or decoded is left out, and the results say so.
 
         results = vidprep.evaluate("shards/motion", "runs/motion", "evals/motion")
         print(results.top1, results.annotation.top1_bounds)
@@ -59,18 +58,18 @@ def evaluate(
         protocol: "ibm" takes the views and the head of that code, see `pipelines/ibm_*.toml`.
         overrides: `eval_views.KEY=VALUE` settings.
         centre_tap: Cut the temporal kernels to their centre tap first, which breaks most networks.
-        probe: "frozen" shows the middle frame of each clip only, "shuffled" its frames out of order,
-            "reversed" backwards: what the network takes from motion.
-        classes: In which order the network has its classes, where its file does not say: a file of names, or
+        probe: To see how much the network uses motion: "frozen" shows only the middle frame of each clip,
+            "shuffled" its frames out of order, "reversed" backwards.
+        classes: The order of the network's classes, where its file does not say it: a file of names, or
             "uniformer_k400", see docs/harness.md.
         device: "cuda" or "cpu"; None: a GPU where there is one.
-        precision: In which the convolutions compute; None: "bf16" on a GPU, "fp32" on a CPU.
-        weights: "trained", or "ema": their average, where `optimisation.ema_decay` made one; None: what the
-            checkpoint's recipe judges (`validation.weights`).
+        precision: Number format of the convolutions; None: "bf16" on a GPU, "fp32" on a CPU.
+        weights: "trained", or "ema": their average, where `optimisation.ema_decay` made one; None: as
+            `validation.weights` of the checkpoint's recipe says.
         micro_batch: Views that the network takes at a time; None: 8 of 32x256x256 on a GPU, 2 on a CPU.
         loading: How to read and decode; None: the defaults.
         on: Passports, or shard sets: `common` of the results then has the figures of the videos that all
-            of them hold, and that show the same in them.
+            of them hold with the same content.
         all_checkpoints: Evaluate every epoch's checkpoint that a run has kept: `over_epochs.csv` and a
             figure of it.
         on_video: Called after each video with how many of this rank are done, and how many it has.
@@ -82,7 +81,7 @@ def evaluate(
         CheckpointError: If the checkpoint is unusable, or was trained on other classes.
         HarnessError: If `out_dir` holds another evaluation, no video could be scored, the network gives no
             finite numbers, or memory runs out.
-        HarnessStopped: By SIGTERM or Ctrl-C; what is done is kept.
+        HarnessStopped: If SIGTERM or Ctrl-C asked for a stop; finished videos are kept.
         LoaderError: If a worker dies.
         RecipeError: If an override is wrong, or the crops do not fit into the videos.
         ShardError: If the shards are incomplete or have no such split.
@@ -107,7 +106,7 @@ def evaluate(
     )
     with joined_ranks(device) as ranks:
         if not ranks.is_first:
-            logging.getLogger("vidprep").setLevel(logging.ERROR)  # one voice for what all of them would say
+            logging.getLogger("vidprep").setLevel(logging.ERROR)  # every rank would log the same
         score = score_all_epochs if all_checkpoints else score_split
         results = score(request, ranks, on_video=on_video)
         if passports and ranks.is_first:

@@ -1,7 +1,8 @@
 """Figures from scores: arrays in, numbers out.
 
-N = videos, V = views of a video, C = classes. A class ranks before another if its score is higher, or equal
-with a lower label; so every video has one first class, whatever algorithm sorts them.
+N = videos, V = views of a video, C = classes. The views of a video are summed, not averaged: the order of the
+classes is the same. A class ranks before another if its score is higher, or equal with a lower label; so the
+predicted class does not depend on the sorting algorithm.
 """
 
 from math import sqrt
@@ -18,15 +19,15 @@ Ints = npt.NDArray[np.int64]
 
 
 class VideoScores(NamedTuple):
-    """What the views of one video say.
+    """The scores of one video.
 
     Attributes:
-        predicted: First class of the sum of logits.
-        scores: Logits, (V, C) float16; beyond float16's range, the last number in it.
-        logit_sum: Over the views, (C,) float32.
-        softmax_sum: Over the views, (C,) float32.
-        logit_rank: Classes before the true one by the sum of logits, 0 if it is first.
-        softmax_rank: The same by the sum of softmax.
+        predicted: The class with the highest sum of logits.
+        scores: Logits of every view, (V, C) float16, cut off at the ends of float16's range.
+        logit_sum: Logits summed over the views, (C,) float32.
+        softmax_sum: Softmax of each view, summed over the views, (C,) float32.
+        logit_rank: Number of classes before the true one by `logit_sum`; 0 if the true one is predicted.
+        softmax_rank: The same by `softmax_sum`.
         centre_rank: The same by the logits of the centre view alone.
     """
 
@@ -40,7 +41,7 @@ class VideoScores(NamedTuple):
 
 
 def score_video(logits: Floats, label: int, *, centre: int) -> VideoScores:
-    """Score a video.
+    """Sum the views of a video, and find where the true class ranks.
 
     Args:
         logits: (V, C) float32.
@@ -72,9 +73,9 @@ def softmax(logits: Floats) -> Floats:
 
 
 def label_ranks(scores: Floats, labels: Ints) -> Ints:
-    """Return how many classes come before the true one.
+    """Return how many classes rank before the true one.
 
-        scores=[[1, 3, 3, 2]], label 2 -> 1   (class 1 has as much and the lower label)
+        scores=[[1, 3, 3, 2]], label 2 -> 1   (class 1 has the same score and the lower label)
 
     Args:
         scores: (N, C).
@@ -90,7 +91,11 @@ def label_ranks(scores: Floats, labels: Ints) -> Ints:
 
 
 def top_k(ranks: Ints, k: int) -> float:
-    """Return the share of videos whose true class is among the first `k`; with fewer classes, all of them.
+    """Return top-k accuracy, 0 to 1: the share of videos whose true class is among the first `k`.
+
+    Args:
+        ranks: (N,) number of classes before the true one, see `label_ranks`.
+        k: 1 or more; with at most `k` classes the accuracy is 1.
 
     Raises:
         ValueError: If there are no videos.
@@ -101,7 +106,11 @@ def top_k(ranks: Ints, k: int) -> float:
 
 
 def mean_per_class(ranks: Ints, labels: Ints) -> float:
-    """Return the mean, over the classes that occur, of each one's top-1.
+    """Return the mean over classes of top-1; classes without a video do not count.
+
+    Args:
+        ranks: (N,) number of classes before the true one, see `label_ranks`.
+        labels: (N,) the true class of each video.
 
     Raises:
         ValueError: If there are no videos.
@@ -114,7 +123,7 @@ def mean_per_class(ranks: Ints, labels: Ints) -> float:
 
 
 def wilson_interval(share: float, num_videos: int, *, level: float = 0.95) -> tuple[float, float]:
-    """Return the interval in which the true share lies with probability `level`.
+    """Return the confidence interval of a share of `num_videos`, e.g. of an accuracy, ends from 0 to 1.
 
     Source: E. B. Wilson 1927, "Probable inference, the law of succession, and statistical inference"; unlike
     the normal approximation it stays within 0 and 1, also for few videos.

@@ -87,7 +87,7 @@ def score_split(
 
 
 def _finished(evaluation: Evaluation, out_dir: Path, ranks: Ranks) -> Results | None:
-    """Return the results that lie there already; those of another evaluation are refused."""
+    """Return the results in the folder if every video is scored; refuse those of another evaluation."""
     identity = evaluation.identity()
     check_identity(out_dir, identity)
     if not (out_dir / RESULTS).is_file():
@@ -104,7 +104,7 @@ def _score_share(
     parts_dir = request.out_dir / PARTS
     micro_batch = request.micro_batch or default_micro_batch(ranks.device, evaluation.views)
     done = read_done(parts_dir)
-    ranks.barrier()  # nobody writes before all know what is left
+    ranks.barrier()  # no rank writes before all know what is left
     failures: dict[str, str] = {}
     loader = ViewLoader(
         evaluation.shards,
@@ -161,9 +161,9 @@ def _score_videos(
 
 @contextmanager
 def _keep_when_stopped(writer: PartWriter, out_dir: Path) -> Iterator[None]:
-    """Write down what is done, whatever ends the work; a stop signal is an end without a traceback.
+    """Write the scored videos to disk, whatever ends the `with` block; a stop signal is `HarnessStopped`.
 
-    The video in hand is lost: on a CPU the rest of it may take longer than a scheduler waits.
+    The current video is lost: on a CPU the rest of it may take longer than a scheduler waits.
     """
     try:
         with interrupted_by_stop_signals():

@@ -1,7 +1,7 @@
 """Which views an evaluation sums over, and which form the network's head has.
 
-The recipe of the checkpoint decides, or that of the shards where a checkpoint has none; then the protocol,
-then what the user sets by hand.
+The recipe of the checkpoint decides, or that of the shards where a checkpoint has none; the protocol has
+precedence over it, and what the user sets by hand over both.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from vidprep.shards.shard_set import ShardSet
 
 Protocol = Literal["ibm"]
 
-# What a protocol says of the views. How long a clip is and how large a crop, the network and the shards say.
+# Settings that a protocol decides; clip_len and crop_size stay those of the recipe.
 _PROTOCOL_KEYS = ("temporal", "frame_step", "num_clips", "num_crops", "crops")
 
 

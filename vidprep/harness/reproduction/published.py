@@ -1,4 +1,4 @@
-"""What was published: a figure, of which videos, under which conditions.
+"""Published accuracies, with the videos and the conditions that they were measured on.
 
 Source: IBM's action-recognition-pytorch (Chen et al., CVPR 2021), its tables of models; Kobayashi & Ye, WACV
 2024, supplement, Table A, which states conditions and counts; the accuracies are in the paper itself.
@@ -17,14 +17,14 @@ class Published:
     Attributes:
         name: The name by which a user asks for it.
         what: The network and dataset in words.
-        pipeline: Its conditions as a recipe.
-        protocol: Name of the code whose views and head are taken; None: the pipeline's own.
-        views: Crops and clips where they are not the pipeline's.
-        top1: In percent; None where our sources state none.
-        top5: The same.
-        num_videos: Videos of the validation split, as published; None where it is not.
-        min_frames: Videos with fewer were left out.
-        doubts: What is not certain of the conditions.
+        pipeline: Name of the pipeline that holds its conditions.
+        protocol: Name of the code whose views and head are used; None: the pipeline's own.
+        views: Crops x clips, e.g. "1x1", where they are not the pipeline's.
+        top1: Top-1 in percent; None where our sources state none.
+        top5: Top-5 in percent; None where our sources state none.
+        num_videos: Videos of the validation split, as published; None where the number is not published.
+        min_frames: Videos with fewer frames were left out.
+        doubts: What is not certain about the conditions, in sentences.
     """
 
     name: str

@@ -33,7 +33,7 @@ class Reproduction:
     Attributes:
         published: The figure and its conditions.
         results: Ours.
-        differences: How the conditions differ from the published ones, in sentences.
+        differences: Differences between our conditions and the published ones, in sentences.
     """
 
     published: Published
@@ -42,7 +42,7 @@ class Reproduction:
 
     @property
     def agrees(self) -> bool | None:
-        """Tell whether the published top-1 lies in the interval of ours; None where none is known."""
+        """Tell whether the published top-1 lies in our 95 % interval; None where none is published."""
         if self.published.top1 is None:
             return None
         low, high = self.results.interval.top1
@@ -68,12 +68,12 @@ def reproduce(
         shards: A shard set of that dataset and its classes.
         checkpoint: The published file of weights, or a run that was trained by its recipe.
         out_dir: Folder of the evaluation.
-        device: As in `evaluate`, and the rest likewise.
+        device: As in `vidprep.evaluate`, and the other arguments likewise.
 
     Raises:
         CheckpointError: If the weights are of another network.
-        RecipeError: If nothing of that name is published.
-        ShardError: If the shards are of another dataset or subset; and as `evaluate`.
+        RecipeError: If no published figure has that name.
+        ShardError: If the shards are of another dataset or subset; and the errors of `vidprep.evaluate`.
     """
     published = find_published(name)
     opened = shards if isinstance(shards, ShardSet) else ShardSet.open(shards)
@@ -107,7 +107,7 @@ def last_checkpoint(path: Path) -> Path | None:
 
 
 def shard_differences(published: Published, shards: ShardSet) -> list[str]:
-    """Return how a shard set differs from what was published, in sentences.
+    """Return how a shard set differs from the published conditions, in sentences.
 
     Raises:
         ShardError: If it is of another dataset or other classes.
@@ -158,7 +158,7 @@ def _other_videos(published: Published, shards: ShardSet) -> list[str]:
 
 
 def weight_differences(published: Published, weights: WeightFile) -> list[str]:
-    """Return how a network, and the training of one of ours, differ from what was published, in sentences.
+    """Return how a network differs from the published one, and how its training does, in sentences.
 
     Raises:
         CheckpointError: If it is of another depth.
@@ -200,7 +200,7 @@ def view_differences(published: Published, views: EvalViews) -> list[str]:
 
 
 def _views_of(published: Published) -> list[str]:
-    """Return the views of a pipeline as settings; how large a clip is, network and shards say."""
+    """Return the views of a pipeline as settings; clip_len and crop_size stay the network's own."""
     wanted = read_pipeline(published.pipeline).eval_views
     return [f"eval_views.{key}={getattr(wanted, key)}" for key in _VIEWS]
 

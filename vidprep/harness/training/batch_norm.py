@@ -12,7 +12,7 @@ FEW_CLIPS = 8
 
 
 class _SumOverRanks(torch.autograd.Function):
-    """Sum over ranks; so is the gradient, for each rank's loss depends on the sum."""
+    """Sum over ranks. The gradient is summed, too, for each rank's loss depends on the sum."""
 
     @staticmethod
     def forward(_: Any, values: torch.Tensor) -> torch.Tensor:
@@ -32,13 +32,10 @@ def _sum_over_ranks(values: torch.Tensor) -> torch.Tensor:
 
 
 class CpuSyncBatchNorm(_BatchNorm):
-    """What `torch.nn.SyncBatchNorm` is on GPUs, for processes on CPUs, which that one refuses.
-
-    Maps (N, C, ...) to the same shape. Mean and variance are those of all ranks' samples together.
-    """
+    """Like `torch.nn.SyncBatchNorm`, which refuses CPUs: mean and variance of all ranks' samples together."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Normalise; in training by the statistics of all ranks, which also go into the running ones."""
+        """Normalise (N, C, ...); in training by the statistics of all ranks, and update the running ones."""
         if not self.training and self.running_mean is not None:
             return super().forward(x)
         axes, column = (0, *range(2, x.dim())), (1, -1, *(1,) * (x.dim() - 2))

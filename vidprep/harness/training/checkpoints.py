@@ -30,9 +30,9 @@ class Position:
     """Where a training is, between two steps.
 
     Attributes:
-        epoch: Finished epochs.
+        epoch: Number of finished epochs.
         step: Steps done in the epoch after them.
-        per_epoch: Steps of an epoch.
+        per_epoch: Steps of a whole epoch.
     """
 
     epoch: int
@@ -61,7 +61,7 @@ class Position:
         return step_checkpoint_path(run_dir, self.total_steps)
 
     def as_dict(self) -> dict[str, int]:
-        """Return what a checkpoint holds."""
+        """Return the position as a checkpoint holds it."""
         return {"epoch": self.epoch, "step": self.step, "total_steps": self.total_steps}
 
 
@@ -89,8 +89,10 @@ def prune_checkpoints(run_dir: Path, keep: Keep, newest: Position, *, epochs: in
     """Delete the checkpoints that are not to be kept.
 
     Args:
-        newest: Position of the newest good one. Those beyond it could not be read when the run went on; they
-            do not count, or the good ones would be deleted in their favour.
+        run_dir: Folder of the run.
+        keep: Which stay.
+        newest: Position of the newest good one. Later ones could not be read when the run went on: they are
+            not counted among the newest, or good ones would be deleted in their favour.
         epochs: Epochs of the whole run.
     """
     by_step = _by_total_steps(run_dir, newest.per_epoch)

@@ -1,7 +1,7 @@
-"""Dropout that belongs to the clip: which features are dropped follows from (seed, epoch, key) alone.
+"""Which features dropout drops: for each clip a function of (seed, epoch, key).
 
 So a step is the same on any number of ranks and with any micro-batch, and a run that is resumed needs no
-state of a generator.
+state of a random number generator.
 """
 
 import math
@@ -18,12 +18,14 @@ _LEVELS = 1 << 16
 def kept_features(
     keys: Sequence[str], shape: tuple[int, ...], *, dropout: float, seed: int, epoch: int
 ) -> torch.Tensor:
-    """Return which features of each clip are kept: (N, *shape) bool, each true with 1 - `dropout`.
+    """Return which features of each clip are kept: (N, *shape) bool, true with probability 1 - `dropout`.
 
     Args:
         keys: Keys of the N clips.
         shape: Shape of one clip's features, see `I3DResNet.dropout_shape`.
-        dropout: Probability, to within 1 / 65,536.
+        dropout: Probability that a feature is dropped, rounded to 1 / 65,536.
+        seed: Seed of the run.
+        epoch: From 0.
     """
     threshold = round(dropout * _LEVELS)
     size = math.prod(shape)

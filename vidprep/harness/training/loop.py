@@ -33,16 +33,16 @@ def train_to_the_end(
 
     Args:
         training: Ready for its next step.
-        signals: Noting what asks for a stop.
+        signals: Notes a signal that asks for a stop.
         on_event: Called after each step and each line of metrics.
 
     Returns:
         The last checkpoint.
 
     Raises:
-        HarnessError: If the loss or a weight is no finite number, memory runs out, or another training is at
-            work in the folder; saved checkpoints are kept.
-        HarnessStopped: If a signal asked for it; the position is saved.
+        HarnessError: If the loss or a weight is not finite, memory runs out, or another training is at work
+            in the folder; saved checkpoints are kept.
+        HarnessStopped: If a signal asked for a stop; the position is saved.
         DecodeError: If more videos than allowed do not decode.
     """
     request, ranks, tally = training.request, training.ranks, training.tally
@@ -111,7 +111,7 @@ def _validate(
 
 @contextmanager
 def _recorded(training: Training) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """Hold the run's folder and give what writes a line of metrics; ranks beyond the first write none."""
+    """Lock the run's folder; yield a function that writes a line of metrics, on the first rank only."""
     if not training.ranks.is_first:
         yield lambda line: None
         return
@@ -130,7 +130,7 @@ def _recorded(training: Training) -> Iterator[Callable[[dict[str, Any]], None]]:
 
 
 def _agree(ranks: Ranks, stop: bool, save: bool) -> tuple[bool, bool]:
-    """Make all ranks stop, or save, after the same step; when to save is the first rank's to say."""
+    """Return whether to stop (if any rank is asked to) and whether to save (if the first rank wants to)."""
     stops, saves = ranks.sum(torch.tensor([float(stop), float(save and ranks.is_first)])).tolist()
     return stops > 0, saves > 0
 
@@ -152,7 +152,7 @@ def _save(training: Training) -> None:
 
 
 def _check_weights(training: Training) -> None:
-    """Refuse to save what cannot be trained on: a step whose loss was finite may still have ruined them."""
+    """Refuse to save weights that are not finite: a step can ruin them although its loss was finite."""
     for name, weights in training.bare.state_dict().items():
         if not weights.isfinite().all():
             raise HarnessError(

@@ -1,4 +1,4 @@
-"""Which recipe a training follows: that of the shards unless told otherwise; the learning rate that fits."""
+"""Which recipe a training follows, by default that of the shards; the learning rate of other batch sizes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,13 +19,14 @@ def training_recipe(
     """Return the resolved recipe, and a sentence if the learning rate was scaled to another batch size.
 
     Args:
-        recipe: One whose clips, views, network and optimisation are wanted instead of those that the shards
-            were built with, or the name or path of its pipeline.
+        shards: The shard set to train on.
+        recipe: A recipe, or the name or path of a pipeline, whose clips, views, network and optimisation are
+            taken; None: the recipe that the shards were built with.
         overrides: `table.key=value` settings.
 
     Raises:
         HarnessError: If the recipe is for another dataset, or there is none.
-        RecipeError: If it, or an override, is wrong.
+        RecipeError: If the recipe or an override is wrong.
     """
     before = _base(shards, recipe)
     origin = f"{shards.root}: its recipe" if recipe is None else _name(recipe)

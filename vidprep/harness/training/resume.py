@@ -1,4 +1,4 @@
-"""Go on where a checkpoint was written, on any number of ranks, and only with the training that wrote it."""
+"""Go on where a checkpoint was written, on any number of ranks, and only with the same run's settings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -33,9 +33,9 @@ class Saved:
 
     Attributes:
         path: Path of the file.
-        position: Where it was written.
+        position: Where the training was when it was written.
         content: Content of the file.
-        changes: Settings that are others from here on.
+        changes: Settings that differ from here on.
     """
 
     path: Path
@@ -44,20 +44,22 @@ class Saved:
     changes: tuple[Change, ...] = ()
 
     def explain_changes(self, now: Recipe) -> tuple[str, ...]:
-        """Say what is other from here on than it was."""
+        """Say in sentences which settings differ from here on."""
         before = Recipe.model_validate(self.content["recipe"])
         return tuple(what_it_means(one, before, now, self.position) for one in self.changes)
 
     @property
     def chroma(self) -> Chroma:
-        """Return how colours were made so far."""
+        """Return how colours were converted so far, see `yuv420_to_rgb`."""
         chroma: Chroma = self.content.get("chroma", RELEASE_0_1_CHROMA)
         return chroma
 
     def restore(
         self, net: Network, optimiser: torch.optim.Optimizer, tally: Tally, average: WeightAverage | None
     ) -> None:
-        """Put weights, momentum, open sums and the average back; an average that is new begins here.
+        """Put back the weights, the momentum, the sums for the next line of metrics, and the average.
+
+        An average that the checkpoint lacks begins with its weights.
 
         Raises:
             CheckpointError: If the weights do not fit.
@@ -79,11 +81,11 @@ def find_saved(request: TrainRequest, shards: ShardSet, per_epoch: int) -> Saved
 
     Args:
         request: What is to be trained.
-        shards: On what.
+        shards: The shard set to train on.
         per_epoch: Steps of an epoch.
 
     Raises:
-        CheckpointError: If its classes are others than the shards'.
+        CheckpointError: If its classes are not those of the shards.
         HarnessError: If it was written by a training with another recipe, seed or shard set.
     """
     newest = newest_checkpoint(request.run_dir, per_epoch)
@@ -97,10 +99,12 @@ def find_saved(request: TrainRequest, shards: ShardSet, per_epoch: int) -> Saved
 
 
 def check_same_position(position: Position, request: TrainRequest, ranks: Ranks) -> None:
-    """Refuse a run that looks different to some ranks: each would train other weights, and nobody notice.
+    """Refuse to begin at different steps on different ranks, which see different folders then.
+
+    Every rank has to call it.
 
     Raises:
-        HarnessError: If ranks would begin at different steps; every rank has to ask.
+        HarnessError: If ranks would begin at different steps.
     """
     if not ranks.all_same(position.total_steps):
         raise HarnessError(

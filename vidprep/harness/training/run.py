@@ -67,22 +67,23 @@ def train(
         recipe: A recipe, or the name or path of a pipeline; None: the one that the shards were built with.
         overrides: `table.key=value` settings of the recipe.
         resume: Go on from the newest checkpoint; begin if there is none.
-        extend: Go on with another `optimisation.epochs`, which a "step" schedule allows without this: a
-            cosine is then that of the new number from here on.
+        extend: Go on with another `optimisation.epochs`: from here on the cosine is that of the new number.
+            A "step" schedule allows it without this.
         allow_change: `table.key` settings that may differ from what they were so far; noted in run.json.
         init: File of weights to begin with, or "imagenet" for torchvision's; None: random weights.
         init_optimiser: Take the momentum from `init`, too, which must then be a checkpoint of a training.
         seed: Seed of weights, order, clips and dropout.
         device: "cuda" or "cpu"; None: a GPU where there is one.
-        precision: In which the convolutions compute; None: "bf16" on a GPU, "fp32" on a CPU.
-        micro_batch: Clips of one rank in one pass; None: its whole share of the batch; "auto": what fits.
+        precision: Number format of the convolutions; None: "bf16" on a GPU, "fp32" on a CPU.
+        micro_batch: Clips of one rank in one pass; None: its whole share of the batch; "auto": the most that
+            fit into memory.
         compile: Let PyTorch compile the network first.
-        deterministic: Take kernels that give the same numbers on every run of a GPU, where there are any.
+        deterministic: Use GPU kernels that give the same numbers every time, where there are any.
         loading: How to read and decode; None: the defaults.
         max_decode_errors: Videos that may fail to decode before the training gives up.
         name: Name of the run, in tables and for loggers; None: the name of its folder.
         note: A remark on the run, kept in run.json and shown beside its name.
-        loggers: Where else the lines of metrics go: "tensorboard", "csv", "wandb", "mlflow".
+        loggers: Where the metrics go besides metrics.jsonl: "tensorboard", "csv", "wandb", "mlflow".
         log_every: Steps from one line of metrics to the next.
         checkpoint_minutes: Minutes from one checkpoint within an epoch to the next.
         keep_last: How many of the newest checkpoints stay.
@@ -93,8 +94,9 @@ def train(
     Raises:
         CheckpointError: If weights cannot be used, or are of other classes.
         DecodeError: If more videos than allowed do not decode.
-        HarnessError: If the run, its folder, the device or the numbers are not fit; what is saved is kept.
-        HarnessStopped: If a signal asked for it; the position is saved.
+        HarnessError: If the folder holds another run, there is no such device, memory runs out, or the loss
+            is not finite; what is saved is kept.
+        HarnessStopped: If a signal asked for a stop; the position is saved.
         RecipeError: If the recipe or an override is wrong.
         ShardError: If the shards are not complete, or lack the training split.
     """

@@ -1,4 +1,4 @@
-"""What a run is of: recipe.toml, run.json with each of its starts, and the same in sentences."""
+"""What a run trains and on what: recipe.toml, run.json with each of its starts, and the same in sentences."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,7 @@
-"""The learning rate of every step, and how many steps there are: pure arithmetic (recipe: Table A)."""
+"""The learning rate of every step, and how many steps there are: pure arithmetic.
+
+Source of the schedules: Kobayashi & Ye, WACV 2024, supplement, Table A.
+"""
 
 import math
 
@@ -21,6 +24,7 @@ def learning_rate(stage: Optimisation, total_steps: int, per_epoch: int) -> floa
     There is no warm-up.
 
     Args:
+        stage: The recipe's optimisation.
         total_steps: Steps done since the beginning of the run.
         per_epoch: Steps of an epoch.
     """

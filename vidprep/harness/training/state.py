@@ -1,4 +1,4 @@
-"""What a training is asked for, what it is made of, and what it tells while it runs."""
+"""The request for a training, the training in memory, and the events that it reports while it runs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,12 +63,12 @@ class Training:
 
     Attributes:
         bare: The network itself, whose weights are saved.
-        net: The same, as the loop calls it: on several ranks, or compiled.
-        position: Before the next step.
-        began_with: What the weights were at the very beginning, in words.
-        plan: What it takes.
+        net: The same as the loop calls it: wrapped for several ranks, or compiled.
+        position: Where the training is, before the next step.
+        began_with: Where the first weights come from, in words.
+        plan: What it computes, and the memory that it takes.
         average: The average of the weights so far, where the recipe wants one.
-        changes: What is other from here on than when the run began, in words.
+        changes: Settings that differ from here on from those the run began with, in words.
     """
 
     request: TrainRequest
@@ -133,14 +133,14 @@ class MetricsWritten:
 
 @dataclass(frozen=True)
 class Stopping:
-    """A signal asked for a stop; the step in hand is still done. Told between any two lines of the loop."""
+    """A signal asked for a stop; the current step is still finished. May come at any moment of the loop."""
 
     signal_name: str
 
 
 @dataclass(frozen=True)
 class EndForeseen:
-    """The pace of the first steps is known, and with it the end, in words."""
+    """The first steps tell when the training will end; `sentence` says it."""
 
     sentence: str
 
@@ -154,7 +154,7 @@ class TrainResult:
 
     Attributes:
         run_dir: Folder of the run.
-        checkpoint: After the last epoch: what gets reported.
+        checkpoint: The checkpoint after the last epoch, whose figures are the ones to report.
         epochs: Passes over the training split.
         total_steps: Optimiser steps of the whole run.
     """

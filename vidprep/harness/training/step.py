@@ -26,7 +26,7 @@ class BatchSplit:
     """How the clips of an optimiser step are spread.
 
     Attributes:
-        batch_size: Over all ranks and micro-batches.
+        batch_size: Clips of a step, over all ranks and micro-batches.
         num_micro_batches: Passes through the network, one after another.
         num_ranks: Processes, side by side.
     """
@@ -41,7 +41,7 @@ class BatchSplit:
         return self.batch_size // (self.num_micro_batches * self.num_ranks)
 
     def smaller_pass(self) -> int:
-        """Return the clips of the next smaller pass that a rank's share divides into; 1 at least."""
+        """Return the clips of a pass at most half as large that divides a rank's share; at least 1."""
         share = self.batch_size // self.num_ranks
         return next((n for n in range(self.per_pass // 2, 1, -1) if share % n == 0), 1)
 
@@ -53,12 +53,12 @@ class StepSettings:
     Attributes:
         split: How the clips of a step are spread.
         device: Where the network is.
-        precision: In which the convolutions compute; the classifier computes in float32.
-        chroma: How colours are made; a run goes on with what it began with.
-        dropout: Probability.
-        dropout_shape: Shape of what is dropped of one clip, see `I3DResNet.dropout_shape`.
+        precision: Number format of the convolutions; the classifier computes in float32.
+        chroma: How colours are converted, see `yuv420_to_rgb`; the same for all of a run.
+        dropout: Probability that a feature is dropped.
+        dropout_shape: Shape of the features of one clip, see `I3DResNet.dropout_shape`.
         seed: Seed of the run.
-        augmenter: What changes clips and labels; None: they are taken as they are.
+        augmenter: Changes clips and labels; None: no augmentation.
         draws_itself: Whether the network draws its dropout itself, from torch's generator.
     """
 
@@ -86,8 +86,18 @@ def train_step(
     The loss is the mean cross-entropy over the clips of all ranks and micro-batches: a rank adds up its own,
     divided by its share, and `DistributedDataParallel` averages over ranks.
 
+    Args:
+        net: The network; maps clips (N, 3, T, H, W) to logits (N, C).
+        optimiser: Updates its weights.
+        batches: Gives the micro-batches of this rank.
+        settings: What stays the same from step to step.
+        epoch: From 0; with seed and key it decides dropout.
+
+    Returns:
+        Sums over the clips of this rank, still on the device.
+
     Raises:
-        HarnessError: If the device has no memory for it, or the network cannot be compiled.
+        HarnessError: If memory runs out, or the network cannot be compiled.
     """
     losses, corrects, waited = [], [], 0.0
     keys: list[str] = []
@@ -129,7 +139,7 @@ def _forward_backward(
         kept = kept_features(
             _names(batch), settings.dropout_shape, dropout=settings.dropout, seed=settings.seed, epoch=epoch
         ).to(settings.device, non_blocking=True)
-    if settings.draws_itself:  # so that a run that is resumed draws what one that was not stopped does
+    if settings.draws_itself:  # a resumed run has to draw the same numbers as one that was not stopped
         torch.manual_seed(Draws("network", settings.seed, epoch, *batch.key).below(1 << 63))
     with torch.autocast(settings.device.type, autocast, enabled=autocast is not None):
         logits = net(clips, kept)
@@ -146,14 +156,14 @@ def _names(batch: Batch) -> list[str]:
 
 
 def _num_correct(named: torch.Tensor, label: torch.Tensor, shares: torch.Tensor | None) -> torch.Tensor:
-    """Return how many clips are named rightly; a mixed one counts by the share that shows the named class."""
+    """Return how many clips are right; a mixed one counts by its share of the class that is predicted."""
     if shares is None:
         return (named == label).sum()
     return shares.gather(1, named[:, None]).sum()
 
 
 def skip_gradient_sync(net: nn.Module, *, unless: bool) -> AbstractContextManager[None]:
-    """Do not sum gradients over ranks in this pass, `unless` it is the last one of a step."""
+    """Do not sum gradients over ranks in this pass, unless `unless` is true: it is the last one of a step."""
     ranks_net = getattr(net, "_orig_mod", net)  # what torch.compile wrapped
     if unless or not isinstance(ranks_net, DistributedDataParallel):
         return nullcontext()

@@ -15,9 +15,9 @@ class StepResult(NamedTuple):
 
     Attributes:
         loss: Sum of the clips' cross-entropies, on the device.
-        num_correct: Clips whose highest logit is their label's, on the device.
+        num_correct: Number of clips whose highest logit is that of their label, on the device.
         keys: Keys of the clips.
-        waited: Seconds until the clips were there.
+        waited: Seconds in which the step waited for clips.
     """
 
     loss: torch.Tensor
@@ -31,9 +31,9 @@ class Tally:
     """Sums over steps; `settle` brings them from the device and from all ranks.
 
     Attributes:
-        loss: Sum of the clips' losses.
-        num_correct: Clips whose class was predicted.
-        num_clips: Over all ranks.
+        loss: Sum of the clips' losses, over all ranks.
+        num_correct: Number of clips whose class was predicted, over all ranks.
+        num_clips: Number of clips, over all ranks.
         seconds: Seconds that these steps took.
         waited: Seconds of these in which this rank waited for clips.
         total_seconds: Seconds of training since the run began.
@@ -49,7 +49,7 @@ class Tally:
     _since: float = field(default_factory=time.perf_counter)
 
     def add(self, result: StepResult) -> None:
-        """Take in a step; its numbers may still be on their way."""
+        """Add a step, without waiting until the device has computed its numbers."""
         self._open.append(result)
         self.waited += result.waited
 
@@ -58,10 +58,10 @@ class Tally:
         self._since = time.perf_counter()
 
     def settle(self, ranks: Ranks) -> None:
-        """Sum the open steps over all ranks; every rank has to call it.
+        """Sum the steps added since the last call over all ranks; every rank has to call it.
 
         Raises:
-            HarnessError: If a loss is not a finite number; the message names this rank's clips of that step.
+            HarnessError: If a loss is not finite; the message names this rank's clips of that step.
         """
         if not self._open:
             return

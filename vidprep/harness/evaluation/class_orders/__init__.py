@@ -1,1 +1,1 @@
-"""A label means a class only beside a list: networks with another order of classes, and how it is noticed."""
+"""Networks from elsewhere whose classes are in another order: how to give it, and how it is noticed."""

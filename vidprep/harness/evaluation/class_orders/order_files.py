@@ -1,8 +1,8 @@
 """`--classes`: in which order a network from elsewhere gives its logits.
 
-A file has a name a line, a name and its number a line (tab or comma), the header `id,name` and rows of it, or
-JSON: a list of names, numbers by name, or names by number. A shipped order goes by its name:
-`uniformer_k400`.
+A file of names has one of these forms: a name on each line; a name and its number on each line (tab or
+comma); a CSV with the header `id,name`; or JSON: a list of names, {name: number}, or {number: name}. Orders
+that come with vidprep are given by name: `uniformer_k400`.
 """
 
 import csv
@@ -34,7 +34,7 @@ class ClassOrder(Frozen):
     num_logits: int
 
     def sha256(self) -> str:
-        """Return what tells this order from another."""
+        """Return a hash of the order, to tell it from another."""
         return hashlib.sha256(json.dumps([self.num_logits, self.logits]).encode()).hexdigest()
 
 

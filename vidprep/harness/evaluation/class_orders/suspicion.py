@@ -1,7 +1,7 @@
-"""Are labels and logits of one class list? And is a network better than one that has learnt nothing?
+"""Reasons to doubt the figures: classes in another order, accuracy near chance, one class predicted always.
 
-A network with a list in another order gives the right class under a wrong number. Then another numbering,
-found on nine tenths of the videos, makes the others right, which no luck and no weak network does.
+A network whose classes are in another order gives the right class under a wrong number. Then another
+numbering, found on nine tenths of the videos, makes the other tenth right; chance or a weak network does not.
 """
 
 from collections import Counter
@@ -13,10 +13,11 @@ import numpy.typing as npt
 from vidprep.harness.evaluation.pairing import mcnemar
 from vidprep.harness.evaluation.scores import wilson_interval
 
-NUM_VIDEOS = 200  # that are looked at before the first warning
+NUM_VIDEOS = 200  # are looked at before the first warning
 
-# Far above: this many times as many videos are right and a share of all besides, or a great share more; and
-# so unlikely to be luck. Weak networks take classes for others steadily, and another numbering gains by it.
+# The other numbering is far better if its accuracy is at least _TIMES the given one's plus _LEAST, or plus
+# _GREAT, with McNemar's p below _P_VALUE. Less is no evidence: a weak network confuses the same classes again
+# and again, and another numbering gains by it.
 _TIMES, _LEAST, _GREAT = 3, 0.03, 0.25
 _P_VALUE = 1e-4
 _PARTS = 10
@@ -27,12 +28,12 @@ Ints = npt.NDArray[np.int64]
 def is_permuted(labels: Ints, predicted: Ints) -> bool:
     """Tell whether another numbering of the classes makes far more videos right than the given one.
 
-    It is found on nine tenths of the videos and tried on the others, ten times. One class that another is
-    always taken for is no evidence, as a network that names one class only would give it: two have to be.
+    It is found on nine tenths of the videos and tried on the others, ten times. At least two classes have to
+    gain: a single one would gain in a network that predicts one class only, too.
 
     Args:
         labels: (N,) the true class of each video.
-        predicted: (N,) the first class of each.
+        predicted: (N,) the predicted class of each.
     """
     tenths = np.arange(len(labels)) % _PARTS
     renamed = predicted.copy()
@@ -48,10 +49,10 @@ def is_permuted(labels: Ints, predicted: Ints) -> bool:
 
 
 class OrderWatch:
-    """Looks at the first videos of an evaluation and speaks up once: hours before its end.
+    """Looks at the first videos of an evaluation and warns once, hours before its end.
 
     Args:
-        say: Takes the warning.
+        say: Called with the warning.
         names_classes: Whether the file of weights says what its classes are.
     """
 
@@ -60,7 +61,7 @@ class OrderWatch:
         self._seen: list[tuple[int, int]] = []
 
     def add(self, label: int, predicted: int) -> None:
-        """Take in a video's true and first class."""
+        """Add a video's true and predicted class."""
         self._seen.append((label, predicted))
         if len(self._seen) == NUM_VIDEOS and is_permuted(*np.array(self._seen, dtype=np.int64).T):
             self._say(permuted_warning(self._names_classes))
@@ -73,10 +74,10 @@ def reasons_for_doubt(
 
     Args:
         labels: (N,) the true class of each video.
-        predicted: (N,) the first class of each.
+        predicted: (N,) the predicted class of each.
         classes: Names of the classes.
         names_classes: Whether the file of weights says what its classes are.
-        may_turn: Whether classes may well turn into others, as under a probe.
+        may_turn: Whether classes may rightly be taken for others, as under a probe.
     """
     if not may_turn and is_permuted(labels, predicted):
         return (permuted_warning(names_classes),)
@@ -85,11 +86,11 @@ def reasons_for_doubt(
 
 
 def _numbering(labels: Ints, predicted: Ints) -> dict[int, int]:
-    """Return which class each predicted number seems to mean, none twice: the most frequent pairs first."""
+    """Return the class that each predicted number seems to mean, no class twice; frequent pairs decide."""
     pairs = Counter(zip(predicted.tolist(), labels.tolist(), strict=True))
     names: dict[int, int] = {}
     taken: set[int] = set()
-    # Of pairs that are as frequent, the one that leaves a number as it is.
+    # Of pairs that are equally frequent, the one that leaves a number as it is comes first.
     for (number, label), _ in sorted(
         pairs.items(), key=lambda pair: (-pair[1], pair[0][0] != pair[0][1], pair[0])
     ):
@@ -100,7 +101,7 @@ def _numbering(labels: Ints, predicted: Ints) -> dict[int, int]:
 
 
 def permuted_warning(names_classes: bool) -> str:
-    """Return what is said of a network whose classes seem to have other numbers.
+    """Return the warning about a network whose classes seem to have other numbers.
 
     Args:
         names_classes: Whether the file of weights says what its classes are.
@@ -117,7 +118,7 @@ def permuted_warning(names_classes: bool) -> str:
 
 
 def chance_warning(num_right: int, labels: Ints, num_classes: int) -> str | None:
-    """Return what is said of a network that is no better than naming one class always, else None."""
+    """Return a warning if a network is no better than always naming one class, else None."""
     most = max(1 / num_classes, float(np.bincount(labels).max()) / len(labels))
     low, high = wilson_interval(num_right / len(labels), len(labels))
     if low > most:
@@ -129,7 +130,7 @@ def chance_warning(num_right: int, labels: Ints, num_classes: int) -> str | None
 
 
 def collapse_warning(labels: Ints, predicted: Ints, classes: Sequence[str]) -> str | None:
-    """Return what is said of a network that takes most videos for one and the same class, else None."""
+    """Return a warning if a network predicts the same class for most videos, else None."""
     most = int(np.bincount(predicted, minlength=len(classes)).argmax())
     named, true = float((predicted == most).mean()), float((labels == most).mean())
     if not is_collapse(named, true):
@@ -141,10 +142,10 @@ def collapse_warning(labels: Ints, predicted: Ints, classes: Sequence[str]) -> s
 
 
 def is_collapse(named: float, true: float) -> bool:
-    """Tell whether a class is named far too often: for half of the videos, and for twice those of it.
+    """Tell whether a class is predicted too often: for half of the videos, and twice as often as it occurs.
 
     Args:
-        named: Share of the videos that are taken for it.
-        true: Share of the videos that are of it.
+        named: Share of the videos, 0 to 1, for which it is predicted.
+        true: Share of the videos that are of the class.
     """
     return named >= max(0.5, min(1.0, 2 * true)) and named > true

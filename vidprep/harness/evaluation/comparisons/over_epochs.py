@@ -1,8 +1,8 @@
-"""Accuracy over the epochs of a run: every checkpoint that was kept, evaluated alike.
+"""Accuracy over the epochs of a run: every checkpoint that was kept, evaluated in the same way.
 
-OUT/                       the last epoch's evaluation, as without this
-OUT/epochs/epoch-0005/     that of another epoch
-OUT/over_epochs.csv        a row for each, and over_epochs.png, the same drawn
+OUT/                       evaluation of the last epoch
+OUT/epochs/epoch-0005/     evaluation of another epoch
+OUT/over_epochs.csv        a row for each epoch; over_epochs.png is a figure of it
 """
 
 import io
@@ -33,7 +33,7 @@ def score_all_epochs(
     Args:
         request: What to evaluate; its `checkpoint` is the folder of a run.
         ranks: The processes that share the videos.
-        on_video: As in `score_split`, for each checkpoint anew.
+        on_video: As in `score_split`; it begins anew with each checkpoint.
 
     Returns:
         The results of the last epoch.

@@ -1,4 +1,4 @@
-"""Two evaluations on the videos that both have judged: the difference, its interval, and where it lies."""
+"""Two evaluations on the videos that both have judged: the difference, its interval, and in which classes."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -24,10 +24,10 @@ class ComparedEvaluations(PairedDifference):
     """Two evaluations on common videos, see `PairedDifference`.
 
     Attributes:
-        names: What a person calls the two; never the same.
-        classes: label, class, num_videos, first, second, difference: top-1 of each class that occurs, the
-            greatest differences first.
-        incomplete: Those of `names` that did not score every stored video once: no figures to report.
+        names: Names of the two, never the same.
+        classes: A row for each class that occurs, the greatest differences first: label, class, num_videos,
+            top-1 of both (`first`, `second`) and their difference.
+        incomplete: Names of evaluations that did not score every stored video once: not to be reported.
     """
 
     names: tuple[str, str] = ("", "")
@@ -44,7 +44,7 @@ class ComparedEvaluations(PairedDifference):
         ) + "".join(f"; {name} is incomplete" for name in self.incomplete)
 
     def write(self, path: Path) -> None:
-        """Write the classes as CSV; each column of accuracies is called by its evaluation."""
+        """Write `classes` as CSV, with the names of the evaluations in the header."""
         columns = {
             side: f"top1 of {name}" for side, name in zip(("first", "second"), self.names, strict=True)
         }

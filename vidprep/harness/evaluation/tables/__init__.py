@@ -1,1 +1,1 @@
-"""What an evaluation writes beside its headline: classes, confusions, what a reversal turns into what."""
+"""Tables that an evaluation writes beside results.json: predictions, classes, confusions, turned classes."""

@@ -12,7 +12,11 @@ _COLUMNS = ["epoch", "num_videos", "top1", "top1_low", "top1_high", "top5", "mea
 
 
 def epochs_table(found: dict[int, Results]) -> pd.DataFrame:
-    """Return epoch, num_videos, top1 with its 95 % interval, top5 and mean_per_class of each."""
+    """Return a table of results by epoch; its columns are those of `_COLUMNS`.
+
+    Args:
+        found: Results by number of finished epochs.
+    """
     return pd.DataFrame(
         [
             {
@@ -33,7 +37,7 @@ def read_epochs_table(path: Path) -> pd.DataFrame:
     """Read over_epochs.csv.
 
     Raises:
-        ValueError: If it is no such table, or an empty one.
+        ValueError: If it lacks a column, holds no row, or a cell is no finite number.
     """
     table = pd.read_csv(path)
     missing = set(_COLUMNS) - set(table)

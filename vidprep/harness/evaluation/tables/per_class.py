@@ -24,13 +24,13 @@ def class_table(labels: Ints, predicted: Ints, ranks: Ints, classes: Sequence[st
 
     Args:
         labels: (N,) the true class of each video.
-        predicted: (N,) the first class of each.
-        ranks: (N,) classes before the true one.
+        predicted: (N,) the predicted class of each.
+        ranks: (N,) number of classes before the true one, see `label_ranks`.
         classes: Names in label order.
 
     Returns:
-        label, class, num_videos, top1 and its 95 % interval, top5, and what the class is taken for most often
-        where it is taken for another: `taken_for`, and for how many videos.
+        label, class, num_videos, top1 and its 95 % interval (top1_low, top1_high), top5, `taken_for`: the
+        wrong class that is predicted most often, and `num_taken_for`: for how many videos.
     """
     rows = []
     for label in np.unique(labels):
@@ -56,7 +56,7 @@ def class_table(labels: Ints, predicted: Ints, ranks: Ints, classes: Sequence[st
 
 
 def confusion_table(labels: Ints, predicted: Ints, classes: Sequence[str]) -> pa.Table:
-    """Return how many videos of which class were taken for which, by label, the most frequent first.
+    """Return how many videos of each class were taken for each, in label order, the most frequent first.
 
     Returns:
         label, class, predicted, predicted_class, num_videos, and `share` of the videos of the class.

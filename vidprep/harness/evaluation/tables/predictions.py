@@ -1,4 +1,4 @@
-"""predictions.parquet: what every view of every video says, in the order of the split."""
+"""predictions.parquet: the logits of every view of every video, in the order of the split."""
 
 import json
 from collections.abc import Sequence
@@ -34,6 +34,9 @@ def write_predictions(
     `vidprep.scores_shape`, and the names of the classes as `vidprep.classes`, in JSON.
 
     Args:
+        parts_dir: Folder of the parts, see `partial_results`.
+        num_rows: Number of videos of the split.
+        path: Path of the new file.
         classes: Names in label order.
     """
     parts, row = read_parts(parts_dir), ds.field("row")
@@ -61,7 +64,7 @@ def read_scores(eval_dir: Path | str) -> tuple[list[str], npt.NDArray[np.float16
     """Return the keys of an evaluation's videos, and their logits, (N, V, C): view = clip * num_crops + crop.
 
         keys, scores = read_scores("evals/motion")
-        scores.argmax(-1)        # what each view of each video says
+        scores.argmax(-1)        # (N, V), the class that each view predicts
 
     Raises:
         HarnessError: If predictions.parquet is missing or damaged.
@@ -101,7 +104,7 @@ def read_predictions(eval_dir: Path) -> pd.DataFrame:
 
 
 def is_of(results: Results, path: Path) -> bool:
-    """Tell whether a file of predictions has the bytes that results are about, as far as these say it."""
+    """Tell whether a file of predictions belongs to results; always true where they do not hold its hash."""
     return results.predictions_sha256 in ("", file_sha256(path))
 
 

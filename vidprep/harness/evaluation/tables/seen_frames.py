@@ -1,4 +1,4 @@
-"""How much of the videos the views of an evaluation show."""
+"""How many frames of the videos the views of an evaluation show."""
 
 import pyarrow as pa
 
@@ -28,7 +28,7 @@ class SeenFrames(Frozen):
 
 
 def count_seen_frames(split: Split, views: EvalViews) -> SeenFrames:
-    """Return how much of a split's videos some views show; crops are not looked at, only time."""
+    """Return how many frames of a split's videos the views show; the crops do not matter here."""
     counted = pa.table({"n": split.index["num_frames"], "fps": pa.array(split.fps)})
     groups = counted.group_by(["n", "fps"]).aggregate([([], "count_all")]).to_pylist()
     frames = unseen = whole = 0

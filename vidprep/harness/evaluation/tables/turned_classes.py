@@ -16,13 +16,19 @@ Ints = npt.NDArray[np.int64]
 
 
 def turned_table(labels: Ints, predicted: Ints, classes: Sequence[str]) -> pd.DataFrame:
-    """Return what each class is taken for most often when time runs backwards, the surest turns first.
+    """Return what each class is taken for most often when time runs backwards, the largest shares first.
 
-    A class that motion tells from its counterpart turns into that; one that single frames tell stays.
+    A class that is recognised by its motion turns into its counterpart ("opening" into "closing"); one that
+    is recognised in single frames stays.
+
+    Args:
+        labels: (N,) the true class of each video.
+        predicted: (N,) the predicted class of each, with its frames reversed.
+        classes: Names in label order.
 
     Returns:
-        label, class, num_videos, turns_into (itself, if it stays), `share` of the videos that do, and
-        `stays`: the share that is still taken for the class itself.
+        label, class, num_videos, turns_into (the class itself, if it stays), `share` of the videos that do,
+        and `stays`: the share that is still taken for the class itself.
     """
     rows = []
     for label in np.unique(labels):
@@ -51,7 +57,7 @@ def read_turned_table(path: Path) -> pd.DataFrame:
     """Read turned_into.csv.
 
     Raises:
-        ValueError: If it is no such table.
+        ValueError: If it lacks a column.
     """
     table = pd.read_csv(path, dtype={"class": str, "turns_into": str}, keep_default_na=False)
     missing = {"class", "num_videos", "turns_into", "share", "stays"} - set(table)

@@ -1,1 +1,1 @@
-"""Going on otherwise than planned: longer, with other settings, or with another run's momentum."""
+"""Going on in another way than planned: longer, with other settings, or with another run's momentum."""

@@ -1,7 +1,7 @@
-"""Which settings of a run may be others when it goes on, and what that means.
+"""Which settings of a run may differ when it goes on, and what that means.
 
-The learning rates of a "step" schedule do not hang on the number of epochs, which may change; those of a
-cosine do, so that has to be asked for; anything else has to be named.
+The learning rates of a "step" schedule do not depend on the number of epochs, so it may change; those of a
+cosine do, so a change needs --extend. Any other setting has to be named with --allow-change.
 """
 
 import difflib
@@ -30,7 +30,7 @@ _FIXED = (
 
 @dataclass(frozen=True)
 class Change:
-    """A setting that is another one now.
+    """A setting that has another value now.
 
     Attributes:
         key: `table.key`.
@@ -43,12 +43,12 @@ class Change:
     now: Any
 
     def __str__(self) -> str:
-        """Return it in words, for people and for run.json."""
+        """Return the change in words, for people and for run.json."""
         return f"{self.key} is {self.before!r} there and {self.now!r} now"
 
 
 def changes(before: Recipe, now: Recipe) -> list[Change]:
-    """Return the settings that are not the same; of those that decide a training."""
+    """Return the settings that differ, among those that decide the weights (the tables in `STAGES`)."""
     return [
         Change(f"{stage}.{key}", value, getattr(getattr(now, stage), key))
         for stage in STAGES
@@ -58,10 +58,10 @@ def changes(before: Recipe, now: Recipe) -> list[Change]:
 
 
 def check_allowed_keys(keys: Sequence[str], recipe: Recipe) -> None:
-    """Refuse keys that no recipe has, or that make it another run.
+    """Refuse keys that no recipe has, or whose change would make it another run.
 
     Raises:
-        HarnessError: If there is one.
+        HarnessError: If one of the keys is such a key.
     """
     known = [f"{stage}.{key}" for stage in STAGES for key in type(getattr(recipe, stage)).model_fields]
     for key in keys:
@@ -80,10 +80,11 @@ def is_allowed(change: Change, now: Recipe, position: Position, *, keys: Sequenc
     """Tell whether a run may go on with a change.
 
     Args:
+        change: The change.
         now: The recipe from here on.
         position: Where the run is.
-        keys: Settings that a user allows to change.
-        extend: Whether a user wants another number of epochs whatever the schedule.
+        keys: Settings that the user allows to change.
+        extend: Whether the user allows another number of epochs with any schedule.
 
     Raises:
         HarnessError: If fewer epochs are wanted than are done.

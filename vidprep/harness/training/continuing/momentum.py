@@ -12,12 +12,16 @@ from vidprep.recipes.recipe import Optimisation
 def take_momentum(path: Path, optimiser: torch.optim.Optimizer, stage: Optimisation) -> str:
     """Put the momentum of a checkpoint into an optimiser, whose settings stay those of its recipe.
 
+    Args:
+        path: The checkpoint.
+        optimiser: Gets the momentum.
+        stage: The settings that it keeps.
+
     Returns:
         What was taken, in words.
 
     Raises:
-        CheckpointError: If the file is no checkpoint of ours.
-        HarnessError: If it holds no optimiser, or one of another network.
+        HarnessError: If the file is no checkpoint of a training, or one of another network.
     """
     try:
         content = read_checkpoint(path)

@@ -1,1 +1,1 @@
-"""Where the numbers of a training go: metrics.jsonl always, and what a user likes to look at besides."""
+"""Where the numbers of a training go: always metrics.jsonl; on request TensorBoard, CSV, W&B, MLflow."""

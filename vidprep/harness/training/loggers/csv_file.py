@@ -25,7 +25,7 @@ _COLUMNS = (
 
 
 class CsvFile:
-    """A row a line; cells of what a line does not have are empty.
+    """One row for each line of metrics; a value that a line lacks is an empty cell.
 
     Args:
         about: The run; its earlier lines are written first.

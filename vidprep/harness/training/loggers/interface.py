@@ -1,4 +1,4 @@
-"""What a logger is: it takes the numbers of a step, and is closed at the end. Which ones there are."""
+"""What a logger is, and which there are: it takes the numbers of each step, and is closed at the end."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,23 +15,23 @@ class Logger(Protocol):
     """Takes the lines of metrics.jsonl as they are written."""
 
     def write(self, step: int, values: dict[str, float]) -> None:
-        """Take the values of a step; lines of training and of validation may be of the same one."""
+        """Take the values of a step; a step may get one line of training and one of validation."""
 
     def close(self) -> None:
-        """Write what is left; nothing is written after it."""
+        """Write what is left, and end; `write` is not called after it."""
 
 
 @dataclass(frozen=True)
 class AboutRun:
-    """What a logger may say of a run.
+    """What a logger is told of a run.
 
     Attributes:
-        run_dir: Its folder.
-        first_step: The first one of this start; what was logged from it on is to be forgotten.
-        known: Lines of metrics.jsonl before it.
-        name: What a person calls the run.
-        note: What a person says of it.
-        settings: Its recipe, by table and key.
+        run_dir: Folder of the run.
+        first_step: First step of this start; what an earlier start logged from this step on is out of date.
+        known: Lines of metrics.jsonl before that step.
+        name: Name that the user gave the run.
+        note: Remark of the user on it.
+        settings: The recipe of the run, by table and key.
     """
 
     run_dir: Path
@@ -43,7 +43,7 @@ class AboutRun:
 
 
 def check_loggers(names: Sequence[str]) -> tuple[LoggerName, ...]:
-    """Return names that are those of loggers.
+    """Return the names after making sure that each is one of a logger.
 
     Raises:
         HarnessError: If one is not.
@@ -56,10 +56,10 @@ def check_loggers(names: Sequence[str]) -> tuple[LoggerName, ...]:
 
 
 def open_loggers(names: Sequence[LoggerName], about: AboutRun) -> list[Logger]:
-    """Open loggers for a start of a run, each once.
+    """Open the loggers of a start of a run; a name that is there twice is opened once.
 
     Raises:
-        HarnessError: If a package is not installed.
+        HarnessError: If the package of a logger is not installed.
     """
     return [_openers()[name](about) for name in dict.fromkeys(names)]
 

@@ -1,4 +1,4 @@
-"""metrics.jsonl, and the same numbers for other eyes: written by the first rank alone."""
+"""metrics.jsonl, and the same numbers for other loggers: written by the first rank alone."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -13,13 +13,13 @@ from vidprep.harness.training.loggers.interface import DEFAULT, AboutRun, Logger
 
 
 class MetricsLog:
-    """Appends lines; a run that goes on first forgets the lines after its checkpoint, and writes them again.
+    """Appends lines to metrics.jsonl; a run that goes on first deletes the lines after its checkpoint.
 
     Args:
-        run_dir: The run.
-        total_steps: Where it goes on.
-        loggers: What the lines are given to besides.
-        about: What these may say of the run: `name`, `note`, `settings`.
+        run_dir: Folder of the run.
+        total_steps: Steps of the checkpoint that it goes on from.
+        loggers: Loggers that get the lines, too.
+        about: `name`, `note` and `settings` of the run, see `AboutRun`.
 
     Raises:
         HarnessError: If a line is damaged, or a logger's package is not installed.

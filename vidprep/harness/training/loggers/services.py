@@ -10,7 +10,7 @@ from vidprep.errors import HarnessError
 from vidprep.files import write_whole
 from vidprep.harness.training.loggers.interface import AboutRun
 
-WANDB, MLFLOW = "wandb", "mlflow"  # folders in the run's
+WANDB, MLFLOW = "wandb", "mlflow"  # folders in the run's folder
 _PROJECT = "vidprep"
 _ID = "vidprep-run-id"  # so that a run that goes on stays one run
 
@@ -60,7 +60,7 @@ class MlflowRun:
         place = about.run_dir / MLFLOW
         uri = os.environ.get("MLFLOW_TRACKING_URI")
         if uri is None:
-            # Its makers would rather have a database; a folder needs no other package, and moves along.
+            # MLflow advises a database; a folder needs no other package, and moves with the run.
             os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
             uri = f"file:{place.absolute()}"
         self._client = _package("mlflow").MlflowClient(uri)

@@ -14,14 +14,14 @@ from vidprep.harness.training.loggers.interface import AboutRun
 
 
 class TensorBoardFile:
-    """A file of scalars for TensorBoard, written by the caller itself.
+    """A file of scalars for TensorBoard, written in the calling thread.
 
-    Torch's `SummaryWriter` has a thread do it, which meets a full disk when nobody looks any more: its error
-    came minutes later, or never.
+    Torch's `SummaryWriter` writes in a thread of its own: the error of a full disk came minutes later, or
+    never.
 
     Args:
-        about: The run; each start of it adds a file, and what earlier ones say from its first step on is
-            forgotten.
+        about: The run. Each start of it adds a file; TensorBoard then hides what earlier files say from the
+            first step of this start on.
     """
 
     def __init__(self, about: AboutRun) -> None:

@@ -1,18 +1,18 @@
-"""When a training will end, said after its first steps: so that nobody waits for months without knowing."""
+"""When a training will end, reckoned from its first steps."""
 
 import time
 
 from vidprep.durations import format_seconds
 from vidprep.harness.training.checkpoints import Position
 
-NUM_STEPS = 10  # that the pace is taken from
+NUM_STEPS = 10  # are timed
 
 _DAY = 24 * 3600
 _LONG = 14 * _DAY
 
 
 class Pace:
-    """Takes the time of the first steps of a start, without that of the very first, which waits for clips.
+    """Times the first steps of a start, without the very first, which waits for the loader to start.
 
     Args:
         start: Where the training begins or goes on.
@@ -23,7 +23,13 @@ class Pace:
         self._since = time.perf_counter()
 
     def after_step(self, position: Position, epochs: int, *, on: str) -> str | None:
-        """Return the foreseen end after the tenth step that counts, else None."""
+        """Return a sentence about the end after the last step that is timed, else None.
+
+        Args:
+            position: Where the training is now.
+            epochs: Epochs of the whole run.
+            on: The device, for the sentence.
+        """
         now, taken = time.perf_counter(), position.total_steps - self._first
         if taken == 0:
             self._since = now

@@ -1,8 +1,8 @@
-"""What a pass of so many clips costs: a pass of one clip is run, the others are extrapolated.
+"""Memory and time of a pass: one clip is run forward and backward, passes of more clips are extrapolated.
 
-A pass keeps the tensors that its gradients are made from until they are made; that is nearly all it takes,
-and it grows with the number of clips. So a pass of one clip is run: what it keeps is counted, what it takes
-in all is measured.
+A pass keeps tensors (activations) until its gradients are computed from them; that is nearly all its memory,
+and it grows with the number of clips. So one clip is run: what it keeps is counted, what it takes in all is
+measured.
 """
 
 import math
@@ -18,8 +18,8 @@ from vidprep.harness.device import Precision, autocast_dtype, computing_in
 from vidprep.model.network import Network, build_network, put_on
 from vidprep.recipes.recipe import ModelStage
 
-# Where a clip takes little, chance is most of what is measured: it is held between what the pass keeps and
-# this share more, which is what passes of five networks took on a CPU (1.40 to 1.63 times what they keep).
+# The measurement of a small clip is mostly noise, so it is limited to this share above what the pass keeps:
+# passes of five networks took 1.40 to 1.63 times what they keep on a CPU.
 _MOST_BESIDES = 0.55
 _CODE_BYTES = 64 << 20  # libraries and threads that come with the first pass of a process
 
@@ -37,8 +37,8 @@ class PassCost:
         num_parameters: Parameters of the network.
         num_macs: Multiply-accumulates of one clip, forward.
         per_clip_bytes: Bytes that a pass takes for each of its clips.
-        seconds_per_clip: Forward and backward of one clip took so long; None where it was not measured.
-        copies: Float32 numbers for each parameter: itself, its gradient and its momentum; its average, too.
+        seconds_per_clip: Seconds of one clip, forward and backward; None where it was not measured.
+        copies: Float32 numbers for each parameter: itself, gradient and momentum; 4 with an average (EMA).
     """
 
     num_parameters: int
@@ -48,7 +48,7 @@ class PassCost:
     copies: int = 3
 
     def of(self, num_clips: int) -> int:
-        """Return the bytes of a training with passes of so many clips."""
+        """Return the bytes of a training with passes of `num_clips`."""
         return _CODE_BYTES + self.copies * 4 * self.num_parameters + num_clips * self.per_clip_bytes
 
 
@@ -61,9 +61,9 @@ def measure_pass(
     precision: Precision,
     available_bytes: int | None = None,
 ) -> PassCost:
-    """Return what a pass takes, after one with a clip, by a network of the same shape of which nothing stays.
+    """Return what a pass takes, by running one clip through a network of the same shape, which is then freed.
 
-    No generator of random numbers is moved.
+    The state of torch's random number generators stays as it is.
 
     Args:
         stage: The network.
@@ -71,8 +71,8 @@ def measure_pass(
         clip_shape: (3, T, H, W).
         device: Where to compute.
         precision: Number format of the convolutions.
-        available_bytes: Where so much is not enough for one clip, nothing is measured and a smaller clip's
-            shapes are scaled up.
+        available_bytes: Memory that there is. If one clip would not fit, only a smaller one is run, and its
+            cost is scaled up; no time is measured then.
     """
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         net = build_network(stage, num_classes).train()

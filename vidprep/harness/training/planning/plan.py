@@ -25,7 +25,7 @@ SPLIT = "train"
 
 # A process that decodes, and the libraries that it has loaded.
 _WORKER_BYTES = 120 << 20
-_FLOP_PER_MAC = 6  # a multiplication and an addition: forward, and twice as many backward
+_FLOP_PER_MAC = 6  # 2 forward (multiply, add) and twice that backward
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,13 @@ class TrainingPlan:
 
     Attributes:
         num_videos: Videos of the training split.
-        steps_per_epoch: Optimiser steps.
-        epochs: Passes over the split.
-        split: How the clips of a step are spread.
-        teraflop_per_epoch: Forward and backward, over all ranks.
-        cost: What a pass costs.
+        steps_per_epoch: Optimiser steps of an epoch.
+        epochs: Passes over the training split.
+        split: How the clips of a step are spread over ranks and passes.
+        teraflop_per_epoch: TFLOP of an epoch, forward and backward, over all ranks.
+        cost: Memory and time of a pass.
         needed_bytes: Memory that one rank needs, its loader included where that takes from the same memory.
-        available_bytes: What one rank has on its device, machine or control group.
+        available_bytes: Memory that one rank has: of its GPU, or its share of the machine or control group.
         largest_pass: Clips of the largest pass that fits and divides a rank's share; 0 if none does.
         device: Where a rank computes, in words.
     """
@@ -81,7 +81,7 @@ class TrainingPlan:
         return tuple(lines)
 
     def refusal(self) -> str:
-        """Return why a pass cannot be had, and what to do."""
+        """Return why a pass does not fit into memory, and what to do."""
         problem = (
             f"A pass of {self.split.per_pass} clips needs about {_gib(self.needed_bytes)} of memory, and "
             f"{_gib(self.available_bytes)} are available for it on {self.device}, so nothing was begun. "
@@ -100,10 +100,15 @@ class TrainingPlan:
 
 
 def split_batch(batch_size: int, micro_batch: int | None, num_ranks: int) -> BatchSplit:
-    """Return how a batch is spread, every clip of it exactly once.
+    """Return how a batch is spread over ranks and passes, every clip exactly once.
+
+    Args:
+        batch_size: Clips of an optimiser step.
+        micro_batch: Clips of one rank in one pass; None: its whole share.
+        num_ranks: Number of processes.
 
     Raises:
-        HarnessError: If it does not come out even.
+        HarnessError: If it cannot be spread evenly.
     """
     if batch_size % num_ranks:
         raise HarnessError(
@@ -121,7 +126,7 @@ def split_batch(batch_size: int, micro_batch: int | None, num_ranks: int) -> Bat
 
 
 def divisors(number: int) -> list[int]:
-    """Return what divides a number, in order."""
+    """Return all divisors of a number, ascending."""
     return [n for n in range(1, number + 1) if number % n == 0]
 
 
@@ -135,7 +140,16 @@ def make_plan(
     precision: Precision | None = None,
     loading: LoaderOptions = LoaderOptions(),  # noqa: B008  (frozen)
 ) -> TrainingPlan:
-    """Return the plan of a training; every rank has to ask.
+    """Return the plan of a training; every rank has to call it.
+
+    Args:
+        shards: The shard set to train on.
+        recipe: The whole recipe.
+        num_classes: Classes of the network.
+        ranks: The processes, and this one's device.
+        micro_batch: As in `vidprep.train`, and the rest likewise.
+        precision: Number format of the convolutions.
+        loading: How to read and decode.
 
     Raises:
         HarnessError: If the batch cannot be spread over the ranks and passes, or is larger than the set.
@@ -187,7 +201,7 @@ def make_plan(
 
 
 def check_it_fits(plan: TrainingPlan, ranks: Ranks) -> None:
-    """Refuse a training that would run out of memory; every rank has to ask.
+    """Refuse a training that would run out of memory; every rank has to call it.
 
     Raises:
         HarnessError: If a pass does not fit on one of the ranks.

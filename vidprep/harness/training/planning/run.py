@@ -35,8 +35,9 @@ def plan_training(
         recipe: A recipe, or the name or path of a pipeline; None: the one that the shards were built with.
         overrides: `table.key=value` settings of the recipe.
         device: "cuda" or "cpu"; None: a GPU where there is one.
-        precision: In which the convolutions compute; None: "bf16" on a GPU, "fp32" on a CPU.
-        micro_batch: Clips of one rank in one pass; None: its whole share of the batch; "auto": what fits.
+        precision: Number format of the convolutions; None: "bf16" on a GPU, "fp32" on a CPU.
+        micro_batch: Clips of one rank in one pass; None: its whole share of the batch; "auto": the most that
+            fit into memory.
         loading: How to read and decode; None: the defaults.
 
     Raises:

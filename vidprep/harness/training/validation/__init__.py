@@ -1,1 +1,1 @@
-"""While it trains: the network is judged between epochs, as an evaluation would, and its best moment kept."""
+"""Validation between the epochs of a training, as an evaluation would do it; the best epoch is kept."""

@@ -14,11 +14,11 @@ KeepBest = Literal["top1"]
 def keep_if_best(training: Training, line: dict[str, Any]) -> bool:
     """Write best.pt if no epoch before was as good; tell whether it was written.
 
-    Its `selected_by` says how it was chosen, so that an evaluation of it says so, too.
+    `selected_by` in the file says how it was chosen, so that an evaluation of it says so, too.
 
     Args:
-        training: After an epoch whose `line` of metrics has been written.
-        line: With `validation_top1`.
+        training: Just after an epoch.
+        line: The line of metrics of this epoch, written already; it has `validation_top1`.
     """
     request = training.request
     if request.keep_best is None or not training.ranks.is_first:

@@ -1,4 +1,4 @@
-"""What happens between two epochs: the network is judged where that is due, and its best moment kept."""
+"""What happens between two epochs: validation where it is due, and the best checkpoint kept."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,9 +15,18 @@ def validate_if_due(
     write_line: Callable[[dict[str, Any]], None],
     on_event: Callable[[TrainEvent], object],
 ) -> bool:
-    """Judge the network if that is due here and not done yet; False if a rank is asked to stop meanwhile.
+    """Judge the network on the validation split if that is due here and not done yet.
 
-    A run that was stopped while it judged does so when it goes on.
+    A run that is stopped in the middle of it repeats it when it goes on.
+
+    Args:
+        training: Between two epochs.
+        stop_asked: Whether this rank is asked to stop.
+        write_line: Writes a line of metrics.jsonl.
+        on_event: Called with the line that was written.
+
+    Returns:
+        False if a rank was asked to stop meanwhile, else True.
     """
     request, position, ranks = training.request, training.position, training.ranks
     if not is_due(request.recipe.validation, position, request.recipe.optimisation.epochs):

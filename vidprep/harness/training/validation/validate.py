@@ -1,4 +1,4 @@
-"""Judge the network while it trains: the same figures that an evaluation of this moment would give."""
+"""Judge the network on the validation split while it trains: the figures that an evaluation would give."""
 
 import logging
 import math
@@ -62,7 +62,7 @@ def check_validation(training: Training) -> None:
 
 
 def validate(training: Training, stop_asked: Callable[[], bool]) -> dict[str, float] | None:
-    """Judge the network as it is, on all ranks together; the training goes on as if nothing had been.
+    """Judge the network as it is, on all ranks together, without any influence on the training.
 
     Args:
         training: Between two epochs.
@@ -90,7 +90,7 @@ def validate(training: Training, stop_asked: Callable[[], bool]) -> dict[str, fl
 
 @contextmanager
 def _judged_network(training: Training) -> Iterator[None]:
-    """Let the network be the one that is judged, the same on all ranks; afterwards it is what it was."""
+    """Give the network the weights to judge, the same on all ranks, for the length of a `with` block."""
     net, ranks = training.bare, training.ranks
     average = training.average if training.request.recipe.validation.weights == "ema" else None
     with average.put_into(net) if average else nullcontext():
@@ -140,7 +140,7 @@ def _logits(training: Training, batch: Batch) -> Floats:
 
 
 def _judge(logits: Floats, label: int, key: str) -> torch.Tensor:
-    """Return 1, the loss, and whether the class is first, and among five: of one video."""
+    """Return [1, loss, top-1, top-5] of one video, the last two 0 or 1."""
     if not np.isfinite(logits).all():
         raise HarnessError(
             f"The network gives no finite scores for {key} of the validation split: its training has "
@@ -152,7 +152,7 @@ def _judge(logits: Floats, label: int, key: str) -> torch.Tensor:
 
 
 def _line(judged: torch.Tensor, seconds: float) -> dict[str, float]:
-    # Each row has one rank's numbers, and zeros of the others: the sum over rows does not hang on who judged.
+    # Each row has one rank's numbers, and zeros of the others: it does not matter which rank judged which.
     number, loss, top1, top5 = judged.sum(0).tolist()
     if not number:
         raise HarnessError("Not one video of the validation split could be judged; warnings above name them.")
