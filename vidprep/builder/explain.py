@@ -115,7 +115,7 @@ def _planned(shards_dir: Path, folder: Path, row: dict[str, Any]) -> Story:
         if problems := scan_log(place).problems:
             story.append(("attempts", f"maybe more than these: {describe_problems(place, problems)}"))
     if (shards_dir / LEDGER).is_file():
-        # The first row of an id that stands twice is the one that counts.
+        # Where an id is annotated twice, the first row counts.
         found = [
             one for one in _rows(read_ledger(shards_dir), row["key"]) if one["reason"] != "duplicate_row"
         ]

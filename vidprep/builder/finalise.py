@@ -29,14 +29,14 @@ def finalise(
     Can be repeated after a crash at any point: every step finds what an earlier attempt did.
 
     Args:
-        done: Every planned shard.
+        done: What each planned shard holds, by its number; none may be lacking.
         full_classes: Names of the full dataset in label order.
 
     Returns:
         The manifest, as written.
 
     Raises:
-        BuildError: If the accounting does not add up, which is an error of ours.
+        BuildError: If the accounting does not add up, which is a bug of vidprep.
     """
     names = final_names(plan.facts, done)
     write_places(out_dir, names)
@@ -149,7 +149,7 @@ def check_sums(totals: dict[str, SplitTotals], rows: pd.DataFrame) -> None:
         rows: One per annotated video.
 
     Raises:
-        BuildError: If not, which is an error of ours.
+        BuildError: If not, which is a bug of vidprep.
     """
     for split, total in totals.items():
         annotated = int((rows["split"] == split).sum())

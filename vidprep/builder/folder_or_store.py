@@ -25,14 +25,14 @@ from vidprep.shards.manifest import Manifest
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to become of the videos.
+    """How the videos are to be built.
 
     Attributes:
-        engine: What fills shards.
+        engine: Builds shards; see `choose_engine`.
         on_event: Called with each event.
-        share: Which share of the shards; None: all.
+        share: The share of the shards to build, in a job array; None: all.
         extend: Whether a finished set is extended.
-        retry: Reasons of rejections that are tried anew then.
+        retry: With `extend`: reasons of rejection for which videos are tried again.
     """
 
     engine: RunShards
@@ -129,7 +129,7 @@ def _plan(request: BuildRequest, on_event: OnEvent) -> _Planned:
     request = with_found_dataset(request, inventory)
     rows, num_newly_there = inventory.rows, 0
     if is_finished(request.out_dir):
-        # The plan was made without those that came later.
+        # The set was planned without the videos that turned up later.
         rows, num_newly_there = without_newcomers(request, inventory.rows)
     plan = plan_build(
         request.recipe,

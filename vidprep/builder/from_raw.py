@@ -1,4 +1,4 @@
-"""A shard set from raw videos: take inventory, plan, and have the plan carried out."""
+"""Build a shard set from raw videos: take inventory, plan, carry out the plan."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,8 +39,8 @@ def build(
 ) -> BuildResult:
     """Turn raw videos into a shard set, build what is left of it, or extend a finished one.
 
-    Every annotated video ends up used, missing or rejected with a reason; the same call goes on where a
-    build was stopped. A script that starts worker processes needs `if __name__ == "__main__":` around it.
+    Every annotated video ends up used, missing or rejected with a reason. The same call resumes a build that
+    was stopped. A script that starts worker processes needs `if __name__ == "__main__":` around the call.
 
         result = vidprep.build("demo", "shards/new", sources=["raw/ssv2"], in_process=True)
         print(result.manifest.totals["train"].used)
@@ -56,14 +56,16 @@ def build(
         dataset: A dataset file of your own, instead of the recipe's dataset.
         from_folders: Your own videos: a folder for each class, or `train/` and `val/` with such folders.
         from_csv: Lists of your videos: the header `path,label[,split][,start,end]`, or "path label" lines.
-        root: The folder that paths of such lists are below.
-        val_fraction: Share of your own videos that go into the validation split, where nothing tells it.
-        val_seed: Seed of the choice of these videos, which goes by a hash of their ids.
-        workers: Processes on this machine; None: one per core.
+        root: The folder that the paths in these lists are relative to.
+        val_fraction: Share (0 to 1) of your own videos that goes into the validation split, if neither
+            folders nor lists name the splits. A hash of seed and id decides about each video.
+        val_seed: The seed of that hash.
+        workers: Number of worker processes on this machine; None: one per core.
         scheduler: Address of a running Dask scheduler whose workers build instead.
-        in_process: One video after the other in this process; for debugging.
-        slurm: "nodes=4,cores=8,time=04:00:00": workers that SLURM starts build instead; see `SlurmJobs`.
-        limit: At most so many videos of each split, to try a build.
+        in_process: Build one video after the other in this process; for debugging.
+        slurm: Jobs whose workers build instead, e.g. "nodes=4,cores=8,time=04:00:00" (the names are nodes,
+            cores, time, partition, account, memory).
+        limit: Take at most this many videos of each split, to try a build; None: all.
         ffmpeg: Path of another FFmpeg than the one that comes with vidprep.
         extend: Add to a finished set the videos that were missing and are there now, in new shards behind
             the old ones: the set's next generation. The old shards stay as they are.
@@ -71,8 +73,8 @@ def build(
         checksums: Lists as sha256sum and md5sum write them; a video that differs is rejected.
         array: "3/8": build the third of eight shares of the shards, beside other processes, on other
             machines too, that build the others into the same folder. The last one makes the set.
-        finalise: Build no shard; only make the set of those that are finished already.
-        metrics_port: Serve Prometheus metrics of the build on this port of the loopback; 0: on any free one.
+        finalise: Build no shard; only make the set, if all shards are finished.
+        metrics_port: Serve Prometheus metrics of the build on this port of 127.0.0.1; 0: on any free one.
         on_event: Called with each event that the build's log gets, perhaps from another thread.
 
     Returns:
@@ -80,9 +82,9 @@ def build(
 
     Raises:
         BuildStopped: On Ctrl-C or SIGTERM.
-        ValueError: If more than one of workers, scheduler, slurm and in_process is asked for, if a reason of
-            `retry` is unknown or comes without `extend`, if `array` or `finalise` come with what they
-            exclude, or if `metrics_port` is not a port's number.
+        ValueError: If more than one of `workers`, `scheduler`, `slurm` and `in_process` is given; if `array`
+            or `finalise` is given with the other, `extend` or `scheduler`; if a reason in `retry` is unknown
+            or given without `extend`; if `metrics_port` is no port number.
         VidprepError: Whatever else prevents it; finished shards are kept.
     """
     check_retry(retry, extend=extend)
@@ -113,10 +115,10 @@ def build(
 
 
 def check_array(array: str | None, *, finalise: bool, extend: bool, scheduler: str | None) -> None:
-    """Check what a job array excludes.
+    """Check that the arguments of a job array are not combined with ones that exclude them.
 
     Raises:
-        ValueError: If `array` is no share, or comes with what it excludes.
+        ValueError: If `array` is malformed, or given with an argument that excludes it.
     """
     if array is not None:
         Share.parse(array)

@@ -1,4 +1,4 @@
-"""What a build says when a disk is full."""
+"""The error of a build when a disk is full."""
 
 import shutil
 import tempfile
@@ -12,13 +12,13 @@ from vidprep.files import is_disk_full
 
 @contextmanager
 def full_disk_as_build_error(out_dir: Path) -> Iterator[None]:
-    """Turn a full disk into the error that says what to do about it."""
+    """Turn a full disk into a `BuildError` that says what to do about it."""
     try:
         yield
     except OSError as error:
         if not is_disk_full(error):
             raise
-        # One place a disk; of a build for a store, whose folder is said to be its URL, that is the scratch.
+        # One place for each disk. A build into a store fills the temporary folder's disk.
         places = {place.stat().st_dev: place for place in (out_dir, Path(tempfile.gettempdir()))}
         free = ", ".join(
             f"{shutil.disk_usage(place).free >> 20:,} MiB free in {place}" for place in places.values()

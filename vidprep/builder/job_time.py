@@ -1,8 +1,8 @@
-"""No video is begun that cannot end before the worker's job does; learned from the videos before it.
+"""Begin no video that may not be finished when the worker's job ends, judging by the videos before it.
 
-A batch system ends a job when its time is up, and what is in FFmpeg's hands then is lost. When that is comes
-from $VIDPREP_JOB_END (seconds since 1970), else from $SLURM_JOB_END_TIME, which newer SLURMs set; where
-neither is set nothing is held back.
+A batch system ends a job when its time is up, and the videos in progress are lost. The end is read from
+$VIDPREP_JOB_END (seconds since 1970), else from $SLURM_JOB_END_TIME, which newer versions of SLURM set; if
+neither is set, every video is begun.
 """
 
 import os
@@ -17,12 +17,12 @@ _LOOK_SECONDS = 0.2
 
 @dataclass
 class Pace:
-    """How long the videos took that this process has transcoded.
+    """How long the videos that this process has transcoded took.
 
     Attributes:
-        num: Videos.
-        seconds: They took together.
-        size_bytes: Of their sources together.
+        num: Number of videos.
+        seconds: Time that they took together.
+        size_bytes: Size of their sources together.
     """
 
     num: int = 0
@@ -36,7 +36,7 @@ class Pace:
         self.size_bytes += max(size_bytes, 0)
 
     def expected_seconds(self, size_bytes: int) -> float:
-        """Return how long a video may take, with caution: by the size of its source, or as others if unknown.
+        """Return how long a video may take at most, by the size of its source or, if unknown, like others.
 
             2 videos, 10 s, 4 MB: one of 6 MB -> 2 * 10 / 4 * 6 = 30.0 s; of any size -> 2 * 10 / 2 = 10.0 s
 
@@ -49,7 +49,7 @@ class Pace:
         return _CAUTION * self.seconds / self.num
 
 
-PACE = Pace()  # of this process: what one shard has taught holds for the next
+PACE = Pace()  # one for the process: what was learned from one shard holds for the next
 
 
 def wait_if_too_late(
@@ -57,7 +57,7 @@ def wait_if_too_late(
 ) -> None:
     """Return if a video may be begun; else wait until the job ends, or somebody asks to stop.
 
-    Nothing is lost by waiting, as the time is good for no video; other workers go on.
+    Nothing is lost by waiting: the time that is left is too short for the video, and other workers go on.
 
     Args:
         size_bytes: Size of its source; 0 or less: unknown.

@@ -29,7 +29,7 @@ PLAN_SCHEMA = pa.schema(
         ("source_dir", pa.string()),
         ("source", pa.string()),
         ("source_bytes", pa.int64()),
-        ("checksum", pa.string()),  # what the source's is to be, e.g. "sha256:4f..."; empty: nobody told
+        ("checksum", pa.string()),  # expected, of the source, e.g. "sha256:4f..."; empty: unknown
         ("segment", pa.string()),  # part of the source, see shards.segment; "": all of it
         ("more_labels", pa.string()),  # JSON {name: class}; "": none
     ]
@@ -42,13 +42,13 @@ _IDENTITY = ("shard", "split", "key", "label", "label_full", "status", "reason",
 
 
 class PlanFacts(Frozen):
-    """What a plan is made of.
+    """What a plan was made from.
 
     Attributes:
         recipe: Recipe of the whole pipeline; only its build stages decide the shards.
         classes: Names in label order.
         ffmpeg_version: Version of the binary that transcodes.
-        limit: Videos a split at most, or None.
+        limit: The most videos of a split, to try a build; None: all.
         shard_splits: The split of each planned shard, in order.
         shard_sizes: Videos planned for each shard.
         num_rejected: Videos that were rejected without transcoding.
@@ -94,10 +94,10 @@ class PlanFacts(Frozen):
 
 @dataclass(frozen=True)
 class Plan:
-    """Facts and rows of a build.
+    """The facts and the rows of a plan.
 
     Attributes:
-        facts: What the plan is made of.
+        facts: What the plan was made from.
         rows: Table of `PLAN_SCHEMA`, ordered by shard and position, then the videos without a shard.
     """
 
@@ -143,7 +143,7 @@ def plan_build(
 def describe_difference(old: PlanFacts, new: PlanFacts) -> str:
     """Say what makes two plans differ, for an error message; empty if they are the same."""
     parts: list[str] = []
-    # Which shard a video is in is a fact about it, which other settings change, too.
+    # The hash of the videos covers their shards, too, so other settings of [shards] change it.
     same_videos = (old.num_videos, old.num_missing) == (new.num_videos, new.num_missing)
     for name, before in old.decisive_parts().items():
         now = new.decisive_parts()[name]

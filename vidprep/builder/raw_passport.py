@@ -30,7 +30,7 @@ from vidprep.recipes.own_videos import VideoChoice, choose_videos
 from vidprep.recipes.recipe import Recipe
 from vidprep.shards.passports.passport import Passport, make_passport, write_passport
 
-# What becomes of a video that is there, as a line of the progress file has it.
+# The result for a video that is present: one line of the progress file.
 Looked = dict[str, Any]
 OnVideo = Callable[[int, int], object]
 
@@ -47,7 +47,7 @@ def passport_of_raw(
 ) -> Passport:
     """Write the passport of raw videos without building anything: which are whole, and what they show.
 
-    A video counts as used if a build could use it. Stopped or killed? The same call goes on where it was.
+    A video counts as used if a build could use it. A stopped or killed call is resumed by the same call.
 
         raw = vidprep.passport_of_raw("demo", "raw.parquet", sources=["raw/ssv2"])
         print(raw.head.totals["train"].used)
@@ -55,7 +55,7 @@ def passport_of_raw(
     Args:
         recipe: A recipe, or the name or path of a pipeline; it says which classes, and what may be used. None
             for your own videos with the defaults.
-        out_path: Where the passport goes.
+        out_path: The Parquet file to write.
         workers: How many videos are decoded at a time; None: one per core.
         ffmpeg: Path of another FFmpeg than the one that comes with vidprep.
         on_video: Called after each video with how many are done, and how many are there.

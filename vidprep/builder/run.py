@@ -1,4 +1,4 @@
-"""A plan carried out: build what is not built yet, finalise; stopped, killed or failed, it can go on."""
+"""Carry out a plan: build the shards that are not built yet, then finalise. It can stop and be resumed."""
 
 import os
 import platform
@@ -43,7 +43,7 @@ OnEvent = Callable[[dict[str, Any]], object]
 
 @dataclass(frozen=True)
 class BuildResult:
-    """A finished shard set; of a job array perhaps one task's share of it.
+    """A finished shard set, or, in a job array, one task's share of it.
 
     Attributes:
         out_dir: Its folder, or its URL.
@@ -85,7 +85,7 @@ class BuildRequest:
 
 
 def inventory_of(request: BuildRequest, out_dir: Path, on_event: OnEvent) -> Inventory:
-    """Find out which annotated videos are there, and tell of archives and of lists that are not there.
+    """Find out which annotated videos are there; events tell of new archives and of missing lists.
 
     Args:
         request: What to build.
@@ -110,7 +110,7 @@ def inventory_of(request: BuildRequest, out_dir: Path, on_event: OnEvent) -> Inv
 
 
 def _checksummed(inventory: Inventory, request: BuildRequest, on_event: OnEvent) -> Inventory:
-    """Note what the checksum of each source is to be, and tell of those that no list names."""
+    """Note the expected checksum of each source; an event tells of those that no list names."""
     rows, unlisted = with_checksums(inventory.rows, read_checksums(request.checksums))
     if unlisted.num_videos:
         on_event({"event": "unlisted", "num_videos": unlisted.num_videos, "example": unlisted.example})
@@ -147,10 +147,10 @@ def carry_out(
     Args:
         plan: Which video goes into which shard.
         out_dir: The shard set.
-        engine: What fills shards.
+        engine: Builds shards; see `choose_engine`.
         on_event: Called with each event.
         full_classes: Names of the full dataset in label order.
-        ffmpeg: A binary of the user's.
+        ffmpeg: Path of the user's FFmpeg; None: the one that comes with vidprep.
 
     Raises:
         BuildError: If the folder holds another build, the disk is full, or no video could be used.
@@ -169,11 +169,11 @@ def carry_out(
 
 @contextmanager
 def working_in(out_dir: Path, *, finished_set: bool = False) -> Iterator[None]:
-    """Work in a folder alone; stopped by a signal or by a full disk, say how to go on.
+    """Lock a folder for one build; if a signal or a full disk stops it, the error says how to go on.
 
     Args:
         out_dir: The folder.
-        finished_set: Whether it may also hold a finished set that came without what its build kept.
+        finished_set: Whether the folder may also hold a finished set without its `.build/` folder.
     """
     alone = exclusive(out_dir, finished_set=finished_set)
     with alone, _explain_how_to_go_on(), full_disk_as_build_error(out_dir):
@@ -193,9 +193,9 @@ def fill_shards(
     Args:
         plan: Which video goes into which shard.
         out_dir: The folder to work in.
-        engine: What fills shards.
+        engine: Builds shards; see `choose_engine`.
         on_event: Called with each event.
-        ffmpeg: A binary of the user's.
+        ffmpeg: Path of the user's FFmpeg; None: the one that comes with vidprep.
         numbers: Numbers of the shards to fill; None: all of the plan.
 
     Returns:
@@ -258,7 +258,7 @@ def run_tasks(
                 engine(tasks, report)
         finally:
             remove_abandoned_scratch()
-    clear_unfinished(out_dir)  # of workers that were given up
+    clear_unfinished(out_dir)  # left by workers that were given up
 
 
 def _settle_plan(plan: Plan, out_dir: Path, on_event: OnEvent) -> None:
@@ -267,11 +267,11 @@ def _settle_plan(plan: Plan, out_dir: Path, on_event: OnEvent) -> None:
     planned = planned_facts(out_dir)
     if planned is not None and (difference := describe_difference(planned, plan.facts)):
         on_event({"event": "planned anew", "difference": difference})
-    write_plan(plan, out_dir)  # again, too: the sources may have moved
+    write_plan(plan, out_dir)  # even if it is the same plan: the sources may have moved
 
 
 def _planned(facts: PlanFacts, done: dict[int, DoneShard], wanted: Sequence[int]) -> dict[str, Any]:
-    """Return the event with what lies ahead in the wanted shards."""
+    """Return the event that tells how many videos and shards are planned and done."""
     finished = [number for number in wanted if number in done]
     return {
         "event": "planned",
@@ -284,7 +284,7 @@ def _planned(facts: PlanFacts, done: dict[int, DoneShard], wanted: Sequence[int]
 
 @contextmanager
 def _logged_end(log: BuildLog, out_dir: Path, facts: PlanFacts, num_pending: int) -> Iterator[None]:
-    """Write down how a run ends that does not end well, and say how to go on."""
+    """Log how a run ends that fails or is stopped, and say how to go on."""
     num_before = len(read_done(out_dir, facts))
     try:
         yield
@@ -328,7 +328,7 @@ def _stop_asked_by_file(out_dir: Path, on_event: OnEvent) -> Iterator[None]:
 
 @contextmanager
 def _explain_how_to_go_on() -> Iterator[None]:
-    """Treat SIGTERM, which batch systems send before they kill, like Ctrl-C; and both as no catastrophe."""
+    """Let Ctrl-C, and SIGTERM, which batch systems send first, end in a message that says how to go on."""
 
     def stop(signum: int, frame: FrameType | None) -> None:
         raise BuildStopped(f"Stopped by signal {signum}. {_GO_ON}", signum)

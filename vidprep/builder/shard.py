@@ -46,14 +46,14 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Accepted:
-    """A video as it is to be stored.
+    """A video that is to be stored.
 
     Attributes:
-        sample: What the shard gets.
-        detail: For the ledger.
-        source_sha256: Of the raw file, if anybody knows it.
-        suspect: A word of `SUSPICIONS`, if it looks damaged.
-        content: Fingerprint for the passport, if anybody knows it.
+        sample: The sample to write into the shard.
+        detail: The ledger's `detail`: what FFmpeg said of the source.
+        source_sha256: sha256 of the raw file; "" if unknown.
+        suspect: A word of `SUSPICIONS` if it looks damaged, else "".
+        content: Fingerprint for the passport; None if unknown.
     """
 
     sample: Sample
@@ -74,8 +74,8 @@ class Accepted:
 
 Stored = Accepted | Rejected
 
-# One video in FFmpeg's hands and one that waits for it, while the one before is checked and packed:
-# a pair of FFmpegs leaves a pair of cores idle for 5 to 8 % of the time.
+# FFmpeg transcodes one video and a second one waits, while the one before is checked and packed: without the
+# waiting one, two FFmpegs leave two cores idle for 5 to 8 % of the time.
 _AHEAD = 2
 
 
@@ -112,7 +112,7 @@ def _stored_videos(
     attempts: "Iterator[tuple[Row, _Attempt]]",
     report: Report,
 ) -> Iterator[Stored]:
-    """Yield each video as it is to be stored, or why it is rejected; its folder is gone with the next one."""
+    """Yield each video to store, or why it is rejected; its folder is deleted before the next one."""
     for row in rows:
         if row["key"] in kept:
             stored: Stored = _kept_video(task, row, kept[row["key"]])
@@ -148,7 +148,7 @@ def write_shard(task: ShardTask, rows: list[Row], videos: Iterator[Stored], *, k
     except BaseException:  # a full disk needs the room
         remove_unfinished(partial_path)
         raise
-    remove_unfinished(partial_path)  # which has its name by now; its lines are left
+    remove_unfinished(partial_path)  # the tar has its final name by now; the lines about it are left
 
 
 def _write_shard(
@@ -294,7 +294,7 @@ def _checked(task: ShardTask, row: Row, attempt: _Attempt) -> Stored:
 
 
 def or_rejected(row: Row, step: Callable[[], Result]) -> Result | Rejected:
-    """Take a step with a video; the only place where an exception becomes a rejected video."""
+    """Carry out one step for a video; the only place where an exception becomes a rejected video."""
     try:
         with explained(row):
             return step()
@@ -304,7 +304,7 @@ def or_rejected(row: Row, step: Callable[[], Result]) -> Result | Rejected:
 
 @contextmanager
 def explained(row: Row) -> Iterator[None]:
-    """Name the video at which something happened that nobody expected."""
+    """Turn an unexpected exception into an error that names the video."""
     try:
         yield
     except VidprepError:

@@ -1,4 +1,4 @@
-"""What a worker is told of a shard, and whether it is to go on with it."""
+"""What a worker needs to know to build a shard, and how it is asked to stop."""
 
 import platform
 from collections.abc import Callable
@@ -17,20 +17,20 @@ Report = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class ShardTask:
-    """What a worker has to know; the videos themselves stand in the plan on disk.
+    """What a worker needs to know to build a shard; its videos are listed in the plan on disk.
 
     Attributes:
         out_dir: The folder in which the build was begun: the shard set, or the outline of one in a store.
         shard: Number in the plan.
         transcode: How to store a video.
-        ffmpeg: A binary of the user's, or None for the one that comes with vidprep.
-        ffmpeg_version: What it must be, on every machine.
+        ffmpeg: Path of the user's FFmpeg; None: the one that comes with vidprep.
+        ffmpeg_version: The version that FFmpeg must have on every machine.
         frame_rate: Images a second of sources that are folders of images; 0.0: they are video files.
         label_sets: Classes of each further label of a sample.
         place: Where the shard is kept.
-        run: Something that no other run of the build has.
+        run: A random id of this run of the build.
         source_bytes: Size of its raw videos together, as far as it is known.
-        vidprep_version: Of the machine that began the build.
+        vidprep_version: The version of vidprep on the machine that began the build.
     """
 
     out_dir: Path

@@ -32,9 +32,10 @@ from vidprep.shards.stored_video import RangeReader, StoredVideo, range_reader, 
 from vidprep.shards.tar import Sample
 from vidprep.shards.transfer.outline import is_url
 
-# Videos are copied between two looks at whether to stop: a tenth of a second. As many are fetched ahead.
+# A request to stop is looked for after so many videos, every tenth of a second or so. From a store, as many
+# are fetched ahead.
 _LOOK_EVERY = 32
-_REMOTE_TURNS = 16  # shards that are filled from a store at a time
+_REMOTE_TURNS = 16  # shards that are filled from a store at the same time
 _WHERE = ("mp4_offset", "mp4_size", "mp4_crc32", "num_frames", "width", "height")
 Row = dict[str, Any]
 
@@ -49,7 +50,7 @@ class FinishedSet:
         ledger: Row of each annotated video.
         stored: Index row of each used video, by key.
         contents: Fingerprints of used videos by key, as far as the set's passport has them.
-        reader: What reads its shards.
+        reader: Reads byte ranges of its shards.
     """
 
     root: str
@@ -64,7 +65,7 @@ class FinishedSet:
         """Read what is needed to copy from a set.
 
         Raises:
-            ShardError: If it is not finished or damaged.
+            ShardError: If it is unfinished or damaged.
         """
         if "://" not in str(root):
             read_manifest(Path(root))  # which says how to finish a build
@@ -122,12 +123,12 @@ def carry_out_copy(
     on_event: OnEvent,
     full_classes: tuple[str, ...],
 ) -> BuildResult:
-    """Make a set whose shards are filled from finished ones.
+    """Make a shard set by copying videos from finished ones.
 
     Args:
         plan: Which video goes into which shard.
         out_dir: The new set: a folder, or a URL to make it in a store.
-        outcomes: Of each planned video, by key.
+        outcomes: What became of each planned video in its source set, by key.
         on_event: Called with each event.
         full_classes: Names of the full dataset in label order.
 
@@ -145,16 +146,16 @@ def carry_out_copy(
 
 
 def copying_engine(outcomes: dict[str, Outcome]) -> RunShards:
-    """Return what fills shards with stored videos.
+    """Return an engine (see `choose_engine`) that copies stored videos instead of transcoding.
 
     Args:
         outcomes: What became of each planned video, by key.
     """
 
     def copy_shards(tasks: list[ShardTask], report: Report) -> None:
-        # Hashing and copying leave Python's lock, so threads will do. One more than cores copies, for each
-        # waits now and then; as many again wait for the disk. Without turns, all would copy at once and then
-        # wait at once. A store answers after a while, and to many at once.
+        # Hashing and copying release Python's lock, so threads suffice. One thread more than there are cores
+        # copies, as each waits now and then; as many again wait for the disk. The semaphore keeps all of them
+        # from copying, and then waiting, at the same time. A store answers slowly, but many at once.
         is_remote = any("://" in outcome.source.root for outcome in outcomes.values())
         num_turns = max(_REMOTE_TURNS, num_cores()) if is_remote else num_cores() + 1
         turns = BoundedSemaphore(num_turns)

@@ -1,4 +1,4 @@
-"""Several shard sets of one dataset as one, by copying: what one laboratory lacks, another may have."""
+"""Merge shard sets of one dataset by copying stored videos: what one laboratory lacks, another may have."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ from vidprep.builder.run import BuildResult, OnEvent
 from vidprep.errors import BuildError
 from vidprep.recipes.classes import dataset_of, resolve_classes
 
-# The better news of a video comes first.
+# Of several outcomes of one video, the first in this order is kept.
 _RANKS = {"used": 0, "rejected": 1, "missing": 2}
 _ROW = ["split", "video_id"]
 
@@ -30,10 +30,11 @@ def merge(
     prefer: Literal["first"] | None = None,
     on_event: OnEvent = lambda event: None,
 ) -> BuildResult:
-    """Make one shard set of several with one class list and one way to store videos.
+    """Merge several shard sets that have the same class list and store videos in the same way.
 
-    A video that any of them uses is used; one that none uses keeps the first set's reason. Stopped or killed?
-    The same call goes on where it was; the sets are only read.
+    A video is used if any of the sets uses it; else it is rejected, with the reason of the first set that
+    rejects it, or missing. A call that was stopped or killed is resumed by the same call. The merged sets are
+    only read.
 
     Args:
         shard_dirs: Finished sets: folders, or URLs such as `s3://bucket/k400`.
@@ -42,8 +43,8 @@ def merge(
         on_event: Called with each event, see `build`.
 
     Raises:
-        BuildError: If the sets do not fit together, or hold different videos under one id.
-        ShardError: If a set is not finished or damaged.
+        BuildError: If the sets do not fit together, or hold different bytes under one id without `prefer`.
+        ShardError: If a set is unfinished or damaged.
         ValueError: If there are fewer than two.
     """
     if len(shard_dirs) < 2:
@@ -85,7 +86,7 @@ def _merged_ledger(sets: Sequence[FinishedSet]) -> pd.DataFrame:
     ledgers = [one.ledger.assign(_set=number) for number, one in enumerate(sets)]
     rows = pd.concat(ledgers, ignore_index=True)
     rows["_rank"] = rows["status"].map(_RANKS)
-    # An id may be annotated twice; the second row of one set is that of the other.
+    # An id may be annotated twice; the second row of one set belongs to the second row of another.
     rows["_nth"] = rows.groupby(["_set", *_ROW]).cumcount()
     best = rows.sort_values([*_ROW, "_nth", "_rank", "_set"], kind="stable")
     return best.drop_duplicates([*_ROW, "_nth"]).drop(columns=["_nth", "_rank", "_set"])

@@ -34,7 +34,7 @@ def subset(
     """Make a shard set of a part of a finished one by copying stored videos.
 
     Every tar has the bytes that a build of the part from the raw videos has, with the same recipe and FFmpeg.
-    Stopped or killed? The same call goes on where it was; the full set is only read.
+    A call that was stopped or killed is resumed by the same call. The full set is only read.
 
         result = vidprep.subset("shards/motion", "shards/few", limit=2)
         print(result.manifest.totals["train"].used)
@@ -46,14 +46,14 @@ def subset(
         class_list: A text file with classes of your own instead, one a line.
         ids: A text file with the ids of the videos to take, one a line; None: all.
         splits: The splits to take.
-        limit: At most so many videos of each split.
+        limit: Take at most this many videos of each split; None: all.
         overrides: `table.key=value` settings of the recipe, e.g. `shards.samples_per_shard=500`.
         on_event: Called with each event, see `build`.
 
     Raises:
         BuildError: If the folder or the store holds something else, or the disk is full.
-        RecipeError: If the subset is of another dataset, stores videos otherwise, or an id is unknown.
-        ShardError: If the full set is not finished or damaged.
+        RecipeError: If the subset is of another dataset, stores videos differently, or an id is unknown.
+        ShardError: If the full set is unfinished or damaged.
     """
     full = FinishedSet.open(full_dir)
     recipe = _recipe(full.manifest.recipe, subset, class_list, overrides)

@@ -1,1 +1,1 @@
-"""Who builds the shards: this process, Dask workers here or elsewhere, or workers that SLURM starts."""
+"""Engines build the shards: in this process, with Dask workers here or elsewhere, or with SLURM's jobs."""

@@ -1,4 +1,4 @@
-"""Who builds the shards: this process, a Dask cluster on this machine, or one that runs elsewhere."""
+"""Engines: functions that build shards in this process, on this machine's cores, or on a cluster."""
 
 import contextlib
 import functools
@@ -29,12 +29,12 @@ _CONNECT_SECONDS = 15
 _REPORT_SECONDS = 0.5
 _LOOK_SECONDS = 0.1
 _IDLE_LOOK_SECONDS = 2.0
-_NUM_NAMED = 5  # shards that are named one by one
+_NUM_NAMED = 5  # shards that a message names one by one
 _DASK_SETTINGS = {
     # A worker that is killed is replaced and its shard begun again, three times.
     "distributed.scheduler.allowed-failures": 3,
     "distributed.comm.timeouts.connect": f"{_CONNECT_SECONDS}s",
-    # A task is minutes of FFmpeg: these warnings and spillings are about tasks of another kind.
+    # A task runs FFmpeg for minutes and returns nothing: Dask's limits are for tasks that hold large results.
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
@@ -50,13 +50,13 @@ _DASK_SETTINGS = {
 def choose_engine(
     *, workers: int | None, scheduler: str | None, in_process: bool, slurm: str | None = None
 ) -> RunShards:
-    """Return what builds the shards.
+    """Return the engine: a function that builds a list of shards and reports each event.
 
     Args:
-        workers: Processes on this machine; None: one per core.
+        workers: Number of worker processes on this machine; None: one per core.
         scheduler: Address of a running Dask scheduler, whose workers are used instead.
         in_process: One video after the other in this process; for debugging.
-        slurm: Jobs of SLURM, as `SlurmJobs.parse` reads them, whose workers are used instead.
+        slurm: SLURM jobs whose workers are used instead, e.g. "nodes=4,time=04:00:00"; see `SlurmJobs`.
 
     Raises:
         ValueError: If more than one of them is asked for, or `slurm` cannot be read.
@@ -107,7 +107,7 @@ def build_on_this_machine(tasks: list[ShardTask], report: Report, *, num_workers
         num_workers: Processes; each transcodes one video at a time.
 
     Raises:
-        BuildError: As `build_shard`, or if a shard lost its worker again and again.
+        BuildError: As `build_shard`, or if the workers of one shard were lost four times.
     """
     with dask.config.set(_DASK_SETTINGS), ignore_ctrl_c_in_children():
         cluster = LocalCluster(
@@ -200,7 +200,7 @@ def _build_with(client: Client, tasks: list[ShardTask], report: Report) -> None:
         for future in _as_completed(completed, tasks[0], begin_again):
             task = task_of[future.key]
             if waiting.get(task.shard) is None:
-                continue  # its twin was first
+                continue  # another worker finished the same shard first
             _raise_error_of(future, task.shard)
             del waiting[task.shard]
             times.finish(task.shard, time.monotonic())
@@ -208,7 +208,7 @@ def _build_with(client: Client, tasks: list[ShardTask], report: Report) -> None:
                 client.run(task.place.ask_to_stop, task.out_dir, task.name_of_stop, on_error="ignore")
             report({"event": "done", "shard": task.shard})
             if not waiting:
-                return  # who is second to finish a shard is not waited for
+                return  # the slower of two workers on one shard is not waited for
     except BaseException:
         _stop_workers(client, tasks[0], futures)
         raise
@@ -217,7 +217,7 @@ def _build_with(client: Client, tasks: list[ShardTask], report: Report) -> None:
 def _as_completed(
     completed: as_completed, task: ShardTask, now_and_then: Callable[[], object]
 ) -> Iterator[Future]:
-    """Yield each future when it is done; also notices a request to stop that no worker is there to notice.
+    """Yield each future when it is done, and stop on request even if no worker is left to notice it.
 
     Args:
         completed: The futures; some may be added meanwhile.
@@ -248,7 +248,7 @@ def _build_on_worker(task: ShardTask) -> None:
     def report(event: dict[str, Any]) -> None:
         with lock:
             events.append(event)
-            # Together, twice a second: a message of its own for each costs a short video 3 % of its time.
+            # Sent together, twice a second: a message each would cost a short video 3 % of its time.
             if event["event"] != "video" or time.monotonic() - sent > _REPORT_SECONDS:
                 send()
 
@@ -281,7 +281,7 @@ def _raise_error_of(future: Future, shard: int) -> None:
 
 
 def _stop_workers(client: Client, task: ShardTask, futures: list[Future]) -> None:
-    """Let each worker end the video in hand, so that no child and no temporary file is left behind."""
+    """Let each worker finish its current video, so that no child process and no temporary file is left."""
     if client.status != "running":
         return
     with contextlib.suppress(TimeoutError, OSError):

@@ -21,12 +21,12 @@ class SlurmJobs:
 
     Attributes:
         nodes: Jobs at the same time; one that ends before the build does is followed by another.
-        cores: Of each job, which runs as many workers.
-        time: Limit of each job, HH:MM:SS or D-HH:MM:SS. Its workers leave a tenth of it, at most ten minutes,
-            before; what they had finished of shards in hand is kept.
-        partition: Where to; "": SLURM's default.
-        account: Who pays; "": SLURM's default.
-        memory: Of each job, e.g. "16GB"; "": SLURM's default.
+        cores: Cores of each job, which runs one worker on each.
+        time: Time limit of each job, HH:MM:SS or D-HH:MM:SS. Its workers stop early, by a tenth of the limit
+            and at most ten minutes; the videos that they finished of incomplete shards are kept.
+        partition: SLURM's partition; "": SLURM's default.
+        account: The account that is charged; "": SLURM's default.
+        memory: Memory of each job, e.g. "16GB"; "": SLURM's default.
     """
 
     nodes: int = 1
@@ -38,10 +38,10 @@ class SlurmJobs:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read "nodes=4,time=04:00:00"; what is not said is as the class has it.
+        """Read "nodes=4,time=04:00:00"; what is not given keeps its default.
 
         Raises:
-            ValueError: If something is unknown or no number.
+            ValueError: If a name is unknown or a value is malformed.
         """
         known = {field.name: field.type for field in fields(cls)}
         given: dict[str, Any] = {}
@@ -70,14 +70,14 @@ class SlurmJobs:
 
     @property
     def lifetime_seconds(self) -> int:
-        """After how long its workers leave."""
+        """Seconds after which the workers of a job stop."""
         return self.seconds - min(600, self.seconds // 10)
 
     def check(self) -> None:
         """Ask SLURM whether it would take such a job.
 
         Raises:
-            ToolError: If not, with its own words; or if there is no SLURM here.
+            ToolError: If it would not, with SLURM's own message; or if there is no SLURM here.
         """
         if shutil.which("sbatch") is None:
             raise ToolError(
@@ -95,7 +95,7 @@ class SlurmJobs:
             raise ToolError(f"SLURM refuses such a job ({' '.join(options)}): {words}.")
 
     def cluster(self) -> Any:
-        """Return a cluster of dask-jobqueue, which asks SLURM for its jobs at once.
+        """Return a dask-jobqueue cluster; it submits its jobs at once.
 
         Raises:
             ToolError: If dask-jobqueue is not installed.

@@ -1,7 +1,7 @@
 """Which shards take so much longer than the others that they are begun a second time elsewhere; pure.
 
-Whoever is first wins: the bytes are the same. A slow disk, a hot machine or a neighbour then costs the time
-of one more shard, not of twenty.
+The worker that finishes first counts, as both write the same bytes. A slow disk or a busy machine then costs
+the time of one more shard, not of twenty.
 """
 
 import statistics
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 _FACTOR = 2.0
-_NUM_TIMES = 3  # finished shards, before anything is called slow
+_NUM_TIMES = 3  # finished shards that are needed before any is called slow
 _LEAST_SECONDS = 20.0
 
 
@@ -37,7 +37,7 @@ class ShardTimes:
             self.seconds.append(now - self.begun.pop(shard))
 
     def to_begin_again(self, now: float, idle: Sequence[str]) -> list[tuple[int, str]]:
-        """Return the shards that idle workers should begin, too: the slowest first, each once.
+        """Return slow shards with the idle worker that should begin each, too: the slowest first, each once.
 
         A shard is slow when it takes more than twice the median of at least three finished ones.
 

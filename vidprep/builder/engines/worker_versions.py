@@ -1,4 +1,4 @@
-"""Do the workers of a cluster have what this process has? Other versions would make other bytes."""
+"""Check that the workers of a cluster have this process's versions: others would write other bytes."""
 
 import platform
 from typing import Any
@@ -17,11 +17,11 @@ def check_workers(client: Client, ffmpeg: str | None) -> None:
     """Make sure that the workers of a cluster have this process's vidprep, Python and FFmpeg.
 
     Args:
-        client: Of the cluster; workers that join later are checked with their first shard.
-        ffmpeg: A binary of the user's.
+        client: Client of the cluster; workers that join later are checked with their first shard.
+        ffmpeg: Path of the user's FFmpeg; None: the one that comes with vidprep.
 
     Raises:
-        ToolError: If one has not; the message names host, what it has and what it should have.
+        ToolError: If a worker differs; the message names its host, its version and the right one.
     """
     ours = _versions(ffmpeg)
     known = client.get_versions(packages=["vidprep"])["workers"]
@@ -58,14 +58,14 @@ def describe_misfit(found: dict[str, str], ours: dict[str, str]) -> str:
 
 
 def _of_worker(one: dict[str, Any]) -> dict[str, str]:
-    """Return what a worker without our code can tell, from what Dask says of it."""
+    """Return the versions of a worker that cannot run our code, as far as Dask knows them."""
     packages = one["packages"]
     of_vidprep = {"vidprep": packages["vidprep"]} if packages.get("vidprep") else {}
     return {"Python": _minor(packages["python"])} | of_vidprep
 
 
 def _versions(ffmpeg: str | None) -> dict[str, str]:
-    """Return what this process has."""
+    """Return the versions of this process."""
     try:
         of_ffmpeg = ffmpeg_version(find_ffmpeg(ffmpeg))
     except VidprepError:

@@ -1,1 +1,1 @@
-"""More videos for a finished shard set: who is new, their shards, and the step that makes one set of both."""
+"""Add videos to a finished shard set: find the new ones, build their shards, and put them into the set."""

@@ -1,4 +1,4 @@
-"""Which videos of a finished set are there now and were not, or are to be tried anew; pure."""
+"""Which missing videos of a finished set have turned up, and which rejected ones are tried again; pure."""
 
 from collections.abc import Collection, Sequence
 
@@ -7,7 +7,7 @@ import pandas as pd
 from vidprep.errors import BuildError
 from vidprep.shards.ledger import REASONS, is_planned
 
-# What an annotation says against a video stays, as the annotation does.
+# The other reasons come from the annotation, which is the same when a set is extended.
 RETRIABLE = tuple(
     reason for reason in REASONS if reason not in ("duplicate_row", "two_labels", "two_splits", "invalid_id")
 )
@@ -33,22 +33,22 @@ def check_retry(reasons: Sequence[str], *, extend: bool) -> None:
 def newcomers(
     rows: pd.DataFrame, ledger: pd.DataFrame, retry: Collection[str], *, root: object
 ) -> pd.DataFrame:
-    """Return what an inventory says of the videos that may be added to a set.
+    """Return the inventory's rows of the videos that may be added to a set.
 
-    Those are videos that were missing and of which something was found, be it that the file is no good; and
-    present ones that were rejected for a reason of `retry`.
+    These are videos that were missing and for which a file was found, usable or not; and videos that are
+    present and were rejected for a reason in `retry`.
 
     Args:
         rows: Rows of the inventory that belong to the set.
         ledger: Ledger of the set.
-        retry: Reasons.
+        retry: Reasons of rejection, e.g. "crashed".
         root: Where the set is, for messages.
 
     Returns:
         Rows of the inventory, with `reason_before`: why a video was rejected, or "".
 
     Raises:
-        BuildError: If the annotation is another one than that of the set.
+        BuildError: If the annotation is not the one that the set was built from.
     """
     joined = _joined(rows, ledger, root)
     found = (joined["status_before"] == "missing") & (joined["status"] != "missing")
@@ -65,7 +65,7 @@ def as_planned(rows: pd.DataFrame, first_ledger: pd.DataFrame, *, root: object) 
         root: Where the set is, for messages.
 
     Raises:
-        BuildError: If the annotation is another one than that of the set.
+        BuildError: If the annotation is not the one that the set was built from.
     """
     joined = _joined(rows, first_ledger, root)
     before = pd.DataFrame({name: joined[f"{name}_before"] for name in _BEFORE})

@@ -1,4 +1,4 @@
-"""Extend a finished set: find who is new, build their shards aside, and put them into place."""
+"""Extend a finished set: find the new videos, build their shards beside it, and move them into it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -36,10 +36,11 @@ def extend_set(
 ) -> BuildResult:
     """Add to a finished set the videos that were missing and are there now, and some that were rejected.
 
-    Until the very last step, readers see the set as it was. Stopped or killed? The same call goes on.
+    Until the very last step, readers see the set as it was. A stopped or killed call is resumed by the same
+    call.
 
     Raises:
-        BuildError: If the set was built otherwise or from another annotation, or another build works in it.
+        BuildError: If the set was built differently or from another annotation, or another build works in it.
         ShardError: If there is no finished set.
     """
     root = request.out_dir
@@ -112,10 +113,10 @@ def _check_alike(request: BuildRequest, manifest: Manifest, ffmpeg: str) -> None
 
 
 def _begun_only(found: pd.DataFrame, folder: Path, root: Path) -> pd.DataFrame:
-    """Leave videos that turned up since an extension was begun to the next one.
+    """Keep the videos that an extension was begun with; those that turned up since are for the next one.
 
     Raises:
-        BuildError: If the one that was begun is of videos that are not found or asked for now.
+        BuildError: If videos that it was begun with are not found, or not asked for, now.
     """
     if begun_facts(folder) is None:
         return found

@@ -1,8 +1,9 @@
 """The last step of an extension: the next generation beside the old one, then in its place.
 
-Everything is written to `generations/000N/` first, its manifest last; from then on nothing is decided. Tars
-and files of the set follow, and the set's own manifest as the one step that readers see. A reader whose
-manifest is the old one finds the old index and ledger in the old generation's folder all the time.
+Everything is written to `generations/000N/` first, its manifest last; after that, files are only moved or
+copied, which can be repeated after a crash. Tars and files go into the set first, then the set's own
+manifest: the one step that readers see. A reader that has read the old manifest still finds the old index and
+ledger, in the folder of the old generation.
 """
 
 import hashlib
@@ -61,18 +62,18 @@ def write_generation(
     """Write down the next generation of a set, without touching what readers see.
 
     Args:
-        root: The set.
+        root: Folder of the set.
         folder: Where the new shards were built.
         plan: Plan of the new shards.
-        done: The new shards.
+        done: What each new shard holds, by its number in the plan.
         date: When the extension was begun.
         reasons_before: Why each video of the plan was rejected before, or "".
 
     Returns:
-        Whether anything became of it; if not, nothing is written.
+        Whether any video has another outcome than before; if not, nothing is written.
 
     Raises:
-        BuildError: If the accounting does not add up, which is an error of ours.
+        BuildError: If the accounting does not add up, which is a bug of vidprep.
     """
     before, old_ledger = read_manifest(root), read_ledger(root).to_pandas()
     num_before = {split: before.totals[split].num_shards for split in SPLITS}

@@ -39,7 +39,7 @@ def without_newcomers(request: BuildRequest, rows: pd.DataFrame) -> tuple[pd.Dat
     root = request.out_dir
     newest = read_manifest(root)
     if newest.recipe.dataset != request.recipe.dataset:
-        return rows, 0  # another plan, which is refused with what differs
+        return rows, 0  # made from another plan: the caller refuses it and says what differs
     taken = in_order(rows, newest.recipe.shards.seed, newest.limit)
     num_newly_there = count_newly_there(taken, read_ledger(root).to_pandas(), root=root)
     return as_planned(taken, read_ledger(root, 1).to_pandas(), root=root), num_newly_there
@@ -54,11 +54,11 @@ def repair(
         request: The build.
         plan: Plan of the set's first generation, made anew.
         inventory_rows: Where the sources lie now.
-        engine: What fills shards.
+        engine: Builds shards; see `choose_engine`.
         on_event: Called with each event.
 
     Raises:
-        BuildError: If the set was built otherwise, or a tar comes out with other bytes than it had.
+        BuildError: If the set was built differently, or a tar comes out with other bytes than it had.
     """
     root = request.out_dir
     with working_in(root):
@@ -97,7 +97,7 @@ def _put_back(root: Path, folder: Path, numbers: list[int], lost: dict[str, Shar
 
 
 def _refresh_sources(folder: Path, inventory_rows: pd.DataFrame) -> None:
-    """Let a plan name the folders in which its files lie now."""
+    """Write the folders in which the source files lie now into the plan."""
     plan = read_plan(folder)
     now = inventory_rows.drop_duplicates(_FILE).set_index(_FILE)["source_dir"].to_dict()
     files = plan.rows[_FILE].itertuples(index=False, name=None)

@@ -1,1 +1,1 @@
-"""Builds without a scheduler: each task of a job array fills its share, the last one makes the set."""
+"""Job arrays: each task builds its share of the shards, and the last one makes the set; no scheduler."""

@@ -1,4 +1,4 @@
-"""What the tasks of a job array have finished becomes the build's own."""
+"""Move what the tasks of a job array have finished into the folder of the build."""
 
 from pathlib import Path
 

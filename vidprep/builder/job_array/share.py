@@ -33,7 +33,7 @@ class Share:
         """Read "3/8": the third of eight tasks.
 
         Raises:
-            ValueError: If it is none.
+            ValueError: If the text is malformed.
         """
         number, slash, total = text.partition("/")
         if not (slash and number.isdecimal() and total.isdecimal() and 1 <= int(number) <= int(total)):
@@ -44,7 +44,7 @@ class Share:
         return f"{self.number}/{self.total}"
 
     def shards(self, num_shards: int) -> range:
-        """Return the numbers of its shards: every N-th, so that all tasks have as many, and of each split."""
+        """Return its shards: every N-th, so that all tasks have about as many of each split."""
         return range(self.number - 1, num_shards, self.total)
 
 
@@ -64,10 +64,10 @@ def build_share(
         plan: Which video goes into which shard; the same for all tasks.
         out_dir: The shard set, on a file system that all tasks share.
         share: Which of the shards.
-        engine: What fills shards.
+        engine: Builds shards; see `choose_engine`.
         on_event: Called with each event.
         make_set: Makes the set of what all tasks have finished; called by one task at most.
-        ffmpeg: A binary of the user's.
+        ffmpeg: Path of the user's FFmpeg; None: the one that comes with vidprep.
 
     Returns:
         The manifest if the set is complete, else None; and how many shards are not finished yet.
@@ -109,13 +109,13 @@ def fill_share(
         plan: Which video goes into which shard; the same for all tasks.
         folder: The outline of the set on this machine.
         numbers: Numbers of the task's shards.
-        engine: What fills shards.
+        engine: Builds shards; see `choose_engine`.
         on_event: Called with each event.
-        look: Makes the outline anew.
-        ffmpeg: A binary of the user's.
+        look: Brings the outline up to date with the store.
+        ffmpeg: Path of the user's FFmpeg; None: the one that comes with vidprep.
 
     Returns:
-        How many shards of all are not finished yet.
+        How many shards of the plan are not finished yet, those of other tasks included.
     """
     with working_in(folder):
         fill_shards(plan, folder, engine, on_event, ffmpeg, numbers)

@@ -1,4 +1,4 @@
-"""Build into an object store: in an outline of the folder on this machine's disk, which the store follows.
+"""Build into an object store: by way of an outline of the set, a folder on this machine's disk.
 
     s3://bucket/k400               $TMPDIR/vidprep-stores-0/4f.../k400
       plan                 <----     plan
@@ -8,7 +8,8 @@
       index, ledger, ...   <----     index, ledger, ...
       manifest.json        <----     last; created only if there is none
 
-Nothing but the unfinished videos of shards in hand is lost with this machine's disk.
+In an outline, tars that the store has are empty files of the same size ("holes"). Whatever a build changes in
+it is changed in the store at once, so only the unfinished shards are lost with this machine's disk.
 """
 
 import functools
@@ -58,13 +59,13 @@ OnEvent = Callable[[dict[str, Any]], object]
 
 @dataclass
 class StoreBuild:
-    """A build for a store that is under way.
+    """A running build into a store.
 
     Attributes:
-        place: Where.
+        place: Where the set lies.
         folder: The outline on this machine.
-        store: The place, to talk to.
-        there: What lay there at the last look.
+        store: Access to the place.
+        there: The objects in the store when it was last listed, by name.
         on_event: Called with each event.
         log_bytes: How much of each log lies in the store.
     """
@@ -79,14 +80,14 @@ class StoreBuild:
     _token: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
 
     def look(self) -> None:
-        """Make the outline anew, from one listing."""
+        """Bring the outline up to date with one listing of the store."""
         self.there = self.store.listing()
         fetch_outline(
             self.store, self.folder, {name: one for name, one in self.there.items() if is_of_one_build(name)}
         )
 
     def begin(self) -> None:
-        """Make the outline, and note which lines of the logs are in the store."""
+        """Make the outline, and note how much of the logs is in the store."""
         self.look()
         put = {log_of(name) for name in self.there}
         self.log_bytes = {name: path.stat().st_size for name, path in self._logs().items() if name in put}
@@ -139,7 +140,7 @@ class StoreBuild:
         return {share + path.relative_to(self.folder).as_posix(): path for path in logs_in(self.folder)}
 
     def settle(self) -> None:
-        """Let the store follow the finished set on this disk: final names first, the manifest last."""
+        """Make the store like the finished set on this disk: final names first, the manifest last."""
         self.there = self.store.listing()
         for folder in (self.folder, *extension_dirs(self.folder)):
             self._move_tars(folder)
@@ -190,17 +191,17 @@ class StoreBuild:
 def building_in_store(
     url: str, on_event: OnEvent, *, share: str = "", finished_set: bool = False
 ) -> Iterator[StoreBuild]:
-    """Build in a store alone; at the end, if the outline has become a finished set, so does the store.
+    """Hold a store for one build; at the end, if the outline is a finished set, make the store one, too.
 
     Args:
         url: URL of the shard set.
         on_event: Called with each event.
-        share: Share of a job array; other shares are built beside it.
-        finished_set: Whether there may be a finished set without anything that its build kept.
+        share: Share of a job array, e.g. "3/8", beside which others may build other shares; "": all shards.
+        finished_set: Whether the place may hold a finished set without its `.build/` folder.
 
     Raises:
         BuildBusy: If another build works there.
-        BuildError: If the place is not ours.
+        BuildError: If the place holds something that vidprep did not build.
         ShardError: If the store cannot do what is needed, or does not answer.
     """
     url = url.rstrip("/")

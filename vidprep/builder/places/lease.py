@@ -1,8 +1,8 @@
-"""One build at a time in a store: an object that says who builds, renewed as long as that one lives.
+"""One build at a time in a store: an object that says which process builds, renewed while it runs.
 
 Stores have no locks. The n-th lease is `lease/00000n.json`, created only if there is none of that number, so
-one of several that want it gets it. A lease that was not renewed in time, or whose process is gone, is
-followed by that of the next number.
+only one of several processes gets it. A lease that was not renewed in time, or whose process is gone, is
+replaced by one with the next number.
 """
 
 import os
@@ -27,7 +27,7 @@ class Lease:
 
     Args:
         store: Store of the shard set.
-        share: Share of a job array.
+        share: Share of a job array, e.g. "3/8"; "": all shards.
         beat: Called each time after the lease was renewed.
         lost: Called if somebody else has taken it over: this process was believed to be dead.
     """
@@ -89,7 +89,7 @@ class Lease:
         return [f"{LEASE}/{name}" for name in Store(f"{self._store.url}/{LEASE}").listing()]
 
     def release(self) -> None:
-        """Give the lease back; one that is not given back ends by itself."""
+        """Give the lease back; one that is not given back expires by itself."""
         self._ended.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -152,6 +152,6 @@ class Lease:
         return (
             f"Another build is working in {self._store.url} ({share}process {facts.pid} on {facts.host}, "
             f"since {facts.since:%Y-%m-%d %H:%M:%S} UTC, last seen {facts.renewed:%H:%M:%S}). Wait for it, "
-            f"stop it, or build into another place. If it was killed, its right ends at "
+            f"stop it, or build into another place. If it was killed, its lease expires at "
             f"{facts.expires:%H:%M:%S} UTC."
         )

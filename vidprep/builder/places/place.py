@@ -1,4 +1,4 @@
-"""What a worker has to know of the place that it builds for: how to get there, how to keep a shard."""
+"""The place that a build writes to, a folder or a store: how workers get its plan and keep its shards."""
 
 import hashlib
 import os
@@ -30,14 +30,14 @@ class Place(Protocol):
         """Return the folder to work in on this machine; the plan lies in it.
 
         Args:
-            out_dir: The folder that the machine works in which began the build.
+            out_dir: The folder that the machine which began the build works in.
 
         Raises:
-            VidprepError: If the plan cannot be had here.
+            VidprepError: If this machine cannot get the plan.
         """
 
     def keep(self, out_dir: Path, done: DoneShard, partial_path: Path) -> None:
-        """Keep a tar that is whole, then say what it holds.
+        """Move a complete tar to the place, then write its done-file.
 
         Args:
             out_dir: The folder in which this machine works.
@@ -49,7 +49,7 @@ class Place(Protocol):
         """Ask the workers on this machine to stop after the video in hand; see `workspace.lock`."""
 
     def forget_stop(self, out_dir: Path) -> None:
-        """Take that back."""
+        """Withdraw a request to stop."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class OnDisk:
         ask_to_stop(out_dir, name)
 
     def forget_stop(self, out_dir: Path) -> None:
-        """See `Place`: who begins a build does it."""
+        """See `Place`: done where the build was begun."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class InStore:
         url: URL of the shard set.
         below: The part of it that is built: "" or the folder of an extension, with a slash at the end.
         share: Share of a job array, e.g. "3/8"; tasks on one machine do not share a scratch folder.
-        plan_sha256: Of the bytes of the plan.
+        plan_sha256: sha256 of the plan's file.
     """
 
     url: str

@@ -1,1 +1,1 @@
-"""How far a build is: read from what it keeps, or told to Prometheus while it runs."""
+"""The progress of a build: read from the files that it keeps, or served to Prometheus while it runs."""

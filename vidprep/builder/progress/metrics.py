@@ -1,4 +1,4 @@
-"""What a build is at, for Prometheus: counters in its text format, served on this machine's loopback.
+"""The progress of a build for Prometheus: counters in its text format, served on 127.0.0.1.
 
 Without the package prometheus_client: where that can be imported, every scheduler and worker of Dask begins
 to keep and serve counters of its own.
@@ -39,7 +39,7 @@ class BuildMetrics:
         self._num_planned = self._num_before = self._num_again = 0
         self._num_built = self._num_bytes = self._num_retries = 0
         self._rejected = dict.fromkeys(REASONS, 0)
-        self._in_shards: Counter[int] = Counter()  # videos, so that a shard begun again counts once
+        self._in_shards: Counter[int] = Counter()  # videos by shard, so that a shard begun again counts once
         self._begun: set[int] = set()
         self._finished: set[int] = set()
         self._times: deque[float] = deque()
@@ -64,7 +64,7 @@ class BuildMetrics:
                 self._num_retries += event["num_retries"]
 
     def _count_video(self, event: dict[str, Any]) -> None:
-        if event["shard"] not in self._finished:  # else of a worker that was slower than its twin
+        if event["shard"] not in self._finished:  # else it comes from the slower of two workers on one shard
             self._in_shards[event["shard"]] += 1
         self._times.append(self._clock())
         if "reason" in event:
@@ -128,7 +128,7 @@ def _escaped(text: str) -> str:
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = False  # the end of a build waits for the answer in hand
+    daemon_threads = False  # the end of a build waits for the answer being sent
 
     def __init__(self, port: int, metrics: BuildMetrics) -> None:
         self.metrics = metrics
@@ -156,17 +156,17 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serving_metrics(port: int | None, on_event: OnEvent) -> Iterator[OnEvent]:
-    """Serve what a build is at for the length of a `with` block.
+    """Serve the progress of a build during a `with` block.
 
     Args:
-        port: On this machine's loopback; 0: any free one, which an event "metrics" tells; None: not at all.
-        on_event: Called with each event, when it was counted.
+        port: Port of 127.0.0.1; 0: any free one, which an event "metrics" tells; None: serve nothing.
+        on_event: Called with each event, after it was counted.
 
     Yields:
-        What is to be called with each event.
+        The function to call with each event of the build.
 
     Raises:
-        ValueError: If `port` is not a port's number.
+        ValueError: If `port` is no port number.
         ToolError: If the port cannot be had.
     """
     check_metrics_port(port)

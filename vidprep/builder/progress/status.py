@@ -25,21 +25,21 @@ class BuildStatus:
 
     Attributes:
         state: "running", "complete", or "stopped" (by a person, an error or a crash).
-        generation: Which one is built: 1, or that of an extension that was begun; of a finished set, its own.
-        num_shards: Planned.
-        num_shards_done: Finished.
+        generation: The generation that is built: 1, or that of an extension; of a finished set, its last one.
+        num_shards: Planned shards.
+        num_shards_done: Finished shards.
         num_videos: Videos to transcode.
-        num_videos_done: Transcoded or rejected, those of unfinished shards of a running build included.
-        num_rejected: Rejected so far, before or while transcoding.
-        num_suspect: Used, although they look damaged, in finished shards.
+        num_videos_done: Videos transcoded or rejected, those in unfinished shards of a running build, too.
+        num_rejected: Videos rejected so far, before or while transcoding.
+        num_suspect: Used videos that look damaged, in finished shards.
         num_missing: Annotated videos that no source folder holds.
-        videos_per_second: Since the last start; 0.0 if it did not get that far.
-        eta_seconds: Seconds that a running build has left, about; else None.
+        videos_per_second: Videos transcoded a second since the last start; 0.0 if it did not get that far.
+        eta_seconds: About how many seconds a running build still needs; else None.
         last_event: The last whole line of the log, or None.
         log_problem: Which lines of the log cannot be read, in a sentence; None: all can. Of a running build
             the last line may be one that is being written.
         num_tasks_running: Tasks of a job array that are at work.
-        workers: What each worker of a running build is at.
+        workers: What each worker of a running build is doing.
     """
 
     state: str
@@ -59,7 +59,7 @@ class BuildStatus:
     workers: tuple[WorkerStatus, ...] = ()
 
 
-# Of a finished set without the folder that it was built in; the numbers come from its manifest and ledger.
+# For a finished set without its `.build/` folder; the numbers come from its manifest and ledger.
 _COPIED = BuildStatus(
     state="complete",
     generation=1,
@@ -131,7 +131,7 @@ def _status_of(out_dir: Path) -> BuildStatus:
 
 
 def _of_finished_set(status: BuildStatus, out_dir: Path) -> BuildStatus:
-    """Count what a set holds: one that was extended later, or copied without what its build keeps."""
+    """Count what a set holds: one that was extended later, or copied without its `.build/` folder."""
     manifest, ledger = read_manifest(out_dir), read_ledger(out_dir).to_pandas()
     num_videos = int(is_planned(ledger).sum())
     return replace(

@@ -1,4 +1,4 @@
-"""What each worker of a build is at, from the events of its log; pure."""
+"""What each worker of a build is doing, from the events of its log; pure."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ _HERE = ("here", "127.", "localhost", "[::1]", "inproc")
 
 @dataclass(frozen=True)
 class WorkerStatus:
-    """What one worker is at, or all workers of a machine together.
+    """What one worker is doing, or all workers of a machine together.
 
     Attributes:
         node: The machine: its name, or its address where only that is known.
-        worker: Its address, as Dask tells it; "here": the process of the build itself.
-        shards: Numbers of the shards in hand; none: it waits for work, or has been gone for a short time.
-        num_videos: In these shards.
-        num_videos_done: Of these.
-        num_rejected: Videos that it rejected since the build was started last.
-        videos_per_second: Of all its shards since then; 0.0 if it is too early to tell.
+        worker: Its address in Dask; "here": the process of the build itself.
+        shards: Numbers of the shards that it is building; none: it waits for work, or ended a short time ago.
+        num_videos: Videos planned for these shards.
+        num_videos_done: Those of them that are done.
+        num_rejected: Videos that it has rejected since the build was last started.
+        videos_per_second: Its videos a second since then, all shards together; 0.0 if too early to tell.
     """
 
     node: str
@@ -33,7 +33,7 @@ class WorkerStatus:
 
     @property
     def eta_seconds(self) -> float | None:
-        """Seconds until the shards in hand are finished, about; None if that is not known."""
+        """About how many seconds until its current shards are finished; None if that is not known."""
         left = self.num_videos - self.num_videos_done
         return left / self.videos_per_second if self.shards and self.videos_per_second else None
 
@@ -68,13 +68,13 @@ class _Worker:
 
 
 def worker_statuses(events: Sequence[dict[str, Any]], done: Collection[int]) -> list[WorkerStatus]:
-    """Return what each worker is at, in the order of their names.
+    """Return what each worker is doing, in the order of their names.
 
-    A worker that has no shard, and wrote nothing in the last ten minutes of the log, is gone or has nothing
-    more to do: it is left out.
+    A worker that has no shard, and wrote nothing in the last ten minutes of the log, has ended or has no more
+    work: it is left out.
 
     Args:
-        events: Of one process that builds, from its last start on.
+        events: Events of one process that builds, from its last start on.
         done: Numbers of the finished shards.
     """
     workers: dict[str, _Worker] = {}

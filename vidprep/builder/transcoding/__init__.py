@@ -1,1 +1,1 @@
-"""One raw video to one stored video, in a child process that may crash or hang, or the reason why not."""
+"""Turn a raw video into a stored one, in a child process that may crash or hang, or reject it."""

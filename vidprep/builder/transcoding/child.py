@@ -21,7 +21,7 @@ _LOG_HEAD_BYTES = 128 * 1024
 _LOG_TAIL_BYTES = 64 * 1024
 _MAX_KINDS = 1000
 _MAX_LINE_BYTES = 1000
-# No stored video and no log is as large, unless somebody means harm.
+# Stored videos and logs are smaller than this, unless the source is made to do harm.
 _MAX_FILE_BYTES = 4 * 2**30
 _KEPT_VARIABLES = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES")
 _FIRST_LOOK_SECONDS, _MAX_LOOK_SECONDS = 0.02, 1.0
@@ -39,9 +39,9 @@ class Ended:
 
     Attributes:
         returncode: As `subprocess` gives it: negative for a signal.
-        log: What it wrote to its standard error; of the middle of a very long log one line of each kind.
+        log: What it wrote to its standard error; the middle of a very long log has one line of each kind.
         timed_out: Whether it was killed for taking too long.
-        peak_mb: The largest address space that was seen, in MiB; 0 if nobody could look.
+        peak_mb: The largest address space that was measured, in MiB; 0 if none could be.
     """
 
     returncode: int
@@ -57,9 +57,8 @@ def run_child(command: list[str], *, timeout_seconds: float, memory_mb: int) -> 
     can finish the video in hand instead of rejecting it. If this process is killed, so is the child.
 
     Args:
-        timeout_seconds: The child is killed after that many seconds; time in which it waits for a core of a
-            busy machine, is stopped, or this process is suspended, as by a batch system or a frozen
-            container, does not count.
+        timeout_seconds: The child is killed after that many seconds. Not counted is the time in which it
+            waits for a core or is stopped, or in which this process is suspended (by a batch system, say).
         memory_mb: Limit of its address space in MiB (Linux only).
 
     Raises:
@@ -81,7 +80,7 @@ def run_child(command: list[str], *, timeout_seconds: float, memory_mb: int) -> 
         said = _read_ends(log)
     if said.startswith(f"{_GATE_NAME}: ") and _NO_MEMORY not in said:
         raise OSError(said.removeprefix(f"{_GATE_NAME}: ").strip())
-    # One that ended well was in time, whatever the clock says of a machine that had been asleep.
+    # A child that ended well was in time, even if the clock says otherwise after the machine was suspended.
     return Ended(returncode, said, watch.killed and returncode != 0, watch.peak_mb)
 
 
@@ -105,13 +104,13 @@ def _open_gate(child: "subprocess.Popen[bytes]") -> None:
 
 
 class _Watch:
-    """A thread that kills a process after some seconds, and looks at its size meanwhile.
+    """A thread that kills a process after some seconds, and measures its memory meanwhile.
 
     Args:
-        pid: A process that nobody reaps while the watch is on: its number cannot become another's.
-        timeout_seconds: Counted by looks. A look that comes late, because this process was suspended, counts
-            as one that did not. Where a look finds the process running, or waiting for a core, only the
-            time that it had cores counts since the look before.
+        pid: The process; it must not be reaped meanwhile, so that no other process gets its number.
+        timeout_seconds: Added up at each look at the process. If a look comes late, because this process was
+            suspended, only twice the planned interval counts. If the process is running, or waiting for a
+            core, only the time counts in which it had a core since the look before.
     """
 
     # A thread, not wait(timeout): that one polls, and costs a short video a quarter of its time.
@@ -199,7 +198,7 @@ def _peak_mb(pid: int) -> int:
 
 
 def _states(pid: int) -> set[bytes]:
-    """Return in which states the threads of a process are, as proc(5) calls them; none if nobody tells."""
+    """Return the states of a process's threads, as letters of proc(5); empty if the system does not tell."""
     found = set()
     for path in Path(f"/proc/{pid}/task").glob("*/stat"):
         with contextlib.suppress(OSError):  # that thread has ended
@@ -208,7 +207,7 @@ def _states(pid: int) -> set[bytes]:
 
 
 def _cpu_seconds(pid: int) -> float:
-    """Return how long a process has had cores, all of its threads together; 0 if nobody tells."""
+    """Return the CPU time of a process, all of its threads together; 0 if the system does not tell."""
     try:
         fields = _stat_fields(Path(f"/proc/{pid}/stat"))
     except OSError:
@@ -223,9 +222,9 @@ def _stat_fields(path: Path) -> list[bytes]:
 
 @functools.cache
 def _environment() -> dict[str, str]:
-    """Return what FFmpeg may know of the user's settings: nothing that changes its log or its output."""
+    """Return FFmpeg's environment: without variables that change its log or its output."""
     kept = {name: value for name, value in os.environ.items() if name in _KEPT_VARIABLES}
-    # An arena a thread would count against memory_mb.
+    # One arena per thread would count against memory_mb.
     return kept | {"LC_ALL": "C", "AV_LOG_FORCE_NOCOLOR": "1", "MALLOC_ARENA_MAX": "2"}
 
 

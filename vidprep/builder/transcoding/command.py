@@ -11,11 +11,12 @@ from vidprep.builder.transcoding.segments import Cut
 from vidprep.recipes.recipe import Transcode
 from vidprep.shards.passports.content_hash import GRID_HEIGHT, GRID_WIDTH
 
-# Containers that raw videos come in. Playlists and scripts (hls, concat, ...) name other files: no videos.
+# Containers that raw videos come in. Playlists and scripts (hls, concat, ...) are left out: they name other
+# files.
 _CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,gif,m4v,h264,hevc,ivf"
 
 _QUIET = ("-hide_banner", "-nostdin", "-nostats", "-loglevel", "repeat+level+verbose")
-# Nothing of the source but its pictures, and nothing that depends on the day or the machine.
+# Take nothing from the source but its pictures, and write nothing that depends on the day or the machine.
 _CLEAN: dict[str, Any] = {
     "an": None,
     "map_metadata": -1,
@@ -39,7 +40,7 @@ def encode_command(
 
     Args:
         cut: The part of the source to store; None: all of it.
-        frame_rate: Images a second, if the source is images, one behind the other; 0.0: it is a video.
+        frame_rate: Images a second, if the source is a file of concatenated images; 0.0: it is a video.
     """
     return _with_files(_encode_template(ffmpeg_path, settings, cut, frame_rate), source, target)
 
@@ -55,7 +56,7 @@ def decode_command(
     """Return the command that decodes a video and throws the frames away.
 
     Args:
-        decoder: One of FFmpeg's, instead of the one that it would choose.
+        decoder: Name of the FFmpeg decoder to use; None: FFmpeg chooses.
         cut: The part of the source to decode; None: all of it.
     """
     return _with_files(_decode_template(ffmpeg_path, decoder, cut), source, target=Path())
@@ -68,7 +69,7 @@ def grids_command(
 
     Args:
         cut: The part of the source to look at; None: all of it.
-        frame_rate: Images a second, if the source is images, one behind the other; 0.0: it is a video.
+        frame_rate: Images a second, if the source is a file of concatenated images; 0.0: it is a video.
     """
     return _with_files(_grids_template(ffmpeg_path, cut, frame_rate), source, target)
 

@@ -1,4 +1,4 @@
-"""What FFmpeg says about a run at log level "repeat+level+verbose", as facts.
+"""Read facts out of FFmpeg's log of a run at log level "repeat+level+verbose".
 
 FFmpeg repeats the titles and comments of a video in its log, at level info. So every pattern is tied to a
 start of a line, or to a level, that such a text cannot have.
@@ -45,8 +45,8 @@ class FFmpegLog:
         container: FFmpeg's names of the input's format, e.g. "mov,mp4,m4a,3gp,3g2,mj2"; "" if never opened.
         streams: Kind and codec of each stream of the input, e.g. "Audio: aac".
         source_stream: FFmpeg's own description of the source video, e.g. "Video: h264 (High), ...".
-        num_frames_announced: What the header of an MP4 says, about; 0 if it does not tell. Other containers
-            announce no number of frames.
+        num_frames_announced: About how many frames the header of an MP4 announces; 0 if it does not tell.
+            Other containers announce no number of frames.
         num_frames_by_duration: The header's duration times its rate, in any container; 0 if it does not tell.
         source_size: Width and height of the source, upright, in its own pixels; (0, 0) if unknown.
         has_counts: Whether FFmpeg came to its end, where it counts packets and frames.

@@ -1,4 +1,4 @@
-"""One run of FFmpeg on a video: its log, or what the way it ended means."""
+"""Run FFmpeg on a video: return its log, or raise the error that the way it ended stands for."""
 
 import math
 import tempfile
@@ -16,18 +16,18 @@ _NO_MEMORY = (
     *("Cannot allocate memory", "Could not allocate memory", "Out of memory", "malloc of size"),
     *("get_buffer() failed", "pthread_create() failed"),
 )
-# Of memory_mb. FFmpeg does not always say what it lacked; near the limit it is memory. How near it came is
-# seen now and then only, so a run that was not seen there is made again, with more.
+# Share of memory_mb. FFmpeg does not always say what it lacked; near the limit it is memory. Its size is
+# measured only now and then, so a run that was not seen near the limit is repeated with more memory.
 _NEAR_LIMIT = 0.8
 _MORE_MEMORY = 1.5
 
 
 def run_ffmpeg(command: list[str], settings: Transcode) -> FFmpegLog:
-    """Run FFmpeg on a video and return its log, or raise what its end means.
+    """Run FFmpeg on a video and return its log.
 
     Args:
-        command: A command made by `command.py`; `-i` stands before the source.
-        settings: Its `timeout_seconds` and `memory_mb` are the child's limits.
+        command: A command made by `command.py`; the source comes after `-i`.
+        settings: Their `timeout_seconds` and `memory_mb` are the child's limits.
 
     Raises:
         VideoRejected: If the video is the reason: "crashed", "timed_out", "out_of_memory", "unreadable",
@@ -97,11 +97,11 @@ def _lacked_memory(command: list[str], ended: Ended, log: FFmpegLog, settings: T
 def _gets_further_with_more_memory(
     command: list[str], ended: Ended, log: FFmpegLog, settings: Transcode
 ) -> bool:
-    """Run FFmpeg again, with more memory: what is damaged stays so, whatever there is of it.
+    """Tell whether FFmpeg gets further with more memory; with a damaged video it does not.
 
-    What the first run said does not tell: where FFmpeg lacks a frame's memory it may call the packet invalid.
-    A run that comes further may also be chance: threads meet damage in another order each time. So
-    memory is the reason only if a third run, with as much as the first had, stays behind once more.
+    The first run's log does not tell: if FFmpeg lacks the memory for a frame, it may call the packet invalid.
+    A second run may also get further by chance, as threads meet damage in another order each time. So memory
+    is the reason only if a third run, with as much memory as the first, gets less far again.
     """
     more_mb = math.ceil(_MORE_MEMORY * settings.memory_mb)
     with_more = _progress_with(command, settings, more_mb)
@@ -112,7 +112,7 @@ def _gets_further_with_more_memory(
 
 
 def _progress_with(command: list[str], settings: Transcode, memory_mb: int) -> tuple[bool, bool, int]:
-    """Run the command on other outputs and return how far it came; a run that timed out came nowhere."""
+    """Run the command with other outputs and return how far it got; a run that timed out got nowhere."""
     source = command.index("-i") + 1
     elsewhere = [
         f"{word}.again" if word.startswith("file:") and number != source else word
@@ -123,7 +123,7 @@ def _progress_with(command: list[str], settings: Transcode, memory_mb: int) -> t
 
 
 def _progress(ended: Ended, log: FFmpegLog) -> tuple[bool, bool, int]:
-    # Frames written, not frames decoded: how far a decoder runs ahead of the end of a part is chance.
+    # Frames written, not frames decoded: how far the decoder gets beyond the end of a segment is chance.
     return (ended.returncode == 0, log.container != "", log.num_frames_encoded)
 
 

@@ -1,4 +1,4 @@
-"""A folder of numbered JPEGs as one file that FFmpeg reads: the images, one behind the other, in order."""
+"""Make one file that FFmpeg reads from a folder of numbered JPEGs, by concatenating them in order."""
 
 import re
 from pathlib import Path

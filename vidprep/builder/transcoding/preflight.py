@@ -1,4 +1,4 @@
-"""Before the first video: does this machine's FFmpeg do what the recipe asks for?"""
+"""Check before the first video that this machine's FFmpeg does what the recipe asks for."""
 
 import functools
 import platform
@@ -20,8 +20,8 @@ def checked_ffmpeg(ffmpeg: str | None, version: str, settings: Transcode) -> str
     like a dataset of bad videos.
 
     Args:
-        ffmpeg: A binary of the user's, or None for the one that comes with vidprep.
-        version: What the build was planned with.
+        ffmpeg: Path of the user's FFmpeg; None: the one that comes with vidprep.
+        version: The version that the build was planned with.
 
     Raises:
         ToolError: If there is none, it is of another version, or the trial fails.

@@ -1,4 +1,4 @@
-"""Temporary folders of the videos in hand, named by the process that they belong to."""
+"""Temporary folders of the videos being transcoded, named after the process that they belong to."""
 
 import os
 import shutil

@@ -6,7 +6,7 @@ from vidprep.builder.transcoding.ffmpeg_log import FFmpegLog
 from vidprep.errors import VideoRejected
 from vidprep.shards.segment import END_TOLERANCE_SECONDS, TIME_TOLERANCE_SECONDS, Segment
 
-# From so long before a segment on it is decoded: B-frames and open GOPs reach over a key frame.
+# Decoding begins this long before a segment: B-frames and open GOPs reach over a key frame.
 _RUN_UP_SECONDS = 2.0
 _NEAR_END_SECONDS = 2.0
 # Containers that keep the time of each packet beside an index of key frames. AVI keeps none: after a seek
@@ -39,7 +39,7 @@ def plan_cut(segment: Segment, *, seek: bool) -> Cut:
     begin = segment.start - _RUN_UP_SECONDS
     # FFmpeg writes the time of the first frame that it decodes into its log, at level "info".
     first = "if(eq(n,0),0*print(t,32))"
-    # And of those around the end: a source that does not tell its length may end long before.
+    # Also the times of the frames near its end: a source that does not tell its length may end long before.
     last = f"if(gte(t,{segment.end - _NEAR_END_SECONDS:.9f}),0*print(t,32))"
     start, end = (time - TIME_TOLERANCE_SECONDS for time in (segment.start, segment.end))
     expression = f"{first}+{last}+gte(t,{start:.9f})*lt(t,{end:.9f})"

@@ -1,4 +1,4 @@
-"""The raw file of a video: the one that was planned, read once for its hash, the same when FFmpeg is done."""
+"""The raw file of a video: checked to be the planned one, hashed, and unchanged until FFmpeg is done."""
 
 import hashlib
 import os
@@ -19,7 +19,7 @@ from vidprep.shards.segment import Segment
 
 Row = dict[str, Any]
 _CHUNK_BYTES = 2**20
-_HASHES: dict[tuple[int, ...], str] = {}  # of files that samples are parts of, by what the file system says
+_HASHES: dict[tuple[int, ...], str] = {}  # of files that hold several samples, by `Source.identity`
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Source:
     Attributes:
         row: Row of the plan.
         path: The local file; a copy if the source lies in a remote store.
-        sha256: Of its bytes.
-        identity: What the file system says of it; another file under the same name has another.
+        sha256: sha256 of its bytes.
+        identity: Device, inode, size and time of last change; another file of that name differs in these.
     """
 
     row: Row
@@ -70,17 +70,17 @@ class Source:
 
 
 def read_source(row: Row, scratch_dir: Path, index_dir: Path, *, images: bool = False) -> Source:
-    """Return a source as a local file, fetched if it lies elsewhere, and the very one that was planned.
+    """Return a source as a local file, after a check that it is the planned one; remote ones are fetched.
 
     Args:
         row: Row of the plan.
-        scratch_dir: Takes the copy of one that is remote or lies in an archive.
+        scratch_dir: Folder for the copy of a source that is remote or in an archive.
         index_dir: Where the indexes of archives lie.
-        images: Whether it is a folder of numbered JPEGs; the local file then holds one behind the other.
+        images: Whether it is a folder of numbered JPEGs; the local file then holds them concatenated.
 
     Raises:
         VideoRejected: If a folder of images is no video.
-        SourceError: If it is gone, of another size, or no regular file any more.
+        SourceError: If it is gone, has another size, or is no regular file any more.
     """
     path: Path = Path(row["source_dir"]) / row["source"]
     try:
@@ -107,7 +107,7 @@ def read_source(row: Row, scratch_dir: Path, index_dir: Path, *, images: bool = 
 
 
 def _hash_of(file: BufferedReader, identity: tuple[int, ...], *, is_part: bool) -> str:
-    """Hash a file; one of many parts is hashed once by a worker, as long as it is the same file."""
+    """Hash a file; a worker hashes one that holds several samples only once, while it stays the same."""
     known = _HASHES.get(identity) if is_part else None
     sha256 = known or hashlib.file_digest(file, "sha256").hexdigest()
     if is_part:
@@ -116,7 +116,7 @@ def _hash_of(file: BufferedReader, identity: tuple[int, ...], *, is_part: bool) 
 
 
 def segment_of(row: Row) -> Segment | None:
-    """Return the part of the source that a row of the plan is; None: all of it."""
+    """Return the part of the source that a row of the plan stands for; None: all of it."""
     return Segment.model_validate_json(row["segment"]) if row.get("segment") else None
 
 

@@ -1,4 +1,4 @@
-"""One raw video to one stored video, or the reason why not.
+"""Turn one raw video into a stored one, or say why not.
 
 Only the FFmpeg child decodes a source. This process sees FFmpeg's log, the bytes that count or bound what an
 AVI or a transport stream holds and, in "encode" mode, the file that FFmpeg wrote.
@@ -43,11 +43,11 @@ class TranscodedVideo:
         num_frames: Frames that were stored.
         width: In pixels.
         height: In pixels.
-        fps: Nominal: frame i is shown at i / fps seconds; 0.0 if the source does not tell.
-        detail: For the ledger: FFmpeg's description of the source, and what is missing of a partial video.
+        fps: Nominal rate: frame i is shown at i / fps seconds; 0.0 if the source does not tell.
+        detail: The ledger's `detail`: FFmpeg's description of the source, and what a partial video lacks.
         source_size: Width and height of the source's pictures, upright, in their own pixels.
         suspect: A word of `SUSPICIONS` if it looks damaged, else "".
-        content: Fingerprint of what it shows, for the passport; None where this process decodes nothing.
+        content: Fingerprint of what it shows, for the passport; None until `check_stored`, or in "copy" mode.
     """
 
     path: Path
@@ -88,7 +88,7 @@ def transcode(
     Args:
         scratch_dir: An empty folder of the caller's; the stored video is written into it.
         segment: The part to store; None: all of it. Needs mode "encode", as images do.
-        frame_rate: Images a second, if the source is JPEGs, one behind the other; 0.0: it is a video.
+        frame_rate: Images a second, if the source is a file of concatenated JPEGs; 0.0: it is a video.
 
     Raises:
         VideoRejected: If the video cannot be used; `reason` and `detail` say why.
@@ -116,12 +116,12 @@ def look_at_raw(
     segment: Segment | None = None,
     frame_rate: float = 0.0,
 ) -> RawVideo:
-    """Decode a raw video in a child, whether a build could use it, and take its fingerprint; store nothing.
+    """Decode a raw video in a child to see whether a build could use it, and take its fingerprint.
 
     Args:
         scratch_dir: An empty folder of the caller's.
         segment: The part to look at; None: all of it.
-        frame_rate: Images a second, if the source is JPEGs, one behind the other; 0.0: it is a video.
+        frame_rate: Images a second, if the source is a file of concatenated JPEGs; 0.0: it is a video.
 
     Raises:
         VideoRejected: If a build could not use it, as far as decoding tells.

@@ -1,1 +1,1 @@
-"""`.build/`: what a build keeps between two runs, and how its processes agree; no other module knows it."""
+"""`.build/`: what a build keeps between runs, and how its processes coordinate; hidden from other modules."""

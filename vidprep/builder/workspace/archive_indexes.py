@@ -11,7 +11,7 @@ from vidprep.files import replace_durably
 
 
 def index_dir_of(out_dir: Path) -> Path:
-    """Return where a build looks archives up: in its own folder, or in the user's cache before it has one."""
+    """Return where a build keeps the indexes of archives: in its folder, or in the user's cache at first."""
     own = archive_index_dir(out_dir)
     return own if own.is_dir() else default_index_dir()
 

@@ -49,5 +49,5 @@ def begin_extension(folder: Path) -> str:
 
 
 def drop_extension(folder: Path) -> None:
-    """Forget an extension that nothing came of."""
+    """Delete an extension that changed nothing."""
     shutil.rmtree(folder, ignore_errors=True)

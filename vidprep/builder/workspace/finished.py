@@ -48,12 +48,12 @@ class DoneShard(Frozen):
         rows: Index rows without the shard's name; empty, and no tar, if every video was rejected.
         details: For the ledger, by key: what FFmpeg said of the source of each used video.
         sources: For the ledger, by key: the sha256 of the raw file of each used video.
-        suspects: For the ledger, by key: what used videos look like that may be damaged.
+        suspects: For the ledger, by key: the word of `SUSPICIONS` of each used video that looks damaged.
         contents: For the passport, by key: fingerprints of used videos in hexadecimal digits, where known.
         size_bytes: Size of the tar.
-        sha256: Of the tar.
-        md5: Of the tar.
-        facts_sha256: Of all the rest as JSON, for these become the index; "" in files of release 0.1.
+        sha256: sha256 of the tar.
+        md5: md5 of the tar.
+        facts_sha256: sha256 of all other fields as JSON, to check them; "" in files of release 0.1.
     """
 
     shard: NonNegativeInt
@@ -74,7 +74,7 @@ class DoneShard(Frozen):
         return hashlib.sha256(self.model_dump_json(exclude={"facts_sha256"}).encode()).hexdigest()
 
     def signed(self) -> Self:
-        """Return the same with its checksum, as it is written down."""
+        """Return a copy with `facts_sha256` filled in."""
         return self.model_copy(update={"facts_sha256": self.sha256_of_facts()})
 
     @model_validator(mode="after")
@@ -93,7 +93,7 @@ class DoneShard(Frozen):
 def new_partial_path(out_dir: Path, shard: int) -> Path:
     """Return a path at which a tar may be written until it is whole.
 
-    Another one for every attempt: a worker that was given up may still be writing.
+    Each attempt gets a new one: a worker that was given up may still be writing.
     """
     path = staging_path(out_dir, shard).with_suffix(f".{uuid.uuid4().hex[:8]}.partial")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -101,7 +101,7 @@ def new_partial_path(out_dir: Path, shard: int) -> Path:
 
 
 def write_done(out_dir: Path, done: DoneShard, partial_path: Path) -> None:
-    """Keep a tar that is whole, then say what it holds; a shard without a single sample has no tar."""
+    """Stage a complete tar, then write its done-file; a shard without a single sample has no tar."""
     if done.rows:
         replace_durably(partial_path, staging_path(out_dir, done.shard))
     write_whole(done_path(out_dir, done.shard), done.signed().model_dump_json().encode())
@@ -132,11 +132,11 @@ def read_done(out_dir: Path, facts: PlanFacts) -> dict[int, DoneShard]:
 def final_names(
     facts: PlanFacts, done: dict[int, DoneShard], *, num_before: Mapping[str, int] = MappingProxyType({})
 ) -> dict[int, str]:
-    """Return the final name of each shard that is not empty: numbers without gaps, per split.
+    """Return the final name of each shard that is not empty, numbered without gaps in each split.
 
     Args:
         facts: Facts of the plan.
-        done: Its shards.
+        done: What each finished shard holds, by its number in the plan.
         num_before: Shards of each split that the set has already.
     """
     counts = dict(num_before)

@@ -1,4 +1,4 @@
-"""lease/00000n.json: who builds in a store, where there are no locks; written by `places.lease`."""
+"""lease/00000n.json: which process builds in a store, which has no locks; written by `places.lease`."""
 
 import platform
 from datetime import UTC, datetime
@@ -17,12 +17,12 @@ class LeaseFacts(Frozen):
     """What a lease says.
 
     Attributes:
-        token: A word that only the holder knows.
+        token: A random id of the holder.
         host: Where the holder works.
         pid: Number of its process there.
         since: When it began.
-        renewed: When it last said so.
-        expires: Until when it is believed.
+        renewed: When it was last renewed.
+        expires: When it ends unless it is renewed.
         share: Share of a job array, e.g. "3/8"; "": all shards.
     """
 
@@ -42,7 +42,7 @@ class LeaseFacts(Frozen):
 
 
 def holders(out_dir: Path) -> list[LeaseFacts]:
-    """Return who builds in a folder of which this is the outline, by what the leases in it say."""
+    """Return the processes that build in the store which a folder is the outline of, by the leases in it."""
     found = []
     for path in sorted((out_dir / LEASE).glob("*.json")):
         try:

@@ -24,11 +24,12 @@ def exclusive(out_dir: Path, *, finished_set: bool = False) -> Iterator[None]:
 
     Args:
         out_dir: The folder.
-        finished_set: Whether it may also hold a finished set without anything that its build kept.
+        finished_set: Whether it may also hold a finished set without its `.build/` folder.
 
     Raises:
         BuildBusy: If another build works there.
-        BuildError: If the folder is not ours, links lead out of it, or it cannot be written.
+        BuildError: If it holds something that vidprep did not build, links lead out of it, or it cannot be
+            written.
     """
     check_is_ours(out_dir, finished_set=finished_set)
     try:
@@ -58,10 +59,10 @@ def check_is_ours(out_dir: Path, *, finished_set: bool = False) -> None:
 
     Args:
         out_dir: The folder.
-        finished_set: Whether it may also hold a finished set without anything that its build kept.
+        finished_set: Whether it may also hold a finished set without its `.build/` folder.
 
     Raises:
-        BuildError: If it is not so.
+        BuildError: If it holds something else, or links lead out of it.
     """
     if not finished_set:
         _refuse_foreign(out_dir)
@@ -96,7 +97,7 @@ def is_asked_to_stop(out_dir: Path, name: str = "") -> bool:
 
 
 def forget_stop(out_dir: Path) -> None:
-    """Take back what a run that was killed asked for."""
+    """Withdraw a request to stop, e.g. one that a killed run left behind."""
     for path in stop_path(out_dir).parent.glob("stop*"):
         path.unlink(missing_ok=True)
 

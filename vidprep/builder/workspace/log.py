@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError, mod
 from vidprep.builder.workspace.paths import log_path
 from vidprep.shards.ledger import REASONS
 
-# What an event says besides the time; of a video also its size and perhaps what is suspect, or a reason and
-# its detail.
+# The fields that each kind of event has besides the time. A video's may also have its size, a suspicion, or
+# a reason and its detail.
 _FIELDS = {
     "start": {"host", "pid", "num_pending"},
     "shard": {"shard", "split", "num_videos", "worker"},
@@ -27,8 +27,8 @@ _FIELDS = {
     "stop": {"num_done"},
     "error": {"message"},
 }
-CUT_SHORT = "cut short"  # the problem of a last line without its end
-_NUM_NAMED = 3  # damaged lines that are named one by one
+CUT_SHORT = "cut short"  # the problem of a last line without a line break
+_NUM_NAMED = 3  # damaged lines that a message names one by one
 
 
 class _Event(BaseModel):
@@ -74,7 +74,7 @@ class LogFile(NamedTuple):
 
     Attributes:
         events: As they were written, in order.
-        problems: Lines that hold none, in words; a last line that a build at work is writing is none of them.
+        problems: The lines that cannot be read and why, in words; the last one may still be being written.
     """
 
     events: list[dict[str, Any]]
@@ -88,7 +88,7 @@ class BuildLog:
         log_path(out_dir).parent.mkdir(parents=True, exist_ok=True)
         self._file = log_path(out_dir).open("a", encoding="utf-8", buffering=1)
         if _ends_in_mid_line(log_path(out_dir)):
-            self._file.write("\n")  # else the next event would be lost with the one that a crash cut
+            self._file.write("\n")  # a crash cut the last line off: begin a new one
         self._lock = threading.Lock()
 
     def write(self, event: dict[str, Any]) -> None:
@@ -112,7 +112,7 @@ def _ends_in_mid_line(path: Path) -> bool:
 
 
 def read_log(out_dir: Path) -> list[dict[str, Any]]:
-    """Read all events; what is none is left out, see `scan_log`."""
+    """Read all events; lines that cannot be read are left out, see `scan_log`."""
     return scan_log(out_dir).events
 
 

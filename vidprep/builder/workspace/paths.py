@@ -1,4 +1,4 @@
-"""Names of the files in `.build/`; used in this room only.
+"""Names of the files in `.build/`; used in this folder only.
 
 plan.parquet                 which video goes into which shard
 staging/000007.tar           a finished shard that has no final name yet
@@ -57,7 +57,7 @@ def stop_path(out_dir: Path, name: str = "") -> Path:
 
     Args:
         out_dir: The build.
-        name: Of one shard of one run; "": all workers are asked.
+        name: Names one shard of one run; "": all workers are asked.
     """
     return out_dir / BUILD_DIR / (f"stop-{name}" if name else "stop")
 

@@ -40,7 +40,7 @@ def write_plan(plan: Plan, out_dir: Path) -> None:
 
 
 def read_facts(out_dir: Path) -> PlanFacts:
-    """Read what a plan is made of.
+    """Read the facts of a plan.
 
     Raises:
         BuildError: If there is no plan in the folder, or it is of another version of vidprep.
@@ -106,7 +106,7 @@ def _damage_is_named(path: Path) -> Iterator[None]:
 
 
 def planned_facts(out_dir: Path) -> PlanFacts | None:
-    """Read what the plan of an earlier run is made of; None if there is none, or none that can be read."""
+    """Read the facts of an earlier run's plan; None if there is no plan, or none that can be read."""
     try:
         return read_facts(out_dir)
     except BuildError:
@@ -114,7 +114,7 @@ def planned_facts(out_dir: Path) -> PlanFacts | None:
 
 
 def begun_facts(out_dir: Path) -> PlanFacts | None:
-    """Read what the plan is made of by which shards are finished already; None if there are none."""
+    """Read the facts of the plan that finished shards were built by; None if no shard is finished."""
     if not plan_path(out_dir).is_file() or not any(done_path(out_dir, 0).parent.glob("*.json")):
         return None
     return read_facts(out_dir)

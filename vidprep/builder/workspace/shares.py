@@ -1,4 +1,4 @@
-"""Where each task of a job array fills its share: a folder of its own, laid out like that of a build.
+"""Where each task of a job array builds its share: in a folder of its own, laid out like that of a build.
 
 share-0003-of-0008/     what the third of eight tasks has finished, until the set is made of all
 """
@@ -37,7 +37,7 @@ def is_share_running(out_dir: Path, folder: Path) -> bool:
 
 
 def share_name(folder: Path) -> str:
-    """Return what people call a share, e.g. "task 3 of 8"."""
+    """Return the name of a share for messages, e.g. "task 3 of 8"."""
     found = _NAME.fullmatch(folder.name)
     return f"task {int(found[1])} of {int(found[2])}" if found else folder.name
 
@@ -75,7 +75,7 @@ def take_over(out_dir: Path, folder: Path) -> None:
 
 
 def drop_share(folder: Path) -> None:
-    """Remove a share that was taken over; a task that begins anew meanwhile finds an empty place."""
+    """Remove a share that was taken over; a task that starts again meanwhile finds no folder."""
     aside = folder.with_name(f"taken-over-{uuid.uuid4().hex[:8]}")
     folder.rename(aside)
     shutil.rmtree(aside, ignore_errors=True)

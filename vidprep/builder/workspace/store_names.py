@@ -1,8 +1,8 @@
-"""Names of what a build keeps, as objects of a store: the same as below the folder of a build on a disk.
+"""Names of a build's files as objects of a store: the same as below the folder of a build on a disk.
 
 log.jsonl/20261129T221500.000001-1f3a   a piece of the log, which stores cannot append to
 lease/000001.json                       instead of the lock: see `leases`
-probe-1f3a...                           for an instant, while it is tried what the store can do
+probe-1f3a...                           for an instant, while the store's abilities are tested
 """
 
 import uuid
@@ -38,7 +38,7 @@ def done_name(below: str, shard: int) -> str:
 
 
 def kept_folder(below: str) -> str:
-    """Return the folder of all that a build, or an extension, keeps."""
+    """Return the folder of everything that a build, or an extension, keeps."""
     return f"{below}{BUILD_DIR}"
 
 
@@ -48,7 +48,7 @@ def is_done_name(name: str) -> bool:
 
 
 def new_probe_name() -> str:
-    """Return a name under which it is tried what a store can do."""
+    """Return the name of an object with which a store's abilities are tested."""
     return f"{_PROBE}{uuid.uuid4().hex[:8]}"
 
 
@@ -62,7 +62,7 @@ def new_piece_name(log: str, token: str) -> str:
 
     Args:
         log: Name of the log in the store.
-        token: The word of the process that writes.
+        token: A random id of the process that writes.
     """
     return f"{log}/{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{token}"
 
@@ -88,7 +88,7 @@ def shares_pieces(names: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def is_of_one_build(name: str) -> bool:
-    """Tell whether an object is part of a build, rather than of others at work, or passing."""
+    """Tell whether an object belongs to the build itself: is no lease, no probe, and in no share's folder."""
     return not name.startswith((f"{LEASE}/", _SHARE, _PROBE))
 
 
@@ -99,7 +99,7 @@ def may_be_stale(name: str) -> bool:
 
 
 def is_build(names: Iterable[str]) -> bool:
-    """Tell whether a build has kept something among some objects."""
+    """Tell whether some of these objects are files that a build keeps."""
     return any(name.startswith(f"{BUILD_DIR}/") for name in names)
 
 

@@ -1,10 +1,10 @@
-"""What a stop, a crash or `kill -9` leaves of a shard: its finished videos, which the next run takes over.
+"""What is left of a shard after a stop, a crash or `kill -9`: finished videos, which the next run takes over.
 
 staging/000007.ab12cd34.partial   the tar that was being written
 staging/000007.ab12cd34.jsonl     a line for each sample in it, written after the sample
 
-Nothing is written twice for it, and nothing is trusted: a video counts if the plan is the same and its bytes
-have the checksum that its line says.
+No video is written twice for this, and none is trusted: it counts if the plan is the same and its bytes have
+the checksum in its line.
 """
 
 import json
@@ -31,9 +31,9 @@ class KeptVideo(Frozen):
     """A video of an unfinished tar: a line beside it.
 
     Attributes:
-        plan: Hash of the plan that the tar is of.
-        key: Key of the sample; what follows is as in the index.
-        details: What follows is as in the done-file; "" what nobody knows.
+        plan: Hash of the plan that the tar was written by.
+        key: Key of the sample. This and the fields up to `mp4_crc32` are as in the index.
+        details: This and the fields after it are as in the done-file; "" if unknown.
     """
 
     plan: str
@@ -75,7 +75,7 @@ class Unfinished:
 
 @contextmanager
 def noted_samples(out_dir: Path, partial_path: Path) -> Iterator[Note]:
-    """Give what notes each sample that was written to an unfinished tar."""
+    """Give a function that notes each sample written to an unfinished tar."""
     plan = read_facts(out_dir).sha256
     with partial_path.with_suffix(_LINES).open("w", encoding="utf-8", buffering=1) as lines:
 

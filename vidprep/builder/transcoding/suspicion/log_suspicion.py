@@ -1,6 +1,6 @@
-"""What FFmpeg's log, and the frame of its file, say of a video that decodes without a complaint.
+"""Signs of damage in FFmpeg's log, and in the container, of a video that decodes without an error.
 
-None of it is a reason to reject a video. Of the file itself only what counts or bounds its contents is read.
+None of them is a reason to reject a video. Of the file itself, only its counts, sizes and ends are read.
 """
 
 import os

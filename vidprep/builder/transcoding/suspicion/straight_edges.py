@@ -25,12 +25,12 @@ _MIN_SHARE_OF_ALL = 0.38
 
 
 class Edges(NamedTuple):
-    """Straight edges in frames: upright ones, each in 8 rows, or level ones, each in 8 columns.
+    """Straight edges in frames: upright (vertical) ones, 8 rows long, or level (horizontal) ones, 8 columns.
 
     Attributes:
-        frames: Of each edge, its frame, in rising order.
-        runs: Which 8 rows (columns, if it is level).
-        places: Its column (row): that of the first of the pixels it answers to.
+        frames: The frame of each edge, in rising order.
+        runs: Which 8 rows each edge lies in (columns, if it is level).
+        places: The column of each edge (row, if it is level): that of the first of the pixels it answers to.
         shape: How many frames, runs and places there are.
     """
 
@@ -50,7 +50,7 @@ class Edges(NamedTuple):
         """Return, frame by frame, the places of edges that were nowhere near an edge in the frame before.
 
         Args:
-            before: Those of the frame before the first; None: there is none, or nobody knows it.
+            before: The edges of the frame before the first; None: there is none, or they are not known.
         """
         near = _nearby(self, before)
         is_new = ~near[self.frames, self.runs + 1, self.places + _REACH]
