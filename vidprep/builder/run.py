@@ -173,7 +173,7 @@ def working_in(out_dir: Path, *, finished_set: bool = False) -> Iterator[None]:
 
     Args:
         out_dir: The folder.
-        finished_set: Whether the folder may also hold a finished set without its `.build/` folder.
+        finished_set: Whether the folder may also hold a finished set without the files that its build kept.
     """
     alone = exclusive(out_dir, finished_set=finished_set)
     with alone, _explain_how_to_go_on(), full_disk_as_build_error(out_dir):

@@ -1,4 +1,4 @@
-"""Who is in the dataset, with which label, and where is the video? Annotation lists meet source folders."""
+"""Which videos a dataset has, with which label, and which file is whose: annotation lists meet folders."""
 
 from typing import TYPE_CHECKING
 

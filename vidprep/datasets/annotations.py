@@ -17,7 +17,7 @@ from vidprep.recipes.manifests import SPLITS, dataset_names, read_dataset
 from vidprep.recipes.recipe import DatasetStage
 from vidprep.recipes.toml_models import nearest
 
-# Where lists lie in a folder that was given, or in a folder of videos.
+# Folders, below one that was given or one of videos, in which lists are looked for.
 _SUBFOLDERS = ("", "annotations", "labels")
 _TABLES = tuple(f".{suffix}{gz}" for suffix in ("csv", "json", "jsonl", "txt") for gz in ("", ".gz"))
 
@@ -31,8 +31,8 @@ class Annotations:
 
     Attributes:
         records: A row of `records.COLUMNS` per annotated sample, of all classes.
-        lists: The path of each split's list: the folder, where several files make one list.
-        notes: What a reader of the numbers has to know about them.
+        lists: The path of the list by split; a folder, where several files make one list.
+        notes: Sentences to show beside the counts.
     """
 
     records: pd.DataFrame
@@ -46,12 +46,13 @@ def read_annotations(
     """Read the annotation lists of a dataset.
 
     Args:
+        dataset: The dataset and its rules for reading lists.
         paths: Files, and folders that hold them (directly, or in `annotations/` or `labels/`).
         stage: Which fold and release is meant.
-        sources: Folders of the videos; where ids are paths, a path of a list may begin with one.
+        sources: Folders of the videos; where ids are paths, paths in a list may begin with one of them.
 
     Raises:
-        AnnotationError: If there is no list, one belongs to another dataset or is malformed, two are of the
+        AnnotationError: If there is no list, one belongs to another dataset or is malformed, two are for the
             same split, or a class is unknown.
     """
     tables, notes = [], []
@@ -79,7 +80,7 @@ def read_annotations(
 
 
 def _below_sources(table: pd.DataFrame, dataset: DatasetManifest, sources: Sequence[str]) -> pd.DataFrame:
-    """Take the source folder off from paths, and `./`."""
+    """Remove `./` and the source folder from the beginning of paths."""
     if dataset.videos.id != "path":
         return table
     fronts = ["./", *(f"{str(source).rstrip('/')}/" for source in sources)]
@@ -92,7 +93,7 @@ def _below_sources(table: pd.DataFrame, dataset: DatasetManifest, sources: Seque
 
 
 def assign_splits(table: pd.DataFrame, dataset: DatasetManifest) -> pd.DataFrame:
-    """Give records without a split one by a hash of seed and id: one that comes or goes moves no other."""
+    """Choose the split of records without one by a hash of seed and id; added records move no other."""
     unassigned = table["split"] == ASSIGNED_LATER
     if not unassigned.any():
         return table
@@ -193,7 +194,7 @@ def _is_of_another_release(dataset: DatasetManifest, path: Path, stage: DatasetS
 
 
 def release_of(dataset: DatasetManifest, path: Path) -> str | None:
-    """Return the release that a list is of, by its name; None if the name tells nothing."""
+    """Return the release that a list belongs to, by its name; None if the name tells nothing."""
     name = path.name.removesuffix(".gz")
     return next((each.name for each in dataset.releases if re.fullmatch(each.file, name)), None)
 

@@ -24,12 +24,12 @@ class SplitAudit:
     Attributes:
         split: "train", "validation"; "test" or "" only where extra videos lie in such folders.
         annotated: Records of the recipe's classes.
-        expected: The published count, or None where nobody counted.
+        expected: The published count, or None where none was published.
         difference: Annotated minus expected, or None where nothing is expected or no list was given.
         present: Videos that are there.
-        missing: Videos that are not; like `present` and `extra` None when no source was given.
-        rejected: Videos that are not to be used.
-        reasons: Number of the rejected per reason.
+        missing: Videos that are not there. `present`, `missing` and `extra` are None if no source was given.
+        rejected: Videos that must not be used.
+        reasons: Number of rejected videos by reason, see `vidprep.shards.ledger.REASONS`.
         extra: Videos in folders of the split that no list names.
     """
 
@@ -51,8 +51,8 @@ class Audit:
     Attributes:
         inventory: Every annotated video, with what was found of it.
         splits: The numbers of each split.
-        remarks: What a reader of the numbers has to know.
-        checksums: What lists of checksums say of the present videos, if there were any.
+        remarks: Notes and warnings to show beside the counts.
+        checksums: The comparison of present videos with lists of checksums; None if no list was given.
     """
 
     inventory: Inventory
@@ -79,8 +79,8 @@ def audit(
     Args:
         recipe: A recipe, or the name or path of a pipeline; your own videos need none.
         on_archive: Called with the name of each archive among the sources that is listed for the first time.
-        checksums: Lists as sha256sum and md5sum write them: videos that they name are read and compared.
-        on_checked: Called after each of those with how many are done, and how many there are.
+        checksums: Lists as sha256sum and md5sum write them; the videos that they name are read and compared.
+        on_checked: Called after each compared file with the number of files done and their total.
         **videos: Which videos are meant, as for `build`: `sources`, `annotations` and so on. If no source is
             given and $VIDPREP_NAME is not set, only the annotation is checked.
 
@@ -103,10 +103,11 @@ def audit(
 
 @dataclass(frozen=True)
 class Remark:
-    """Something to know about an inventory.
+    """A note or a warning about an inventory.
 
     Attributes:
-        level: "note", or "warning" where a published number cannot be reproduced from it.
+        level: "note", or "warning" where a published number cannot be reproduced from the inventory.
+        text: The sentence.
     """
 
     level: str
@@ -120,7 +121,7 @@ def audit_splits(inventory: Inventory) -> list[SplitAudit]:
 
 
 def audit_remarks(inventory: Inventory) -> list[Remark]:
-    """Return what a reader of the numbers has to know."""
+    """Return the notes and warnings to show beside the counts."""
     remarks = [
         Remark("note", f"No list of the split '{split}' was given.")
         for split in SPLITS
@@ -135,7 +136,7 @@ def audit_remarks(inventory: Inventory) -> list[Remark]:
 
 
 def first_examples(inventory: Inventory, status: str, count: int = 5) -> pd.DataFrame:
-    """Return the first rows of one status, a few of each reason."""
+    """Return the first rows of one status, up to `count` of each reason."""
     rows = inventory.rows[inventory.rows["status"] == status]
     return rows.groupby("reason", sort=True).head(count)
 
@@ -176,7 +177,7 @@ def _difference(inventory: Inventory, audit: SplitAudit) -> Remark:
 
 
 def _labels(inventory: Inventory) -> list[Remark]:
-    """Say which labels a sample has, where they are several."""
+    """Name the labels of a sample, if it has more than one."""
     if not inventory.dataset.more_labels:
         return []
     target = inventory.dataset.labels

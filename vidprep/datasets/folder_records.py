@@ -1,4 +1,4 @@
-"""A folder a class, as it lies on the disk, as annotation records."""
+"""Annotation records of a dataset that has a folder for each class instead of lists."""
 
 from pathlib import Path, PurePosixPath
 
@@ -17,7 +17,7 @@ _MAX_NAMED = 5  # folders in a message
 
 
 def is_made_of_folders(dataset: DatasetManifest) -> bool:
-    """Tell whether folders are the annotation."""
+    """Tell whether the folders of videos are the annotation."""
     return any(rule.form == "folders" for rule in dataset.lists)
 
 
@@ -30,8 +30,8 @@ def folder_records(
     its split. Without one, a hash of the id decides.
 
     Raises:
-        SourceError: If there is no video in a class folder, a class folder holds none, or only a part of the
-            videos lies in split folders.
+        SourceError: If there are no class folders, a class folder holds no video, or only some of the videos
+            lie in split folders.
     """
     rows, unsorted_files = [], []
     for source, folder, video_id in scan.files[["source", "folder", "video_id"]].itertuples(index=False):
@@ -81,7 +81,7 @@ def _refuse_other_classes(records: pd.DataFrame, dataset: DatasetManifest, where
 
 
 def _without_test(records: pd.DataFrame) -> pd.DataFrame:
-    """Take test folders for validation; beside validation folders they are left out."""
+    """Use test folders as validation; if there are validation folders, leave them out."""
     is_test = records["split"] == "test"
     if (records["split"] == "validation").any():
         return records[~is_test].reset_index(drop=True)

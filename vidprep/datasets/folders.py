@@ -1,4 +1,4 @@
-"""Folders of raw videos: where they lie, and what they say of their videos: a split, a class, or nothing."""
+"""Folders of raw videos: where they lie, and which split or class their names stand for."""
 
 import os
 import re
@@ -22,7 +22,7 @@ def class_folders(classes: tuple[str, ...]) -> dict[str, str]:
 
 
 def letters_and_digits(name: str) -> str:
-    """Reduce a name to what every copy of the dataset agrees on.
+    """Reduce a class name to its letters and digits, which all copies of a dataset agree on.
 
     massaging person's head, massaging_persons_head -> massagingpersonshead
     """
@@ -36,7 +36,7 @@ def describe_folder(folder: str, class_of: dict[str, str]) -> tuple[str, str]:
 
     Args:
         folder: Its path with `/` between the names, or "".
-        class_of: The class of each of `class_folders`; empty for a dataset without class folders.
+        class_of: What `class_folders` returns; empty for a dataset without class folders.
 
     Returns:
         "train", "validation", "test" or "" (none, or several at once), and a class or "".
@@ -57,15 +57,15 @@ def _split_of(name: str) -> str:
 
 
 def absolute(path: str | Path) -> str:
-    """Return a path as workers elsewhere understand it; URLs stay as they are."""
+    """Return a path as an absolute one, which workers elsewhere understand; URLs stay as they are."""
     return str(path) if "://" in str(path) else str(Path(path).absolute())
 
 
 def default_sources(dataset: str) -> list[str]:
-    """Return where the raw videos of a dataset lie when nobody says: $VIDPREP_<NAME>, else data/<name>."""
+    """Return the default folders of a dataset's raw videos: $VIDPREP_<NAME>, else data/<name>."""
     return sources_of_environment(dataset) or [f"data/{dataset}"]
 
 
 def sources_of_environment(dataset: str) -> list[str]:
-    """Return where $VIDPREP_<NAME> says that the raw videos of a dataset lie; empty if it says nothing."""
+    """Return the folders that $VIDPREP_<NAME> names; empty if it is not set."""
     return [folder] if (folder := os.environ.get(f"VIDPREP_{dataset.upper()}")) else []

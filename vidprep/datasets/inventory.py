@@ -1,4 +1,4 @@
-"""The inventory: every annotated video of a recipe's classes, with what became of it before the build."""
+"""The inventory: every annotated video of a recipe's classes as present, missing or rejected."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -41,7 +41,7 @@ class ExtraVideos:
     """Videos that no list names.
 
     Attributes:
-        num_videos: How many.
+        num_videos: Number of such videos.
         examples: The first few paths.
     """
 
@@ -51,7 +51,7 @@ class ExtraVideos:
 
 @dataclass(frozen=True)
 class Inventory:
-    """Who is in the dataset, and which file is whose.
+    """Which videos are in the dataset, and which file belongs to which.
 
     Attributes:
         rows: A row of `COLUMNS` per annotated video of the classes, sorted by split (train first) and id.
@@ -60,13 +60,13 @@ class Inventory:
             are "" where no file is.
         dataset: The full dataset.
         classes: Names in label order.
-        expected: Published count per split; empty when nobody counted these classes.
+        expected: Published count per split; empty if there is none for these classes.
         lists: The annotation file of each split that has one.
-        stage: The recipe's choice, with all that was found of a dataset of your own.
-        sources: The source folders as given; without any, no video was looked for.
+        stage: The `[dataset]` table of the recipe; of your own videos, with the classes that were found.
+        sources: The source folders as given; if there are none, no video was looked for.
         extra: Videos that are annotated nowhere, per split folder; "" where no folder tells the split.
         problems: What is wrong with archives among the sources; their other videos count as present.
-        notes: What a reader of the numbers has to know about the lists.
+        notes: Sentences about the lists to show beside the counts.
     """
 
     rows: pd.DataFrame
@@ -92,15 +92,15 @@ def take_inventory(
 
     Args:
         stage: The dataset and its classes.
-        sources: Folders of raw videos; a later one fills gaps of the earlier ones. None: only the
-            annotation is checked, and every good record is missing.
-        annotations: Files or folders. None: they are looked for in the source folders.
-        archives: How archives in the source folders are listed; None: indexed in the user's cache folder.
+        sources: Folders of raw videos; a later one fills gaps of the earlier ones. If there are none, only
+            the annotation is checked, and every good record counts as missing.
+        annotations: Annotation files or folders; if there are none, they are looked for in the sources.
+        archives: How archives in the source folders are listed; None: with an index in the user's cache.
 
     Raises:
         RecipeError: If the recipe's classes are wrong.
         AnnotationError: If a list is missing, wrong or malformed.
-        SourceError: If a source folder is missing, or none of the videos is in any.
+        SourceError: If a source folder is missing, or none of the videos is in any of them.
     """
     dataset = dataset_of(stage)
     remedy = (
@@ -215,7 +215,7 @@ def _with_folders(scan: Scan, dataset: DatasetManifest) -> Scan:
 
 
 def _select(rows: pd.DataFrame, classes: tuple[str, ...], dataset: DatasetManifest) -> pd.DataFrame:
-    """Keep the rows of some classes, with both labels, in an order that no file system decides."""
+    """Keep the rows of some classes, with both labels, in an order independent of the file system."""
     rows = rows[rows["class"].isin(classes)]
     codes, names = pd.factorize(rows["class"])  # twice as fast as map() on pandas' own strings
     label_of, label_full_of = {name: label for label, name in enumerate(classes)}, dataset.label_of

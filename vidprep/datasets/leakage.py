@@ -1,4 +1,4 @@
-"""Videos that two datasets have in common: a network that saw them in training is not tested by them."""
+"""Videos that two datasets have in common: they cannot test a network that was trained on them."""
 
 import re
 
@@ -9,14 +9,14 @@ COLUMNS = ("split", "video_id", "class", "other_split", "other_id", "other_class
 
 
 def shared_videos(rows: pd.DataFrame, other_rows: pd.DataFrame) -> pd.DataFrame:
-    """Return every pair of samples of two datasets that show the same, where one of the two validates.
+    """Return the pairs of samples of two datasets that show the same, one of them in a validation split.
 
     Two clips `<id>_<start>_<end>` show the same if their ids are equal and their times overlap; other
     samples do if their ids are equal.
 
     Args:
         rows: Rows of an inventory; needs split, video_id and class.
-        other_rows: The same of the other dataset.
+        other_rows: Rows of the other dataset's inventory.
 
     Returns:
         A table of `COLUMNS`, by split and id; the overlap is 0.0 where ids tell no times.

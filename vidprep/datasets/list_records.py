@@ -1,4 +1,4 @@
-"""Rows of an annotation file as records: ids, splits, classes, parts of files."""
+"""Turn the rows of an annotation file into records: ids, splits, classes, segments."""
 
 import json
 import re
@@ -24,13 +24,14 @@ _FRAME = re.compile(r"[0-9]{1,9}")
 def read_list(path: Path, rule: AnnotationList, dataset: DatasetManifest) -> pd.DataFrame:
     """Read one annotation file.
 
-    A labels file is compared with the dataset's labels and annotates nothing.
+    A labels file is only compared with the dataset's labels; its table is empty.
 
     Returns:
         A table of `records.COLUMNS`, and `MORE_COLUMNS` where samples are parts of files or have more labels.
 
     Raises:
-        AnnotationError: If the file is malformed, or the labels have another order; file and line are named.
+        AnnotationError: If the file is malformed, or the labels have another order; the message names file
+            and line.
     """
     if rule.content == "nothing":
         return records_table([], path)
@@ -52,7 +53,7 @@ def read_list(path: Path, rule: AnnotationList, dataset: DatasetManifest) -> pd.
 
 
 class _RecordReader:
-    """Reads the fields of one row after the other, as a rule says."""
+    """Reads the fields of each row by a rule of the dataset file."""
 
     def __init__(self, path: Path, rule: AnnotationList, dataset: DatasetManifest) -> None:
         self.path, self.rule, self.dataset = path, rule, dataset
@@ -92,7 +93,7 @@ class _RecordReader:
         start, end = self._times(place, row)
         if self._id == self._video:
             return f"{self._id.format_map(row)}#{row[self._start]}-{row[self._end]}"
-        # Crawlers name files by whole seconds, whatever the list says behind the point.
+        # Downloaders name files by whole seconds, even if the list has fractions.
         return self._id.format_map(row | {self._start: int(start), self._end: int(end)})
 
     def label(self, place: str, row: dict[str, str]) -> str:
@@ -184,7 +185,7 @@ class _RecordReader:
         return labels.classes[number]
 
 
-# Neither the list nor its name tells: a hash of the id will, see `found_classes`.
+# For rows whose split neither the list nor its name tells: a hash of the id decides, see `assign_splits`.
 ASSIGNED_LATER = "unassigned"
 _FORM_OF_TIMES = {
     "whole_seconds": "whole seconds",

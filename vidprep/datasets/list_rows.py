@@ -1,4 +1,4 @@
-"""Annotation files of every form as rows of named columns, each with its place in the file."""
+"""Read annotation files of every form as rows of named columns, each with its place in the file."""
 
 import csv
 import io
@@ -16,14 +16,14 @@ Row = tuple[str, dict[str, str]]
 
 
 def matching_name(rule: AnnotationList, path: Path, *, given: bool = False) -> re.Match[str] | None:
-    """Match a file's name, without `.gz`; a group `fold` tells the fold if the rule has one."""
+    """Match a file's name, without `.gz`, with a rule's pattern; its group `fold`, if any, is the fold."""
     pattern = (given and rule.given_file) or rule.file
     name = path.name.removesuffix(".gz")
     return re.fullmatch(pattern.replace(FOLD, r"(?P<fold>\d+)"), name)
 
 
 def looks_like(rule: AnnotationList, path: Path) -> bool:
-    """Tell whether a file of a fitting name begins as such a list begins."""
+    """Tell by the beginning of a file, whose name fits a rule, whether it is a list of that kind."""
     if rule.form == "csv" and rule.header:
         header = next(csv.reader(read_first_line(path).splitlines()[:1], delimiter=rule.separator), [])
         return _is_header(rule, header)
@@ -56,7 +56,7 @@ def read_json(path: Path) -> Any:
     """Read a JSON file, gzipped or not.
 
     Raises:
-        AnnotationError: If it is none.
+        AnnotationError: If it is not valid JSON, or cannot be read.
     """
     text = read_text(path)
     try:
@@ -66,7 +66,7 @@ def read_json(path: Path) -> Any:
 
 
 def malformed(path: Path, place: str, what: str) -> AnnotationError:
-    """Return the error about one row."""
+    """Return the error for a malformed row."""
     return AnnotationError(f"{path}: {place}: {what}.")
 
 

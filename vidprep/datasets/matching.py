@@ -6,19 +6,19 @@ import pandas as pd
 from vidprep.datasets.records import COLUMNS
 from vidprep.shards.layout import escaped_key, is_valid_key, sample_key
 
-# How good a file is for a record. A worse one is taken only where there is no better.
+# How well a file fits a record. A worse one (greater number) is taken only if there is no better one.
 _USABLE, _REJECTED, _USELESS = 0, 1, 2
 _NO_FILE = {"rank": _USELESS, "reason": "", "detail": "", "source_dir": "", "source": "", "source_bytes": 0}
 _MAX_PLACES = 4
 
 
 def match(records: pd.DataFrame, files: pd.DataFrame, *, plain_ids: bool = True) -> pd.DataFrame:
-    """Decide about every record; a pure function of its tables, whatever the order of `files`.
+    """Match records with files; a pure function of both tables, whatever the order of `files`.
 
     Args:
         records: Table of `records.COLUMNS`, of all classes: an id may be annotated twice.
-        plain_ids: Whether an id that is no key as it stands is a fault; else it is escaped.
         files: `Scan.files` with folder_split and folder_class ("" where the folder does not tell).
+        plain_ids: Whether an id that is not a valid key is an error; else it is escaped.
 
     Returns:
         `records`, in their order, with key, status, reason, detail, source_dir, source and source_bytes.

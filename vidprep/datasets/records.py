@@ -8,9 +8,9 @@ import pandas as pd
 
 from vidprep.errors import AnnotationError
 
-# One row per annotated video, in the order of the list; `file` and `place` say where it stands.
+# One row per annotated video, in the order of the list, with its `file` and `place` ("line 7") there.
 COLUMNS = ("split", "video_id", "class", "file", "place")
-# And where samples are parts of files, or have several labels: the id of the file, the part as JSON (see
+# Where samples are parts of files, or have several labels, also: the id of the file, the part as JSON (see
 # `vidprep.shards.segment`), and the other labels as JSON.
 MORE_COLUMNS = ("source_id", "segment", "more_labels")
 
@@ -48,7 +48,7 @@ def read_first_line(path: Path) -> str:
 
 
 def records_table(rows: list[tuple[str, str, str, str]], path: Path) -> pd.DataFrame:
-    """Make a table of `COLUMNS`.
+    """Make a table of records.
 
     Args:
         rows: Split, video id, class and place ("line 7") of each record.

@@ -1,4 +1,4 @@
-"""One pass over each source folder: which video files are there, and how large are they?"""
+"""Scan source folders, in one pass each: which video files are there, and how large they are."""
 
 import os
 import stat
@@ -23,7 +23,7 @@ _APPLE_PREFIX = "._"
 _APPLE_FAULT = "a macOS '._' file, which holds no video"
 _REMOTE_REMEDY = "Check the address, the access, and that fsspec has its driver (s3fs for s3://)."
 
-# Folder below the source, file name, bytes (None where nobody asked), and why the file cannot be used.
+# Folder below the source, file name, size in bytes (None: not asked for), and why the file cannot be used.
 _Found = tuple[str, str, int | None, str]
 
 
@@ -36,7 +36,7 @@ class Scan:
             (0 is the first folder given), source (path below it), folder (of that path), video_id (its
             name without suffix), source_bytes (-1 if a remote store does not tell), fault (why it cannot
             be used, else "").
-        others: Number of files that are no videos, per suffix.
+        others: Number of other files by suffix.
         problems: What is wrong with archives as a whole.
     """
 
@@ -61,9 +61,9 @@ def scan_sources(
     Args:
         sources: Local folders, or URLs that fsspec knows (`s3://bucket/k400`).
         suffixes: Suffixes of video files, in small letters.
-        remedy: Ends the message of an error.
+        remedy: What to do about a missing folder: the last sentence of the error.
         archives: How archives are listed; None: with an index in the user's cache folder.
-        id_is: What is a file's id: its name without the suffix, or its path below the source folder.
+        id_is: The id of a file: its "name" without the suffix, or its "path" below the source folder.
         image_folders: Whether each folder of JPEGs is a video, instead of files with those suffixes.
 
     Raises:
@@ -95,7 +95,7 @@ def scan_sources(
 
 
 def check_sources(sources: list[str], *, remedy: str) -> None:
-    """Make sure that the local ones of some source folders are there.
+    """Check that the local source folders exist.
 
     Raises:
         SourceError: If one is not.

@@ -1,4 +1,4 @@
-"""A list of the files that segments are parts of: every segment lies inside of its file."""
+"""A list of the files that segments are parts of, to check that every segment lies inside its file."""
 
 from pathlib import Path
 
@@ -11,10 +11,11 @@ from vidprep.shards.segment import END_TOLERANCE_SECONDS, Segment
 
 
 def check_segments(records: pd.DataFrame, path: Path, rule: AnnotationList, dataset: DatasetManifest) -> str:
-    """Compare segments with the durations of their files, and return what there is to know of them.
+    """Compare segments with the durations of their files, and return a note about them.
 
     Raises:
-        AnnotationError: If a segment is of no file of the list, or ends behind its end; the line is named.
+        AnnotationError: If a segment is of no file of the list, or ends after its file; the message names the
+            line.
     """
     durations = dict(_durations(path, rule, dataset))
     for source, text in records[["source_id", "segment"]].drop_duplicates().itertuples(index=False):

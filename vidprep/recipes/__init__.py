@@ -1,1 +1,1 @@
-"""What a pipeline file may say, and facts about datasets: TOML read into frozen models."""
+"""Recipes (pipeline files) and facts about datasets: TOML read into frozen models."""

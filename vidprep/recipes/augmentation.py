@@ -1,4 +1,4 @@
-"""What is done to training clips on the device after crop and flip: a stage of the recipe, off by default."""
+"""Augmentation of training clips on the device, after crop and flip; off by default."""
 
 import re
 from typing import Annotated, Any, NamedTuple, Self
@@ -29,7 +29,7 @@ class RandAugment(NamedTuple):
 
 
 class Augmentation(Frozen):
-    """What is drawn for each training clip on the device; the same for all of its frames.
+    """Random changes of each training clip on the device, the same for all of its frames.
 
     Attributes:
         brightness: Colours are multiplied by a factor from 1 - `brightness` to 1 + `brightness`.
@@ -38,12 +38,14 @@ class Augmentation(Frozen):
         hue: The hue is turned by up to this share of the circle, either way; at most 0.5.
         rand_augment: RandAugment for videos, as SlowFast and VideoMAE write it: "rand-m7-n4-mstd0.5-inc1" is
             4 operations of magnitude 7 with deviation 0.5, stronger with the magnitude.
-        erase_probability: How likely a clip gets a rectangle of noise through all frames.
-        erase_area: Least and greatest share of the frame that it covers.
-        mixup_alpha: Two neighbouring videos of a batch are blended, by a share of Beta(alpha, alpha).
-        cutmix_alpha: A rectangle of each comes from the other instead, its share drawn likewise.
-        mix_probability: How likely two neighbours are mixed at all.
-        cutmix_probability: How likely CutMix is taken instead of Mixup, where both alphas are above 0.
+        erase_probability: Probability that a rectangle of a clip, the same in all frames, becomes noise.
+        erase_area: Least and greatest share of the frame that the rectangle covers.
+        mixup_alpha: Mixup: two neighbouring videos of a batch are blended, with a share drawn from
+            Beta(alpha, alpha). 0: never.
+        cutmix_alpha: CutMix: each of the two gets a rectangle of the other, whose share of the frame is drawn
+            likewise. 0: never.
+        mix_probability: Probability that two neighbours are mixed at all.
+        cutmix_probability: Probability of CutMix instead of Mixup, where both alphas are above 0.
         label_smoothing: Share of the label that is spread over all classes.
     """
 
@@ -107,7 +109,7 @@ class Augmentation(Frozen):
         return self.changes_pixels or self.erase_probability > 0 or self.mixes or self.label_smoothing > 0
 
     def describe(self) -> str:
-        """Say in a few words what is done."""
+        """Return a short description of what is on."""
         parts = [
             f"{name} {value:g}"
             for name, value in (

@@ -1,4 +1,4 @@
-"""Which classes a recipe selects, in label order, and how many videos were published of them."""
+"""Which classes a recipe selects, in label order, and the published number of their videos."""
 
 from vidprep.errors import RecipeError
 from vidprep.recipes.dataset_file import DatasetManifest, Release
@@ -14,7 +14,7 @@ from vidprep.recipes.toml_models import nearest
 
 
 def dataset_of(stage: DatasetStage) -> DatasetManifest:
-    """Return the dataset of a recipe, with the recipe's target and counts of its fold or release.
+    """Return the dataset of a recipe, with the recipe's target label and the counts of its fold or release.
 
     Raises:
         RecipeError: If there is no such dataset, fold, release or target.
@@ -73,7 +73,7 @@ def resolve_classes(stage: DatasetStage) -> tuple[str, ...]:
 
 
 def expected_counts(stage: DatasetStage) -> dict[str, int]:
-    """Return Table A's number of videos per split; empty for classes that the table does not count."""
+    """Return the published number of videos per split; empty for classes that have none."""
     dataset = dataset_of(stage)
     if stage.subset:
         return dict(_subset(stage.subset, dataset).expected)
@@ -81,7 +81,7 @@ def expected_counts(stage: DatasetStage) -> dict[str, int]:
 
 
 def published_counts(stage: DatasetStage | None) -> dict[str, int]:
-    """Return Table A's number of videos per split, nothing of a dataset that this version does not know."""
+    """Return `expected_counts`; empty for a dataset that this version does not know."""
     try:
         return expected_counts(stage) if stage else {}
     except RecipeError:

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from vidprep.recipes.toml_models import Frozen
 
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".mov", ".ts", ".m4v", ".mpg", ".mpeg", ".flv")
-# Stands in a pattern of list names for the fold that is asked for.
+# In a pattern of list names, stands for the number of the fold.
 FOLD = "{fold}"
 Counts = dict[str, int]
 
@@ -40,7 +40,7 @@ class DatasetLabels(Frozen):
     """The classes of a dataset.
 
     Attributes:
-        name: What they say of a sample, where it has several labels: "verb".
+        name: Name of this label, e.g. "verb" where a sample has several labels.
         classes: In label order. None: the classes that the lists name, in alphabetical order.
         file: A text file beside the dataset file with one class a line, in label order, instead of `classes`.
         first_index: Number of the first class where lists give numbers instead of names.
@@ -78,34 +78,34 @@ class AnnotationList(Frozen):
 
     Attributes:
         file: Regular expression that the file's name matches (without `.gz`); `{fold}` stands for the fold.
-        given_file: The same for a file that a person names, who may have renamed it; "": as `file`.
+        given_file: The same for a file that is passed by its path and may have been renamed; "": as `file`.
         content: "records"; "labels", to be compared with the dataset's (a group `labels` of the pattern says
             which); "videos", the files that segments are parts of, `end` being their duration; or "nothing".
         form: "csv"; "json" (a list of objects, or one object a line); "lines" ("path label", split at
             blanks from the right); "folders" (no file at all: each folder of videos is a class).
-        starts_with: The first character of the file, where its name does not tell it from other datasets'.
-        separator: Between the columns of a CSV.
+        starts_with: First character of the file, if its name alone fits lists of other datasets, too.
+        separator: Separator of the columns of a CSV.
         header: Whether a CSV begins with the names of its columns.
         columns: Names of the columns, in order.
         optional_columns: Names of columns that may follow.
         any_order: Whether the columns of a CSV may stand in any order, and others between them.
         id: The id of a sample, made of columns: "{youtube_id}_{time_start:06d}".
-        label: The column that names the class.
-        label_is: "name", or "index": its number.
+        label: The column with the class.
+        label_is: Whether that column holds the class's "name" or its number ("index").
         drop_from_label: Characters that are not part of the class name.
-        check_index: A column with the class's number, to be compared.
+        check_index: A column with the class's number, to be compared with the name; "": none.
         more_labels: Column of each further label of a sample, by its name.
         split: The split of all rows; "" where a column tells.
         split_column: The column that tells a row's split.
-        split_values: What it may hold, and which split that is; "" leaves the row out.
+        split_values: The split for each value of that column; "" leaves the row out.
         video: The id of the file that the sample is a part of; "": the file is the sample.
-        start: Column of the beginning; with `end` and `video` a segment.
-        end: Column of the end.
-        times: How both are written: "whole_seconds", "seconds", "clock" (hours:minutes:seconds), or "frames".
-        frame_rate: At which frames were counted; 0: frames of the video itself.
-        first_frame: Number of the video's first frame.
+        start: Column with the start; together with `end` and `video` it makes the sample a segment.
+        end: Column with the end.
+        times: Form of both: "whole_seconds", "seconds", "clock" (hours:minutes:seconds), or "frames".
+        frame_rate: Frame rate at which frames were counted; 0: they are frames of the video itself.
+        first_frame: Number that lists give to the first frame of a video, 0 or 1.
         parts: Whether several such files make one list.
-        note: What a reader of the numbers has to know about such a file.
+        note: A sentence to show beside the counts if such a file was read.
     """
 
     file: str
@@ -169,11 +169,13 @@ class VideoFiles(Frozen):
     """How an id becomes a file name, and which folders occur.
 
     Attributes:
-        id: What of a file below the source folder is its id: "name" without the suffix, or the whole "path".
+        id: The id of a file: its "name" without the suffix, or its "path" below the source folder.
         suffixes: File suffixes that count as videos, in small letters.
-        where: Where videos lie below a source folder, for people.
-        class_folders: Whether a folder may be named after a class; a video in another class's is rejected.
-        plain_ids: Whether an id of other characters than letters, digits, `_` and `-` is a fault of the list.
+        where: Where videos lie below a source folder, for messages.
+        class_folders: Whether a folder may be named after a class; a video in the folder of another class is
+            rejected.
+        plain_ids: Whether an id with characters other than letters, digits, `_` and `-` is an error of the
+            list; else it is escaped.
         image_folders: Whether a folder of numbered JPEGs is a video.
         frame_rate: Images a second of such a folder.
     """
@@ -194,10 +196,12 @@ class VideoFiles(Frozen):
 
 
 class Release(Frozen):
-    """One of several publications of the lists, which count differently.
+    """One of several publications of the lists, which have different counts.
 
     Attributes:
+        name: Name of the release, for `dataset.release`.
         file: Regular expression of the names of its lists (without `.gz`).
+        expected: Published number of samples in each split.
     """
 
     name: str
@@ -206,23 +210,30 @@ class Release(Frozen):
 
 
 class DatasetManifest(Frozen):
-    """A full dataset, as `manifests/<name>.toml`, or a file of your own, states it.
+    """A full dataset, as described by `manifests/<name>.toml` or a dataset file of your own.
 
     Attributes:
+        name: Short name, in lower-case letters, digits and underscores.
+        title: Full name, for people.
         source: Where the facts stated here come from.
-        licence: Under which the videos may be used.
-        homepage: Where to get them.
-        short_title: In "no ... list", where several datasets share a form.
+        licence: Licence of the videos.
+        homepage: Where to get the videos.
+        short_title: Title in messages about malformed lists that several datasets have; "": `title`.
         expected: Published number of samples in each split.
-        counts_from: Who counted.
-        counts_vary: Why other counts are no error; "": they are one.
-        folds: Numbers of samples in each split of each fold, the first one first.
-        releases: Publications that count differently; the first one is meant unless told otherwise.
-        list_names: The annotation files, for people.
-        which_list: What to ask about a file whose name tells nothing.
+        counts_from: Where these numbers come from: "published", or "Table A" (of Kobayashi & Ye 2024).
+        counts_vary: Why complete lists may have other counts; "": other counts give a warning.
+        folds: Number of samples in each split, for each fold in order.
+        releases: Publications of the lists with different counts; the first one is the default.
+        list_names: Names of the annotation files, for messages.
+        which_list: Message about a file whose name does not tell which list it is.
         list_folders: Where lists lie below a folder, besides `annotations/` and `labels/`.
-        val_fraction: Share of the samples that validate, where nothing tells the split; by a hash of the id.
+        val_fraction: Share (0 to 1) of samples for validation, if neither lists nor folders tell the split;
+            chosen by a hash of the id.
         val_seed: Seed of that hash.
+        flip_partners: Pairs of classes that a horizontal flip turns into each other.
+        lists: How each kind of annotation file looks.
+        videos: How an id becomes a file name.
+        labels: The classes of the label that is trained on by default.
         more_labels: Further labels of a sample, each with its classes.
     """
 
@@ -254,7 +265,7 @@ class DatasetManifest(Frozen):
         return {name: index for index, name in enumerate(self.labels.classes)}
 
     def with_target(self, target: str) -> "DatasetManifest":
-        """Return the dataset with another of its labels as the one that is trained on.
+        """Return the dataset with another of its labels as the one to train on.
 
         Raises:
             ValueError: If it has no labels of that name.

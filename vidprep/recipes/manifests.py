@@ -1,4 +1,4 @@
-"""Find and read the facts about datasets and subsets; class lists of your own."""
+"""Find and read the facts about datasets and subsets, and class lists of your own."""
 
 import functools
 import hashlib

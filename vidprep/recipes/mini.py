@@ -1,4 +1,4 @@
-"""Which recipe is meant: a pipeline, a published subset by its number of classes, or classes of your own."""
+"""Choose a recipe: a pipeline, a published subset by its number of classes, or classes of your own."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,7 +38,8 @@ def mini_recipe(
 
     Args:
         dataset: "ssv2" or "k400".
-        num_classes: Classes that the subset should have; None takes what there is.
+        num_classes: Number of classes of the published subset; None: the first subset of the dataset, or as
+            many as `class_list` names.
         class_list: A text file with the classes, instead of the published ones.
         overrides: As for `read_pipeline`.
 

@@ -24,7 +24,7 @@ _SPLITS = {
     "validation": "validation",
     "test": "",
 }
-# Lists of a name that tells the split, then any other.
+# Patterns of lists whose name tells the split, then of any other list.
 _NAMES = {
     "train": r"(?i)(?:.*[^a-z])?train(?:[^a-z].*)?\.(?:csv|txt)",
     "validation": r"(?i)(?:.*[^a-z])?(?:val|valid|validation)(?:[^a-z].*)?\.(?:csv|txt)",
@@ -80,7 +80,8 @@ def choose_videos(
     """Say which videos are meant, and how they are stored; see `vidprep.build`.
 
     Raises:
-        RecipeError: If that is said in no way, or in several, or a pipeline, dataset or setting is wrong.
+        RecipeError: If videos are named in no way or in several ways, or a pipeline, dataset or setting is
+            wrong.
     """
     lists = [Path(path) for path in from_csv]
     base = None if recipe is None else resolve_recipe(recipe)
@@ -134,7 +135,7 @@ def _describe_own(
 
 
 def recipe_of(dataset: DatasetManifest | Path, recipe: Recipe | None = None) -> Recipe:
-    """Return a recipe for a dataset that is none of `manifests/`.
+    """Return a recipe for a dataset that is not in `manifests/`.
 
     Args:
         dataset: The dataset, or the path of its file.
@@ -195,10 +196,10 @@ def _name_after(path: Path) -> str:
 
 
 def write_templates(name: str, folder: Path) -> tuple[Path, Path]:
-    """Write a commented dataset file and a pipeline file that names it; neither is written over another.
+    """Write a commented dataset file and a pipeline file that names it; no file is overwritten.
 
     Raises:
-        RecipeError: If the name is no name, that of a known dataset, or a file is there.
+        RecipeError: If the name is invalid or that of a known dataset, or one of the files exists.
     """
     dataset_path, pipeline_path = folder / f"{name}_dataset.toml", folder / f"{name}.toml"
     _check_new(name, dataset_path, pipeline_path)

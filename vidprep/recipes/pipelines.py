@@ -40,12 +40,12 @@ def read_pipeline(name: str, overrides: list[str] | None = None) -> Recipe:
     else:
         values = _with_dataset_file(values, path.parent)
     _set_all(values, overrides or [])
-    text = "" if overrides else path.read_text(encoding="utf-8")  # what --set sets stands in no line
+    text = "" if overrides else path.read_text(encoding="utf-8")  # a value of --set has no line in the file
     return validate(Recipe, values, origin=_origin(path, overrides), text=text)
 
 
 def is_dataset_file(values: dict[str, Any]) -> bool:
-    """Tell whether the values of a TOML file say how lists look, and not how videos are stored."""
+    """Tell whether a TOML file with these values is a dataset file rather than a pipeline."""
     return "lists" in values and "dataset" not in values
 
 
@@ -65,7 +65,7 @@ def _with_dataset_file(values: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def override_recipe(recipe: Recipe, overrides: list[str] | None, *, origin: str) -> Recipe:
-    """Return a recipe with some of its keys set anew; see `read_pipeline`.
+    """Return a recipe with some of its keys changed; see `read_pipeline`.
 
     Args:
         origin: Where the recipe comes from; an error message starts with it.
@@ -108,7 +108,7 @@ def _origin(path: Path | str, overrides: list[str] | None) -> str:
 
 def _set_all(values: dict[str, Any], overrides: list[str]) -> None:
     if "model.factory" in overridden_keys(overrides):
-        values["model"] = {}  # keys of another network are not for this one
+        values["model"] = {}  # the keys of the old network do not fit the new one
     for override in overrides:
         _set(values, override)
 

@@ -1,8 +1,8 @@
 """The recipe: everything that decides a result, one frozen model per stage.
 
-A pipeline file (`pipelines/<name>.toml`) is read into a `Recipe`; a stage gets its own model, no more.
-Numbers come from Kobayashi & Ye, WACV 2024 (supplementary material); alternatives that the references use
-are values of a key, never another code path for the user to find.
+A pipeline file (`pipelines/<name>.toml`) is read into a `Recipe`, each of its tables into the model of a
+stage. Default numbers come from Kobayashi & Ye, WACV 2024 (supplementary material, "Table A"); what other
+references do instead is another value of a key.
 """
 
 from typing import Annotated, Any, Literal, Self
@@ -26,10 +26,11 @@ class DatasetStage(Frozen):
         name: A dataset of `manifests/`.
         subset: A subset of `manifests/`, with its own label order; left out for a full dataset.
         classes: The class names themselves, instead of a published subset.
-        fold: Which of the dataset's published splits, where it has several; None: the first.
-        release: Which publication of its lists, where they differ; None: the first that its file names.
-        target: Which label is trained on, where a sample has several; None: the first.
-        definition: The dataset itself, when it is none of `manifests/`: a file's, or of your own folders.
+        fold: Number of the published train/validation split, where a dataset has several; None: the first.
+        release: Name of the publication of its lists, where they differ; None: the first in its file.
+        target: Name of the label to train on, where a sample has several; None: the first.
+        definition: The dataset itself, if it is not in `manifests/`: read from a dataset file, or made from
+            folders or lists of your own.
     """
 
     name: str
@@ -48,7 +49,7 @@ class DatasetStage(Frozen):
 
     @model_serializer(mode="wrap")
     def _leave_out_later_keys(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what release 0.1 did not know and nobody said: manifests stay what they were."""
+        """Leave out keys that release 0.1 did not have, unless they are set: manifests keep their bytes."""
         values: dict[str, Any] = write(self)
         return {key: value for key, value in values.items() if key not in _LATER_KEYS or value is not None}
 
@@ -63,18 +64,18 @@ class Transcode(Frozen):
     """How a raw video becomes a stored one.
 
     Attributes:
-        mode: "encode", or "copy": source bytes, remuxed to MP4 only when the container is another.
-        short_side: Pixels of the shorter side after display rotation and square pixels; even, at least 16.
+        mode: "encode", or "copy": the source's bytes, only remuxed to MP4 if they are in another container.
+        short_side: Shorter side in pixels, as displayed (rotated, square pixels); even, at least 16.
         scaler: FFmpeg's scaling algorithm.
         encoder: "libx264" on the CPU (reproducible to the byte), or "h264_nvenc" where there is one.
         preset: The encoder's own speed name ("veryfast" for libx264, "p4" for h264_nvenc).
-        crf: Constant quality, 0 to 51; smaller is better and larger. Becomes `-cq` of h264_nvenc.
+        crf: Constant quality, 0 to 51; smaller values give better and larger videos. `-cq` of h264_nvenc.
         gop: Frames from one key frame to the next; closed, without key frames at scene cuts.
         bframes: B-frames between reference frames; 0 makes packet order frame order.
         tune: libx264's tuning, or "none".
         partial: What to do with a video that decodes only in part: "reject", or "keep" the frames there are.
         min_frames: A video with fewer frames is rejected.
-        timeout_seconds: Wall-clock limit for one video's FFmpeg.
+        timeout_seconds: Time limit for one video's FFmpeg; time in which it waits for a core does not count.
         memory_mb: Address-space limit for one video's FFmpeg, in MiB.
     """
 
@@ -121,14 +122,16 @@ class TrainClip(Frozen):
         frame_step: Source frames from one frame of a dense clip to the next.
         fps: Frames a second of a dense clip, instead of `frame_step`, whatever the stored video's rate is.
         duration_seconds: What a dense clip spans, instead of `frame_step`: `clip_len` frames, evenly spread.
-        clips_per_video: Random clips of a video, from one decode of it, that stand side by side in a batch.
-        same_frames: They show the same frames, each cut and mirrored in its own way (repeated augmentation).
-        spatial: "random_crop" of the short-side-256 frame, "short_side_jitter" 256..320, "multi_scale", or
-            "random_resized_crop".
+        clips_per_video: Random clips of a video, from one decode of it, that are adjacent in a batch.
+        same_frames: Whether these show the same frames, each with its own crop and flip (repeated
+            augmentation).
+        spatial: "random_crop" of the stored frame, "short_side_jitter" (after its short side is scaled to
+            256..320), "multi_scale" (fixed scales and places, as in TSN), or "random_resized_crop".
         scale: Least and greatest share of the frame's area that a "random_resized_crop" has.
-        aspect_ratio: Least and greatest width / height of it.
+        aspect_ratio: Least and greatest width / height of a "random_resized_crop".
         crop_size: Side of the square crop in pixels.
-        flip: Horizontal flip: "none", "safe" (classes that name a direction are swapped or left), or "all".
+        flip: Horizontal flip of half of the clips, at random: "none", "all", or "safe": a class whose mirror
+            image is another class then gets its label, or is not flipped if the set lacks that class.
     """
 
     clip_len: Positive = 32
@@ -146,7 +149,7 @@ class TrainClip(Frozen):
 
     @model_serializer(mode="wrap")
     def _leave_out_same_frames(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what release 0.1 did not know and nobody asked for: manifests stay what they were."""
+        """Leave out keys that release 0.1 did not have, unless they are set: manifests keep their bytes."""
         values: dict[str, Any] = write(self)
         return {key: value for key, value in values.items() if key != "same_frames" or value}
 
@@ -171,13 +174,13 @@ def _check_pace(clip: "TrainClip | EvalViews") -> None:
         raise ValueError("give one of 'frame_step', 'fps' and 'duration_seconds'")
 
 
-# How colours of stored videos become RGB. "truncated" is what release 0.1 did: networks that it trained are
-# trained on and evaluated with it. New ones get "linear".
+# How the chroma of stored videos is scaled to full size. "truncated" is what release 0.1 did: networks that
+# it trained are trained further and evaluated with it. New ones get "linear".
 Chroma = Literal["linear", "nearest", "truncated"]
 
 
 class EvalViews(Frozen):
-    """Which views (clip x crop) of a video an evaluation sums over.
+    """The views (clip x crop) of a video whose scores an evaluation sums.
 
     Attributes:
         clip_len: Frames of a clip.
@@ -186,10 +189,10 @@ class EvalViews(Frozen):
         frame_step: Source frames from one frame of a dense clip to the next.
         fps: Frames a second of a dense clip, instead of `frame_step`; as in `TrainClip`.
         duration_seconds: What a dense clip spans, instead of `frame_step`; as in `TrainClip`.
-        num_clips: Clips, spread evenly over the whole video.
-        num_crops: Crops along the long side; 1 is the centre.
+        num_clips: Number of clips, spread evenly over the whole video.
+        num_crops: Number of crops along the long side; 1 is the centre.
         crop_size: Side of the square crop in pixels.
-        crops: "even" (both ends and the middle), or "ibm" (that code's own three positions).
+        crops: Positions of the crops: "even" (both ends and the middle), or "ibm" (the three of IBM's code).
     """
 
     clip_len: Positive = 32
@@ -209,7 +212,7 @@ class EvalViews(Frozen):
 
 
 class ModelStage(Frozen):
-    """The network: an I3D-ResNet, or what a factory makes of the table's other keys.
+    """The network: an I3D-ResNet, or one that a function of your own makes from the table's other keys.
 
     Attributes:
         factory: "package.module:function" of your own, called with `num_classes` and all other keys of the
@@ -218,11 +221,11 @@ class ModelStage(Frozen):
         depth: Layers of the 2D ResNet that it extends in time.
         width: Channels of its first convolution; 64 everywhere but in small demonstrations.
         temporal_taps: Frames that a kernel sees: 3, or 1 for a network blind to motion, to compare with.
-        temporal_stride: Halve the number of frames in layer2, layer3 and layer4.
+        temporal_stride: Whether layer2, layer3 and layer4 each halve the number of frames.
         head: "per_frame" (classify each frame, average the logits), or "pool_first" (average, then classify).
-        dropout: Probability, in front of the classifier.
-        inflation: How 2D weights get three taps: "mean" (a third each: equal to the 2D network on a still
-            video), or "repeat" (each tap the whole, as IBM's action-recognition-pytorch does).
+        dropout: Dropout probability in front of the classifier.
+        inflation: How pretrained 2D kernels get three taps: "mean" (each a third of the kernel: equal to the
+            2D network on a still video), or "repeat" (each the whole kernel, as in IBM's code).
     """
 
     factory: Annotated[str | None, Field(pattern=r"^\w+(\.\w+)*:\w+$")] = None
@@ -270,14 +273,14 @@ class Optimisation(Frozen):
         batch_size: Clips of one optimiser step, over all GPUs together.
         lr: Initial learning rate for that batch size.
         momentum: Momentum of SGD, without Nesterov.
-        weight_decay: On all parameters.
+        weight_decay: L2 weight decay of all parameters.
         schedule: "cosine" to 0, or "step".
-        cosine_per: What a cosine step is: "iteration" or "epoch".
+        cosine_per: When "cosine" changes the learning rate: after each "iteration" or each "epoch".
         milestones: Epochs after which "step" multiplies the learning rate by `gamma`.
-        gamma: The factor.
+        gamma: Factor of the "step" schedule.
         epochs: Passes over the training split.
-        ema_decay: What stays at a step of an exponential moving average of the weights, e.g. 0.9999, which
-            checkpoints then hold beside them; 0: none is made.
+        ema_decay: Decay per step of an exponential moving average of the weights, e.g. 0.9999; checkpoints
+            then hold the average, too. 0: no average.
     """
 
     batch_size: Positive = 32
@@ -293,7 +296,7 @@ class Optimisation(Frozen):
 
     @model_serializer(mode="wrap")
     def _leave_out_no_average(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what release 0.1 did not know and nobody asked for: manifests stay what they were."""
+        """Leave out keys that release 0.1 did not have, unless they are set: manifests keep their bytes."""
         values: dict[str, Any] = write(self)
         return {key: value for key, value in values.items() if key != "ema_decay" or value}
 
@@ -307,19 +310,19 @@ class Optimisation(Frozen):
         return self
 
 
-# Which weights of a training: as the last step left them, or their exponential moving average.
+# Which weights of a training run: those of the last step, or their exponential moving average.
 Weights = Literal["trained", "ema"]
 
 
 class Validation(Frozen):
-    """Whether and how the network is judged on the validation split while it trains; decides no weight.
+    """Whether and how the network is evaluated on the validation split while it is trained.
 
     Attributes:
-        every: Epochs from one judgement to the next, the last epoch included; 0: never.
+        every: Evaluate after every so many epochs, and after the last one; 0: never.
         views: "centre" (the middle clip's middle crop of `eval_views`), or "all" of them.
-        max_videos: So many of the split, always the same; 0: all.
-        weights: "trained", or "ema": their average (`optimisation.ema_decay`). What is judged while training
-            is what `vidprep eval` judges unless told otherwise.
+        max_videos: Number of videos of the split to use, always the same ones; 0: all.
+        weights: "trained", or "ema": their average (see `optimisation.ema_decay`). Also the default of
+            `vidprep eval`.
     """
 
     every: int = Field(default=0, ge=0)
@@ -338,7 +341,7 @@ class Recipe(Frozen):
 
     Attributes:
         name: What the shard set is called: its folder, its tars, its manifest.
-        title: For people.
+        title: Name for people, in reports.
     """
 
     name: Name
@@ -355,7 +358,7 @@ class Recipe(Frozen):
 
     @model_serializer(mode="wrap")
     def _leave_out_empty_augmentation(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what release 0.1 did not know and nobody asked for: manifests stay what they were."""
+        """Leave out keys that release 0.1 did not have, unless they are set: manifests keep their bytes."""
         values: dict[str, Any] = write(self)
         return {key: value for key, value in values.items() if key != "augmentation" or value}
 

@@ -1,4 +1,4 @@
-"""Where the pipelines and manifests lie: at the top of a checkout, or inside an installed wheel."""
+"""Find the folders `pipelines` and `manifests`: at the top of a checkout, or inside an installed wheel."""
 
 from pathlib import Path
 

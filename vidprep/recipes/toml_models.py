@@ -1,4 +1,4 @@
-"""TOML text to frozen pydantic models, with errors that name the key and its nearest known neighbour."""
+"""Read TOML into frozen pydantic models; errors name the key and the known key most like it."""
 
 import difflib
 import re

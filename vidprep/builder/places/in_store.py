@@ -197,7 +197,7 @@ def building_in_store(
         url: URL of the shard set.
         on_event: Called with each event.
         share: Share of a job array, e.g. "3/8", beside which others may build other shares; "": all shards.
-        finished_set: Whether the place may hold a finished set without its `.build/` folder.
+        finished_set: Whether the place may hold a finished set without the files that its build kept.
 
     Raises:
         BuildBusy: If another build works there.

@@ -59,7 +59,7 @@ class BuildStatus:
     workers: tuple[WorkerStatus, ...] = ()
 
 
-# For a finished set without its `.build/` folder; the numbers come from its manifest and ledger.
+# For a finished set without the files that its build kept; the numbers come from its manifest and ledger.
 _COPIED = BuildStatus(
     state="complete",
     generation=1,
@@ -131,7 +131,7 @@ def _status_of(out_dir: Path) -> BuildStatus:
 
 
 def _of_finished_set(status: BuildStatus, out_dir: Path) -> BuildStatus:
-    """Count what a set holds: one that was extended later, or copied without its `.build/` folder."""
+    """Count what a set holds that was extended later, or copied without the files that its build kept."""
     manifest, ledger = read_manifest(out_dir), read_ledger(out_dir).to_pandas()
     num_videos = int(is_planned(ledger).sum())
     return replace(

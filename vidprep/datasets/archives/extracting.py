@@ -19,12 +19,12 @@ _PIECE_BYTES = 2**20
 
 @lru_cache(maxsize=1)
 def archive_reader(index_dir: Path) -> "ArchiveReader":
-    """Return this process's reader: opening a large archive takes longer than copying a video out of it."""
+    """Return this process's reader, which keeps an archive open: opening one takes longer than a copy."""
     return ArchiveReader(index_dir)
 
 
 class ArchiveReader:
-    """Copies members out of archives; keeps the archive that was read last open. For several threads.
+    """Copies members out of archives and keeps the last one open; may be used by several threads.
 
     Args:
         index_dir: Where the archives' indexes lie; see `list_archive`.

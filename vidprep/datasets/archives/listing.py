@@ -1,4 +1,4 @@
-"""What an archive holds, found in one pass over it and kept on disk; a second look takes milliseconds.
+"""List what an archive holds: one pass over it, kept on disk, so that a second call takes milliseconds.
 
     NAME.json      identity of the archive (size and time of each part), kind, members, what is wrong with it
     NAME.gzindex   of a tar.gz: places in the stream from which reading can begin (rapidgzip's index);
@@ -25,7 +25,7 @@ from vidprep.files import replace_durably, write_whole
 from vidprep.machine import num_cores
 
 _PIECE_BYTES = 4 * 2**20
-# What readers of archives raise where the bytes are wrong.
+# What readers of archives raise if the bytes are damaged.
 DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, ValueError, RuntimeError, EOFError)
 
 
@@ -52,9 +52,9 @@ class Listing:
 
     Attributes:
         archive: Where it lies.
-        kind: How it is read.
+        kind: "tar", "tar.gz" or "zip".
         members: Its regular files, in the archive's order.
-        faults: What is wrong with it as a whole, without a full stop; its other videos can be used.
+        faults: What is wrong with the archive as a whole; videos without a fault of their own can be used.
         gzip_index: Where in a tar.gz reading can begin.
     """
 
@@ -95,12 +95,12 @@ def list_archives(
 
     Args:
         source_dir: The source folder or its URL.
-        folder: Below it, or "".
+        folder: Path of the folder below it; "": the source folder itself.
         names: Names of the folder's files.
-        options: How.
+        options: Where indexes are kept, and what to call for a new archive.
 
     Yields:
-        The listing of each archive; of a row of numbered parts that lacks the first, what is wrong with it.
+        The listing of each archive; for numbered parts without the first one, a sentence that says so.
 
     Raises:
         SourceError: If an archive cannot be read at all.

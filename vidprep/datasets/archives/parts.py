@@ -20,7 +20,7 @@ MARK = "!/"
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".zip")
 _PART = re.compile(r"([\w-]*\D)(\d{2})")
 _HEAD_BYTES = 512
-# What stores call a file's tag or time: S3, HTTP, Google's, Azure, SFTP, memory.
+# Names that stores have for a file's tag or time: S3, HTTP, Google's, Azure, SFTP, memory.
 _VERSIONS = ("ETag", "LastModified", "etag", "updated", "last_modified", "mtime", "created")
 
 Kind = Literal["tar", "tar.gz", "zip"]
@@ -34,7 +34,7 @@ class Archive:
         source_dir: The source folder, or its URL.
         name: Path of its first file below that; the name of the archive in sources and messages.
         parts: Paths of all its files, in order.
-        fault: What is wrong with these, e.g. "its part ...-03 is missing"; "" for nothing.
+        fault: What is wrong with the parts, e.g. "its part ...-03 is missing"; "" if nothing is.
     """
 
     source_dir: str
@@ -71,7 +71,8 @@ def find_archives(source_dir: str, folder: str, names: Sequence[str]) -> list[Ar
     """Return the archives among the files of one folder, by their names.
 
     Args:
-        folder: Below the source folder, or "".
+        source_dir: The source folder, or its URL.
+        folder: Path of the folder below the source folder; "": the source folder itself.
         names: Names of its files.
     """
     found = [
@@ -91,7 +92,7 @@ def find_archives(source_dir: str, folder: str, names: Sequence[str]) -> list[Ar
 
 
 def _numbered(source_dir: str, stem: str, numbers: list[str]) -> Archive:
-    """Return the archive of numbered parts, up to a gap: what is behind one cannot be read."""
+    """Return the archive of numbered parts, up to the first gap: the parts after one cannot be read."""
     expected = [f"{number:02d}" for number in range(len(numbers))]
     whole = [number for number, wanted in zip(numbers, expected, strict=True) if number == wanted]
     gap = "" if whole == numbers else f"its part {stem}{len(whole):02d} is missing"
@@ -121,7 +122,7 @@ def _size_and_version(source_dir: str, path: str) -> tuple[int, str]:
 
 
 class _Seekable(io.RawIOBase, BinaryIO):
-    """What can be read and can seek."""
+    """A binary file that can be read and can seek."""
 
     def readable(self) -> bool:
         """Return True."""
@@ -133,7 +134,7 @@ class _Seekable(io.RawIOBase, BinaryIO):
 
 
 class _StoreFile(_Seekable):
-    """A file in a store, whose errors are OSErrors: others would be taken for damage of the archive."""
+    """A file in a store; its errors become OSErrors, as others would be taken for damage of the archive."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -159,7 +160,7 @@ class _StoreFile(_Seekable):
 
 
 class _Joined(_Seekable):
-    """Several files, one behind the other, as one."""
+    """Several files, concatenated, as one."""
 
     def __init__(self, files: list[BinaryIO]) -> None:
         self._files = files

@@ -1,1 +1,1 @@
-"""Lists of checksums: what they say of raw videos, and whether it is so."""
+"""Compare raw videos with lists of checksums."""

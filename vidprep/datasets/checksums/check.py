@@ -21,18 +21,18 @@ from vidprep.files import open_regular, store_errors
 from vidprep.machine import num_cores
 
 _CHUNK_BYTES = 2**20
-# Told how many files are done, and how many there are.
+# Called with the number of files that are done and their total.
 OnFile = Callable[[int, int], object]
 
 
 @dataclass(frozen=True)
 class Mismatch:
-    """A file that is not the one that a list names.
+    """A file whose checksum is not the one in a list.
 
     Attributes:
         source: Its folder and path.
         expected: "sha256:HEX" or "md5:HEX", by the list.
-        found: The same of its bytes; "" if it cannot be read.
+        found: The checksum of the file in the same form; "" if it cannot be read.
         problem: Why it cannot be read; "" if it can.
     """
 
@@ -42,7 +42,7 @@ class Mismatch:
     problem: str = ""
 
     def __str__(self) -> str:
-        """Say it in one line."""
+        """Describe the mismatch in one line."""
         algorithm, _, expected = self.expected.partition(":")
         if self.problem:
             return f"{self.source}: cannot be read: {self.problem}"
@@ -51,12 +51,12 @@ class Mismatch:
 
 @dataclass(frozen=True)
 class ChecksumCheck:
-    """What became of a comparison.
+    """The result of a comparison.
 
     Attributes:
         num_checked: Files that were read, or could not be.
         mismatches: Videos that differ, in the order of the annotation.
-        unlisted: Videos that are there and that no list names.
+        unlisted: Videos that are present and that no list names.
     """
 
     num_checked: int
@@ -76,8 +76,8 @@ def check_checksums(
     Args:
         inventory: Which videos are present, and where.
         lists: As sha256sum and md5sum write them.
-        archives: With which archives among the sources were listed.
-        on_file: Called with each file.
+        archives: The options with which archives among the sources were listed.
+        on_file: Called after each file with the number of files done and their total.
 
     Raises:
         SourceError: If a list is missing or malformed.

@@ -18,11 +18,11 @@ _ALGORITHMS = {64: "sha256", 32: "md5"}
 
 @dataclass(frozen=True)
 class Unlisted:
-    """Videos that are there and that no list names.
+    """Videos that are present and that no list names.
 
     Attributes:
-        num_videos: How many.
-        example: The path of the first.
+        num_videos: Number of such videos.
+        example: Path of the first one.
     """
 
     num_videos: int
@@ -33,7 +33,7 @@ def read_checksums(paths: Sequence[Path | str]) -> dict[str, str]:
     """Read lists of checksums.
 
     Returns:
-        "sha256:HEX" or "md5:HEX" by the name of the file, as the list has it.
+        "sha256:HEX" or "md5:HEX" by the file's name, as it is in the list.
 
     Raises:
         SourceError: If a list is missing or malformed, or two lines contradict each other.
@@ -56,9 +56,10 @@ def read_checksums(paths: Sequence[Path | str]) -> dict[str, str]:
 
 
 def with_checksums(rows: pd.DataFrame, sums: dict[str, str]) -> tuple[pd.DataFrame, Unlisted]:
-    """Add the column checksum to the rows of an inventory; "" where no list names the file.
+    """Add the column `checksum` to the rows of an inventory; "" where no list names the file.
 
-    A name in a list is the path below the source folder, the end of one, or a file name that stands once.
+    A name in a list may be the path below the source folder, the end of that path, or the file name alone if
+    it occurs only once.
     """
     by_end: dict[str, set[str]] = {}
     for name, checksum in sums.items():
