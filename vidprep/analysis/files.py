@@ -1,4 +1,4 @@
-"""What an analysis leaves behind: files that are whole, and none of an earlier analysis."""
+"""Files of an analysis: written atomically, and those of an earlier analysis deleted."""
 
 import io
 import json
@@ -24,7 +24,7 @@ def remove_earlier(out_dir: Path, patterns: Sequence[str]) -> None:
 
 
 def write_json(content: dict[str, Any], path: Path) -> None:
-    """Write numbers as people can read them, too."""
+    """Write numbers as indented JSON."""
     write_whole(path, (json.dumps(content, indent=2) + "\n").encode())
 
 

@@ -1,6 +1,6 @@
-"""Figures of what changes over the epochs of a training: temporal filters, extent in time.
+"""Figures over the epochs of a training: temporal filters, and the extent of receptive fields in time.
 
-Both are a column wide (3.3 inches), and hold for a single checkpoint as well.
+Both are as wide as a column of a paper (3.3 inches), and work with a single checkpoint, too.
 """
 
 import math
@@ -20,14 +20,15 @@ from vidprep.analysis.filters.measure import AXES
 COLUMN_INCHES = 3.3
 # Okabe & Ito's palette; marker and dashes tell the lines apart without colour.
 LINES = (("#0072b2", "-", "o"), ("#d55e00", "--", "s"), ("#009e73", "-.", "^"))
-RANDOM = 1 / 3  # mean squared coordinate of filters that point anywhere
+RANDOM = 1 / 3  # mean squared coordinate of filters of random direction
 
 
 def filter_growth_figure(rows: pd.DataFrame, title: str) -> Figure:
     """Draw the mean squared coordinates over epochs: a panel for all layers, and one for each stage.
 
     Args:
-        rows: Rows of all epochs, from `filter_growth.growth_rows`.
+        rows: Rows of all epochs, from `filters.growth.growth_rows`.
+        title: Title of the figure.
     """
     parts = rows[rows["part"] != "layer"]
     names = list(dict.fromkeys(parts["name"]))
@@ -52,7 +53,9 @@ def erf_growth_figure(epochs: Sequence[int], facts: Sequence[dict[str, Any]], ti
     """Draw the energy of each frame over epochs, and below it sigma and the frames above the threshold.
 
     Args:
+        epochs: Numbers of the epochs, ascending.
         facts: Numbers of each epoch, from `summarise_erf`.
+        title: Title of the figure.
     """
     figure = Figure(figsize=(COLUMN_INCHES, 4.6), layout="constrained")
     top, middle, bottom = figure.subplots(3, 1, sharex=True, height_ratios=(2.2, 1, 1))
@@ -85,7 +88,7 @@ def _draw_shares(axes: Axes, rows: pd.DataFrame) -> None:
 
 
 def _draw_profiles(axes: Axes, epochs: Sequence[int], facts: Sequence[dict[str, Any]]) -> None:
-    """Draw a column of colour for each checkpoint, as wide as the way to its neighbours' middles."""
+    """Draw a column of colour for each checkpoint; columns meet in the middle between two epochs."""
     profiles = 100 * np.array([each["energy_per_frame"] for each in facts]).T
     edges = cell_edges(epochs)
     frames = np.arange(len(profiles) + 1) - 0.5
@@ -103,9 +106,9 @@ def _draw_profiles(axes: Axes, epochs: Sequence[int], facts: Sequence[dict[str, 
 
 
 def cell_edges(epochs: Sequence[int]) -> np.ndarray:
-    """Return where the cells of epochs begin and end: in the middle between neighbours.
+    """Return the edges of the columns of epochs, in the middle between neighbours.
 
-    [0, 5, 20] -> [-2.5, 2.5, 12.5, 27.5]; a single epoch is one wide.
+    [0, 5, 20] -> [-2.5, 2.5, 12.5, 27.5]; the column of a single epoch has width 1.
     """
     if len(epochs) == 1:
         return np.array([epochs[0] - 0.5, epochs[0] + 0.5])

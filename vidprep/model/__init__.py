@@ -1,4 +1,4 @@
-"""The network: I3D-ResNet, what it computes, where its weights come from."""
+"""The network I3D-ResNet: its layers, its cost, its receptive field, and the files of its weights."""
 
 from vidprep.model.resnet import I3DResNet, build_model, i3d_resnet
 

@@ -2,7 +2,7 @@
 
 Every 3x3 convolution of the 2D block becomes a 3x3x3 one, and the first of a block carries the stride, as in
 IBM's action-recognition-pytorch: a bottleneck has one of them, a basic block (depth 18 and 34) has two. With
-`taps` = 1 they are 1x3x3: every frame for itself.
+`taps` = 1 they are 1x3x3 and process every frame on its own.
 """
 
 import torch

@@ -1,4 +1,4 @@
-"""A network cut to the centre tap of its temporal kernels: every frame for itself, blind to motion."""
+"""A network cut to the centre tap of its temporal kernels: it processes each frame alone, blind to motion."""
 
 import torch
 from torch import nn

@@ -21,7 +21,7 @@ Checked = Literal["as written", "changed", "no checksum", "other end"]
 
 
 def checkpoint_bytes(content: dict[str, Any]) -> bytes:
-    """Return a checkpoint as it lies in a file."""
+    """Return the bytes of a checkpoint file, its checksum included."""
     file = io.BytesIO()
     torch.save(content, file)
     file.seek(-2, io.SEEK_END)
@@ -34,8 +34,9 @@ def check_bytes(path: Path) -> Checked:
     """Compare a file of weights with the checksum that it holds.
 
     Returns:
-        "no checksum" for a zip file without a comment, as release 0.1 and `torch.save` write it, and for
-        anything that is no zip file; "other end" for a zip file with another one: no checkpoint of ours.
+        "as written" or "changed", by the checksum; "no checksum" for a zip file without a comment, as release
+        0.1 and `torch.save` write it, and for anything that is no zip file; "other end" for a zip file with
+        another comment, which vidprep did not write.
     """
     with path.open("rb") as file:
         size = file.seek(0, io.SEEK_END)

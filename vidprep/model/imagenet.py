@@ -22,7 +22,7 @@ def fetch_imagenet(depth: int) -> Path:
     """Return the file of a 2D ResNet's ImageNet weights, downloaded into torch's cache if it is not there.
 
     Raises:
-        CheckpointError: If it is not there and cannot be downloaded, or is not the file it should be.
+        CheckpointError: If it cannot be downloaded, or its sha256 does not begin as its name says.
     """
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     path = folder / FILES[depth]

@@ -18,7 +18,7 @@ class FactoryNetwork(nn.Module):
 
     Attributes:
         factory: "package.module:function" that built it.
-        num_classes: Logits that it has to give.
+        num_classes: Number of logits that it has to give.
     """
 
     def __init__(self, inner: nn.Module, factory: str, num_classes: int) -> None:
@@ -109,7 +109,7 @@ def count_network(network: Network, clip_shape: tuple[int, int, int, int]) -> di
 
 
 def put_on(network: nn.Module, device: torch.device) -> None:
-    """Move a network to a device, its 3D kernels laid out as convolutions like them."""
+    """Move a network to a device, its 3D kernels in `channels_last_3d` order, in which they are fastest."""
     network.to(device)
     if all(weight.dim() != 4 for weight in network.parameters()):  # torch knows no such layout of 2D kernels
         network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]

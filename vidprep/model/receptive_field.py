@@ -11,12 +11,12 @@ from torch import nn
 
 @dataclass(frozen=True)
 class AxisField:
-    """What one position of a map sees of the input along one axis.
+    """The input positions that one position of a feature map sees, along one axis.
 
     Attributes:
-        size: Input positions.
+        size: How many input positions it sees.
         jump: Input positions from one position of the map to the next.
-        first: Where the field of map position 0 begins; negative, for padding lies before the input.
+        first: The first input position that map position 0 sees; negative where that is padding.
     """
 
     size: int = 1
@@ -60,7 +60,7 @@ def receptive_fields(model: nn.Module) -> dict[str, Field]:
 def map_shape(model: nn.Module, clip_shape: tuple[int, int, int]) -> tuple[int, int, int]:
     """Return (T, H, W) of an I3D-ResNet's last feature map for clips of (T, H, W), without computing it.
 
-    PyTorch's meta device tells it of any network, but takes 4 seconds to load.
+    PyTorch's meta device could tell it for any network, but takes 4 seconds to load.
     """
     t, y, x = clip_shape
     for _, layer in _layers(model):
@@ -73,7 +73,7 @@ def map_shape(model: nn.Module, clip_shape: tuple[int, int, int]) -> tuple[int, 
 
 
 def _layers(model: nn.Module) -> Iterator[tuple[str, nn.Conv3d | nn.MaxPool3d]]:
-    """Yield the layers that lie one behind the other; not the shortcuts beside them."""
+    """Yield convolutions and pooling in order, without the convolutions of shortcuts."""
     for name, layer in model.named_modules():
         if isinstance(layer, nn.Conv3d | nn.MaxPool3d) and ".downsample." not in name:
             yield name, layer

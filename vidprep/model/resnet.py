@@ -1,4 +1,4 @@
-"""I3D-ResNet: a 2D ResNet whose 7x7 and 3x3 convolutions look three frames wide.
+"""I3D-ResNet: a 2D ResNet whose 7x7 and 3x3 convolutions span three frames.
 
 Source: Kobayashi & Ye, WACV 2024, supplement, and IBM's action-recognition-pytorch (Chen et al., CVPR 2021),
 whose published weights load by name. Tensors are (B, C, T, H, W); sizes are (T, H, W).
@@ -59,7 +59,7 @@ class I3DResNet(nn.Module):
 
     @property
     def num_classes(self) -> int:
-        """Return how many logits come out."""
+        """Return the number of logits."""
         return self.fc.out_features
 
     def features(self, clips: torch.Tensor) -> torch.Tensor:
@@ -76,9 +76,10 @@ class I3DResNet(nn.Module):
         `pool_first` averages all positions first. Without dropout both are the same function.
 
         Args:
-            kept: What dropout leaves, (B, *dropout_shape) bool; None: drawn here, if in training.
+            features: Last feature map, (B, C, T, H, W).
+            kept: Which features dropout keeps, (B, *dropout_shape) bool; None: drawn here, when in training.
         """
-        # Scores are rounded no further: the classifier computes in float32 whatever the convolutions do.
+        # The classifier computes in float32 whatever the convolutions do, so that scores are not rounded.
         with _no_autocast(features.device):
             if features.dtype is torch.bfloat16:
                 features = features.float()
@@ -92,7 +93,7 @@ class I3DResNet(nn.Module):
         return self.logits(self.features(clips), kept)
 
     def dropout_shape(self, num_frames: int) -> tuple[int, ...]:
-        """Return the shape of what dropout sees of one clip: (T', C), or (C,) of a "pool_first" head."""
+        """Return the shape of the features of one clip that dropout acts on: (T', C); "pool_first": (C,)."""
         if self.head == "pool_first":
             return (self.fc.in_features,)
         halvings = 3 if self.temporal_stride else 0
@@ -129,12 +130,12 @@ def i3d_resnet(
 
     Args:
         depth: 18, 34, 50 or 101.
-        num_classes: Logits.
+        num_classes: Number of logits.
         width: Channels of conv1; layer1..4 have 1, 2, 4, 8 times as many, a bottleneck's output 4 times that.
-        temporal_taps: 3; 1 leaves every frame to itself: a network blind to motion, to compare with.
-        temporal_stride: Halve the frames in layer2..4; off in the paper.
+        temporal_taps: Temporal size of the kernels: 3; or 1 for a network blind to motion, to compare with.
+        temporal_stride: Halve the number of frames in each of layer2..4; off in the paper.
         head: "per_frame" or "pool_first", see `I3DResNet.logits`.
-        dropout: Probability, in front of the classifier.
+        dropout: Probability that a feature in front of the classifier is dropped.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -177,5 +178,5 @@ def _layer(
 
 
 def _no_autocast(device: torch.device) -> AbstractContextManager[object]:
-    """Compute in the tensors' own type; a meta tensor, which has shapes only, knows no other."""
+    """Switch autocast off; do nothing on the meta device, which has no autocast."""
     return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)

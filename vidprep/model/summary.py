@@ -1,4 +1,4 @@
-"""What a network costs and sees: stages, shapes, parameters, multiply-accumulates.
+"""A network in a table: stages, output shapes, parameters, multiply-accumulates, receptive fields.
 
 The network runs on the meta device, where tensors have shapes and no contents, so nothing is computed.
 """
@@ -21,11 +21,11 @@ class Stage:
     """One stage of the network.
 
     Attributes:
-        name: "conv1" stands for itself with its batch norm and ReLU.
-        output_shape: (C, T, H, W); (num_classes,) of the head, whose logits are averaged over frames.
-        num_parameters: Trainable numbers, batch norm included.
+        name: Name of the stage; "conv1" includes its batch norm and ReLU.
+        output_shape: (C, T, H, W); for the head (num_classes,), the logits averaged over frames.
+        num_parameters: Trainable parameters, batch norm included.
         num_macs: Multiply-accumulates of convolutions and the classifier for one clip.
-        field: Receptive field at its end; none for the head, which sees all.
+        field: Theoretical receptive field of its output; None for the head, which sees everything.
     """
 
     name: str
@@ -41,8 +41,8 @@ class Summary:
 
     Attributes:
         clip_shape: (3, T, H, W).
-        stages: In order.
-        num_conv_macs: The figure usually quoted: convolutions only, without the classifier.
+        stages: The stages in order.
+        num_conv_macs: Multiply-accumulates of the convolutions alone, the figure that is usually quoted.
         num_temporal_layers: Convolutions with three temporal taps.
         num_temporal_filters: Output channels of these layers.
         num_temporal_kernels: Pairs of an output and an input channel of these layers.
@@ -57,7 +57,7 @@ class Summary:
 
     @property
     def num_parameters(self) -> int:
-        """Return how many numbers are trained."""
+        """Return the number of trainable parameters."""
         return sum(stage.num_parameters for stage in self.stages)
 
     @property

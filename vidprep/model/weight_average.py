@@ -11,10 +11,10 @@ from vidprep.model.weight_files import Tensors
 
 
 class WeightAverage:
-    """The average of a network's weights and of its batch norms' statistics; begins with what they are.
+    """The average of a network's weights and of its batch norms' statistics; it begins with their values.
 
     Attributes:
-        decay: What stays of the average at a step, once there were many steps.
+        decay: Weight of the old average at a step, see `decay_at`.
     """
 
     def __init__(self, net: nn.Module, decay: float) -> None:
@@ -23,7 +23,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, net: nn.Module, num_steps: int) -> None:
-        """Take in the weights as they are after so many optimiser steps of the whole run."""
+        """Add the weights to the average, as they are after `num_steps` optimiser steps of the whole run."""
         now = net.state_dict()
         floats = [name for name, tensor in now.items() if tensor.is_floating_point()]
         average = get_ema_multi_avg_fn(decay_at(num_steps, self.decay))  # type: ignore[no-untyped-call]
@@ -49,7 +49,7 @@ class WeightAverage:
 
     @contextmanager
     def put_into(self, net: nn.Module) -> Iterator[None]:
-        """Let a network have the averaged weights, for the length of a `with` block."""
+        """Give a network the averaged weights for the length of a `with` block, then its own again."""
         trained = {name: tensor.clone() for name, tensor in net.state_dict().items()}
         net.load_state_dict(self._average)
         try:
@@ -59,7 +59,9 @@ class WeightAverage:
 
 
 def decay_at(num_steps: int, decay: float) -> float:
-    """Return what stays of an average after so many steps: less at first, when the weights are still drawn.
+    """Return the weight of the old average at a step: min(decay, (1 + n) / (10 + n)) with n = `num_steps`.
+
+    It is small at first, so that the random first weights are soon forgotten.
 
         decay=0.999:  step 1 -> 2/11,  step 90 -> 91/100,  step 10,000 -> 0.999
 

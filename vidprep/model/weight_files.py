@@ -31,25 +31,26 @@ Form = Literal["vidprep", "ibm", "plain", "safetensors"]
 Tensors = dict[str, torch.Tensor]
 
 
-# What a checkpoint was trained with that does not say so.
+# Of checkpoints that do not say it: how release 0.1 converted colours.
 RELEASE_0_1_CHROMA: Chroma = "truncated"
 
 
 @dataclass(frozen=True, repr=False)
 class WeightFile:
-    """What a file of weights holds.
+    """The content of a file of weights.
 
     Attributes:
-        source: Its path, for messages.
-        form: As in the table above.
+        source: Path of the file, for messages.
+        form: Form of the file, as in the table above.
         tensors: The weights by name, without `module.` prefixes, on the CPU.
         stage: The network that the file says it is for; only our own checkpoints say so.
         classes: The classes it was trained on, in label order; only in our own checkpoints.
         recipe: The recipe it was trained by; only in our own checkpoints.
-        position: `epoch`, `step` within it, `total_steps`; only in those that a training wrote.
-        chroma: How the colours were made that it was trained on.
-        selected_by: The figures by which this moment of its training was chosen, if it was.
-        ema: The average of the weights up to there, under the same names, where one was made.
+        position: `epoch`, `step` within it, `total_steps`; only in checkpoints that a training wrote.
+        chroma: How the colours of its training clips were converted, see `yuv420_to_rgb`.
+        selected_by: The figures by which it was chosen among the checkpoints of its training; None: it was
+            not.
+        ema: The average of the weights up to there, under the same names; None: there is none.
     """
 
     source: str
@@ -64,10 +65,10 @@ class WeightFile:
     ema: Tensors | None = None
 
     def of(self, which: Weights) -> "WeightFile":
-        """Return the file with these weights as its tensors.
+        """Return the file with "trained" or "ema" weights as its `tensors`.
 
         Raises:
-            CheckpointError: If it holds no average.
+            CheckpointError: If "ema" is wanted and it holds no average.
         """
         if which == "trained":
             return self
@@ -85,7 +86,7 @@ class WeightFile:
 
     @property
     def depth(self) -> int | None:
-        """Return the ResNet depth that the names tell, or None for another network."""
+        """Return the depth of the ResNet, told from the names of the weights; None for another network."""
         return _depth(self.tensors)
 
 
@@ -95,9 +96,10 @@ def checkpoint(
     """Return our checkpoint of a network; a training adds optimiser, schedule and position to it.
 
     Args:
+        model: The network.
         recipe: Its `[model]` describes the network, and is all that is needed to build it again.
-        classes: Names in label order.
-        chroma: How the colours are made that it is trained on.
+        classes: Class names in label order.
+        chroma: How the colours of its training clips are converted, see `yuv420_to_rgb`.
 
     Raises:
         ValueError: If the network has another number of classes.
@@ -184,7 +186,7 @@ def _read_pickle(path: Path) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(_unsafe_or_damaged(path, error)) from error
-    except Exception as error:  # 8,000 files with a few bytes changed made torch raise eleven different types
+    except Exception as error:  # torch raised eleven types for 8,000 files with a few bytes changed
         raise CheckpointError(f"{path}: not a PyTorch file, or damaged ({error}). Fetch it again.") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path}: holds a {type(content).__name__}, not a dictionary of weights.")

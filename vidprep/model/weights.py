@@ -24,14 +24,14 @@ class LoadReport:
     """What became of the weights of a file.
 
     Attributes:
-        source: The file.
-        form: Its form, see `weight_files`.
+        source: Path of the file.
+        form: Form of the file, see `weight_files`.
         inflation: How 2D weights were inflated; None for 3D ones.
-        loaded: Names that were taken over, the inflated ones included.
+        loaded: Names of weights that were loaded, the inflated ones included.
         inflated: Names of kernels that came from a 2D network.
         left: Names in the file that the network has no place for.
-        reinitialised: Names of the network that were drawn anew: a classifier for another number of classes.
-        reason: Why; empty if none was.
+        reinitialised: Names of weights drawn at random: a classifier for another number of classes.
+        reason: Why they were drawn; empty if none was.
     """
 
     source: str
@@ -63,6 +63,7 @@ def load_weights(
     another number of classes is left in the file and drawn anew.
 
     Args:
+        model: The network; changed in place.
         weights: A file, or its path.
         inflation: For 2D weights: "mean" gives each of T taps 1/T of the kernel, "repeat" the whole.
 
@@ -83,11 +84,11 @@ def load_weights(
 
 
 def load_network(weights: WeightFile | Path | str) -> Network:
-    """Build the network that a file of 3D weights is for, whoever's it is, in eval mode.
+    """Build the network that a file of 3D weights is for, an I3D-ResNet or a user's own, in eval mode.
 
     Raises:
-        CheckpointError: If the file is unusable, or is not for the network that it names.
-        RecipeError: If the factory that it names is not there.
+        CheckpointError: If the file is unusable, or does not fit the network that it names.
+        RecipeError: If the factory that it names cannot be imported.
     """
     file = weights if isinstance(weights, WeightFile) else read_weights(weights)
     if file.stage is None or file.stage.factory is None:
@@ -101,12 +102,12 @@ def load_own(network: Network, file: WeightFile, *, new_classes: bool = False) -
     """Put weights into a network under its own names.
 
     Args:
-        network: The network that a factory made.
-        file: With every weight of it.
-        new_classes: Whether weights whose first axis is the number of classes may stay as they were drawn.
+        network: The network that a factory made; changed in place.
+        file: A file with every weight of the network.
+        new_classes: Whether a classifier of another number of classes may keep its random weights.
 
     Returns:
-        Names of those that stayed.
+        Names of the weights that stayed random.
 
     Raises:
         CheckpointError: If a weight is missing or of another shape.
@@ -133,7 +134,9 @@ def load_i3d_resnet(weights: WeightFile | Path | str, *, temporal_stride: bool =
     """Build the I3D-ResNet that a file of 3D weights is for, in eval mode.
 
     Args:
-        temporal_stride: Whether the network has it, if the file does not say; no weight tells it.
+        weights: A file, or its path.
+        temporal_stride: Whether the network has temporal stride, if the file does not say it: the shapes of
+            the weights do not tell.
 
     Raises:
         CheckpointError: If the file is unusable, or holds no I3D-ResNet.
@@ -165,7 +168,10 @@ def load_i3d_resnet(weights: WeightFile | Path | str, *, temporal_stride: bool =
 
 
 def inflate(kernel: torch.Tensor, num_taps: int, inflation: Inflation) -> torch.Tensor:
-    """Return a 2D kernel (O, I, H, W) as a 3D one (O, I, num_taps, H, W), alike at every tap."""
+    """Return a 2D kernel (O, I, H, W) as a 3D one (O, I, num_taps, H, W), the same at every tap.
+
+    "mean" divides it by `num_taps`, so that a still clip gives the same output; "repeat" does not.
+    """
     taps = kernel.unsqueeze(2).expand(-1, -1, num_taps, -1, -1)
     return taps / num_taps if inflation == "mean" else taps.clone()
 
@@ -198,7 +204,7 @@ def _has_other_classes(tensors: Tensors, model: I3DResNet) -> bool:
 
 
 def _check_fits(chosen: Tensors, places: Tensors, source: str, new_fc: bool) -> None:
-    """Refuse missing names and other shapes, the first of them named."""
+    """Refuse missing names and wrong shapes; the message names the first."""
     wrong = [name for name, tensor in chosen.items() if tensor.shape != places[name].shape]
     if wrong:
         name = wrong[0]

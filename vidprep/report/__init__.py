@@ -1,4 +1,4 @@
-"""What a person looks at: one HTML page on shard sets, runs, evaluations and analyses.
+"""The report: one HTML page on shard sets, runs, evaluations and analyses.
 
 find.py          which of these a folder is or holds
 writing.py       folders -> a page on the disk

@@ -1,4 +1,4 @@
-"""The predictions of an evaluation, trusted no further than they are checked."""
+"""The predictions of an evaluation, checked before use."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,7 +13,7 @@ _COLUMNS = ("key", "label", "predicted", "logit_sum")
 
 
 def read_predictions(subject: Subject, results: Results) -> pa.Table:
-    """Read what is needed of the predictions: the scores of single views stay on the disk.
+    """Read the predictions that the page needs; the scores of single views are not read.
 
     Returns:
         A row per video with key, label, predicted and logit_sum.
@@ -42,7 +42,7 @@ def read_predictions(subject: Subject, results: Results) -> pa.Table:
 
 
 def _check_one_evaluation(table: pa.Table, results: Results) -> None:
-    """Compare with the headline: a copy may have brought together the files of two evaluations."""
+    """Compare with the headline: files of two evaluations may have been copied into one folder."""
     top1 = pc.mean(pc.equal(table["label"], table["predicted"])).as_py()
     if len(table) != results.coverage.scored or abs(top1 - results.top1) > 1e-9:
         raise ReportError(

@@ -1,4 +1,4 @@
-"""Which folders there is something to report on."""
+"""Finds the folders to report on: shard sets, runs, evaluations, analyses."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ Kind = Literal["shards", "run", "evaluation", "analysis"]
 
 ANALYSIS_SUMMARIES = ("summary.json", "erf.json", "growth.json")
 
-# What makes a folder one of a kind; a folder may be of several kinds at once, e.g. a run with its evaluation.
+# Files that tell the kind of a folder; it may be of several kinds at once, e.g. a run with its evaluation.
 SIGNS: dict[Kind, tuple[str, ...]] = {
     "shards": (INDEX,),
     "run": (FACTS, METRICS),
@@ -29,9 +29,9 @@ MAX_FOLDERS = 5000
 
 
 class Subject(NamedTuple):
-    """A folder, what it is, and a name that tells it from the others of a page.
+    """A folder, its kind, and a name that tells it from the others of a page.
 
-    Of a shard set in a store, the folder is its outline, and the videos are read from the URL.
+    For a shard set in a store, `path` is a local copy of its small files, and the videos are read from `url`.
     """
 
     kind: Kind
@@ -41,10 +41,10 @@ class Subject(NamedTuple):
 
 
 def find_subjects(paths: Sequence[Path]) -> list[Subject]:
-    """Return what the given folders are, or what lies in them, at most `MAX_DEPTH` levels down.
+    """Return the folders to report on: the given ones, and those in them, at most `MAX_DEPTH` levels down.
 
-    A folder that is something is looked through, too: an evaluation may lie in its run's folder. Links to
-    folders are not followed: they may lead round in a circle, or to all of a disk.
+    Folders inside such a folder are looked at, too: an evaluation may lie in its run's folder. Links to
+    folders are not followed: they may lead round in a circle, or to a whole disk.
 
     Raises:
         ReportError: If a folder does not exist, holds too many folders, or has nothing to report on.
@@ -54,7 +54,7 @@ def find_subjects(paths: Sequence[Path]) -> list[Subject]:
         here = list(_look_through(path))
         if not here:
             raise ReportError(_nothing_in(path))
-        for kind, folder in here:  # that two arguments may name, each in its way
+        for kind, folder in here:  # two arguments may name the same folder by different paths
             found.setdefault((kind, folder.resolve()), folder)
     names = _short_names(list(found.values()))
     return [
@@ -66,9 +66,9 @@ def find_subjects(paths: Sequence[Path]) -> list[Subject]:
 
 
 def find_link_out(subject: Subject) -> str | None:
-    """Return what is wrong with a file of a folder that a page would show and that lies elsewhere, or None.
+    """Return a message if a file that the page would show is a link to a file outside its folder, else None.
 
-    Shard sets are looked at where they are read.
+    Shard sets are checked where they are read.
     """
     names = sorted(path.name for path in subject.path.iterdir() if path.suffix in _SHOWN)
     problems = (link_problem(subject.path, name) for name in names)
@@ -111,7 +111,7 @@ def _nothing_in(path: Path) -> str:
 
 
 def _short_names(paths: Sequence[Path]) -> dict[Path, str]:
-    """Return as few of the last folders of each path as tell it from the others."""
+    """Return the shortest ending of each path that tells it from the others."""
     distinct = list(dict.fromkeys(paths))
     parts = {path: path.absolute().parts for path in distinct}
     for length in range(1, max(map(len, parts.values())) + 1):

@@ -1,4 +1,4 @@
-"""The page: everything in one HTML file that needs no network, runs no script and trusts no string."""
+"""The page: everything in one HTML file that needs no network, runs no script and escapes every string."""
 
 import base64
 import hashlib
@@ -27,7 +27,7 @@ from vidprep.report.sections.shards import ShardsView, view_shards
 from vidprep.shards.layout import INDEX
 
 MAX_BYTES = 10_000_000
-# About what tables and drawings of one subject take where there are 400 classes, and the style sheet.
+# About how many bytes tables and drawings of one subject take with 400 classes, and the style sheet.
 _TEXT_BYTES: dict[Kind, int] = {"shards": 350_000, "run": 60_000, "evaluation": 150_000, "analysis": 40_000}
 _STYLE_BYTES = 20_000
 # Nothing is fetched and nothing runs; of styles, only the one that is part of vidprep.
@@ -39,7 +39,7 @@ OnClip = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Report:
-    """The answer, then the views of all subjects, kind by kind; `damaged` ones with what is wrong."""
+    """The answer, then the views of all subjects, kind by kind; `damaged`: subject and what is wrong."""
 
     answer: Answer | None
     shards: list[ShardsView]
@@ -62,9 +62,10 @@ def write_page(
     A subject that is damaged is named in the page with what is wrong.
 
     Args:
+        subjects: The folders to report on.
         max_bytes: How large the page may be. Images are made smaller or fewer to fit; text and tables not.
-        on_stage: Called with the name of what is looked at next.
-        on_clip: Called with the clips of a contact sheet that are done, and all of them.
+        on_stage: Called with the name of the subject that is next.
+        on_clip: Called with the number of clips of a contact sheet that are done, and the number in all.
 
     Raises:
         ReportError: If there is a single subject and it is damaged.
@@ -115,14 +116,14 @@ def _look(subjects: Sequence[Subject], max_bytes: int, on_stage: OnStage, on_cli
 def image_chars(subjects: Sequence[Subject], max_bytes: int) -> dict[Subject, int]:
     """Return how many characters the images of each subject may take, in proportion to what it needs."""
     text = _STYLE_BYTES + sum(_TEXT_BYTES[subject.kind] for subject in subjects)
-    room = max(max_bytes - text, max_bytes // 2)  # what is written about many subjects is mostly shorter
+    room = max(max_bytes - text, max_bytes // 2)  # with many subjects the text is mostly shorter
     needs = {subject: _NEEDED_CHARS[subject.kind](subject) for subject in subjects}
     total = max(1, sum(needs.values()))
     return {subject: room * need // total for subject, need in needs.items()}
 
 
 def _chars_of_clips(subject: Subject) -> int:
-    """Guess what clips of all classes at their best take, and frames of a few videos beside them."""
+    """Estimate the characters of clips of all classes in the best quality, and of frames of a few videos."""
     try:
         names = pq.read_table(inside(subject.path, INDEX), columns=["class"])["class"]
     except (OSError, ValueError, ShardError):  # a damaged one gets its message when it is opened

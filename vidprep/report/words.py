@@ -5,12 +5,12 @@ from typing import Any
 
 from vidprep.durations import format_seconds
 
-# How the clips of an evaluation were shown where that was not as they are.
+# How the frames of the clips were rearranged, by name of the probe.
 PROBES = {"frozen": "clips frozen", "shuffled": "frames shuffled", "reversed": "time reversed"}
 
 
 def count(value: float) -> str:
-    """Return a whole number with its thousands apart."""
+    """Return a whole number with its thousands separated."""
     return f"{value:,.0f}"
 
 

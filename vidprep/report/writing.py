@@ -18,7 +18,7 @@ class WrittenReport:
     Attributes:
         path: Path of the page.
         size_bytes: Size of the page.
-        kinds: What it is about, one of "shards", "run", "evaluation" and "analysis" for each subject.
+        kinds: "shards", "run", "evaluation" or "analysis", for each folder that it shows.
     """
 
     path: Path
@@ -41,10 +41,10 @@ def write_report(
 
     Args:
         folders: Shard sets, runs, evaluations and analyses, or folders of them; shard sets also by URL.
-        path: The page; ends in .html.
+        path: Path of the page; ends in .html.
         max_bytes: How large the page may be: clips and figures are made smaller to fit, tables and text not.
-        on_stage: Called with the name of each part that is looked at.
-        on_clip: Called after each clip with how many are done of a part, and how many it has.
+        on_stage: Called with the name of each folder before it is read.
+        on_clip: Called after each clip of a shard set with the number done and the number in all.
 
     Raises:
         ReportError: If there is nothing to report on.

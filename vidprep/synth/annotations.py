@@ -24,7 +24,7 @@ _SOMETHING = re.compile(r"\b[Ss]omething\b")
 
 
 def write_ssv2_annotations(videos: list[PlannedVideo], folder: Path, parameters: Parameters) -> None:
-    """Write `something-something-v2-{labels,train,validation}.json`; the labels are all 174."""
+    """Write `something-something-v2-{labels,train,validation}.json`, with the labels of all 174 classes."""
     labels = read_dataset("ssv2").labels.classes
     lines = [f"{json.dumps(name)}:{json.dumps(str(index))}" for index, name in enumerate(labels)]
     _write_lines(folder / "something-something-v2-labels.json", lines, "{}")

@@ -1,4 +1,4 @@
-"""Write a synthetic dataset: annotation, videos, and what is wrong with which of them."""
+"""Write a synthetic dataset: annotation lists, videos, and `truth.json`, the list of their defects."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from vidprep.synth.official import OFFICIAL_FILES, write_official_lists, write_o
 from vidprep.synth.plan import DEFECTS, OTHER_CLASSES, Parameters, PlannedVideo, plan_videos, seeded
 from vidprep.synth.scene import LARGE_OBJECTS, SMALL_OBJECTS, Frames, draw_video
 
-# Says by which parameters the folder was made; `complete` turns true when everything else is there.
+# Holds the parameters that the folder was made with; `complete` turns true when everything else is there.
 RECORD = "synth.json"
 TRUTH = "truth.json"
 _GENERATION = 2  # counts changes of what the same parameters draw
@@ -43,13 +43,13 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Written:
-    """What a call has left on disk.
+    """A synthetic dataset on disk.
 
     Attributes:
         out_dir: The dataset's folder.
-        num_videos: Annotated videos, broken and missing ones included.
+        num_videos: Number of annotated videos, broken and missing ones included.
         num_broken: How many of them have a defect.
-        was_there: Whether the folder was complete before.
+        was_there: Whether the folder was complete already, so that nothing was done.
     """
 
     out_dir: Path
@@ -73,9 +73,13 @@ def write_ssv2(
     """Write a small Something-Something v2: `videos/<id>.webm` and the official JSON files.
 
     Args:
-        out_dir: Empty or missing, or of an earlier call with the same arguments, which is then completed.
+        out_dir: Folder to write to: empty or missing; that of an earlier call with the same arguments is
+            completed.
         num_classes: How many classes; the first ones of `drawable_classes("ssv2")`.
-        broken: Share of the videos that get a defect; they are listed in `truth.json`.
+        videos_per_class: Training videos of each class.
+        validation_per_class: Validation videos of each class.
+        seed: Another seed makes other videos with other ids.
+        broken: Share of the videos, 0 to 1, that get a defect; they are listed in `truth.json`.
         short_side: Short side of the frames in pixels; None: 240, as published. Smaller ones are made sooner.
         num_workers: Videos made at the same time; by default one per core. The files do not depend on it.
         on_progress: Called with the number of videos done and the number of all.
@@ -121,10 +125,12 @@ def write_official(
     num_workers: int | None = None,
     on_progress: Progress | None = None,
 ) -> Written:
-    """Write a small set in the layout of another dataset: its lists' names and columns, folders and files.
+    """Write a small set in the official layout of another dataset: lists, their columns, folders and files.
+
+    The other arguments and the errors are those of `write_ssv2`.
 
     Args:
-        name: One of `plan.OFFICIAL`; the rest and the errors are those of `write_ssv2`.
+        name: The dataset, one of `plan.OFFICIAL`.
     """
     parameters = Parameters(name, num_classes, videos_per_class, validation_per_class, seed)
     return _write(out_dir, parameters, num_workers, on_progress)
@@ -210,7 +216,7 @@ def _write_videos(
     num_workers: int | None,
     on_progress: Progress | None,
 ) -> None:
-    """Write all videos; threads do, since FFmpeg does most of the work."""
+    """Write all videos, in threads: FFmpeg does most of the work."""
     with ThreadPoolExecutor(num_workers or num_cores()) as pool:
         by_path: dict[str, list[PlannedVideo]] = {}
         for video in videos:

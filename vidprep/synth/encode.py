@@ -20,10 +20,10 @@ class VideoFormat:
     """Shape of a video file.
 
     Attributes:
-        width: Stored pixels.
-        height: Stored pixels.
+        width: Width in stored pixels.
+        height: Height in stored pixels.
         fps: Frames per second.
-        sample_aspect: Width of a stored pixel over its height.
+        sample_aspect: Width of a stored pixel divided by its height.
     """
 
     width: int
@@ -111,7 +111,11 @@ def write_tone(path: Path, seconds: Fraction, *, tone_hz: int, container: str, f
     """Write a file with audio and no video.
 
     Args:
+        path: Path of the file.
+        seconds: Length.
+        tone_hz: Pitch.
         container: "webm" or "mp4".
+        ffmpeg: Path of the program.
 
     Raises:
         ToolError: If FFmpeg fails.

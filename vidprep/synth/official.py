@@ -19,10 +19,10 @@ from vidprep.synth.scene import draw_video
 
 _SECONDS = 2.0
 _RATES = {"ucf101": 25, "hmdb51": 30, "diving48": 30, "jester": 12, "epic100": 60}
-# Whose files are made here; those of Kinetics-600 and -700 are made as Kinetics-400's.
+# Datasets whose files are made here; those of Kinetics-600 and -700 are made like Kinetics-400's.
 OFFICIAL_FILES = tuple(_RATES)
 _SIZE = (160, 120)
-# Segments of EPIC-KITCHENS: so long, with so much of something else between two.
+# Segments of EPIC-KITCHENS: their length, and that of what lies between two of them.
 _SEGMENT_SECONDS, _GAP_SECONDS = 1.5, 0.5
 _KINETICS_SPLITS = {"train": "train", "validation": "validate"}
 
@@ -34,13 +34,13 @@ def write_official_lists(videos: list[PlannedVideo], folder: Path, dataset: str)
 
 
 def write_official_video(videos: list[PlannedVideo], path: Path, parameters: Parameters, ffmpeg: str) -> None:
-    """Write the file, or the folder of JPEGs, that some samples are.
+    """Write one file, or one folder of JPEGs.
 
     Args:
-        videos: The one sample, or in their order the segments of an untrimmed video.
-        path: Where it goes.
+        videos: The one sample that it holds; or the segments of an untrimmed video, in their order.
+        path: Path of the file or folder.
         parameters: Parameters of the dataset.
-        ffmpeg: The binary.
+        ffmpeg: Path of the program.
     """
     dataset = parameters.dataset
     fps = Fraction(_RATES[dataset])

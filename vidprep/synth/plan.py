@@ -51,8 +51,8 @@ class Parameters:
     Attributes:
         dataset: "ssv2", "k400", or one of `OFFICIAL`.
         num_classes: How many classes; the first ones of `drawable_classes(dataset)`.
-        videos_per_class: In the training split.
-        validation_per_class: In the validation split.
+        videos_per_class: Training videos of each class.
+        validation_per_class: Validation videos of each class.
         seed: Another seed makes other videos with other ids.
         broken: Share of the videos that get a defect, rounded up.
         short_side: Short side of SSv2 frames in pixels; None: 240, as published. K400's sides vary.
@@ -100,9 +100,9 @@ class PlannedVideo:
     Attributes:
         video_id: Name of the file without its ending: for K400 `<youtube_id>_<start>_<end>`.
         split: "train" or "validation".
-        class_name: As in the dataset's label list.
+        class_name: Name of its class, as in the dataset's list of classes.
         path: Path of the file, below the dataset's folder.
-        defect: A word of `DEFECTS`, or empty.
+        defect: Its defect, a key of `DEFECTS[dataset]`, or "".
     """
 
     video_id: str
@@ -129,9 +129,9 @@ def plan_videos(parameters: Parameters) -> list[PlannedVideo]:
 
 
 def seeded(parameters: Parameters, purpose: str) -> np.random.Generator:
-    """Return the generator for one purpose, e.g. a video id.
+    """Return a random generator that depends on seed, dataset and `purpose` (e.g. a video id).
 
-    It depends on seed and dataset besides, so that no video depends on how many others there are.
+    So no video depends on how many others there are.
     """
     return np.random.default_rng([parameters.seed, *f"{parameters.dataset}/{purpose}".encode()])
 
@@ -154,19 +154,19 @@ def _ids(dataset: str, rows: list[tuple[str, str]], rng: np.random.Generator) ->
 
 
 def _ucf101_id(split: str, name: str, number: int) -> str:
-    """Name a clip of group 1 to 7, which test, or of those behind."""
+    """Name a clip: groups 1 to 7 are the validation split, later ones the training split."""
     group = (8 if split == "train" else 1) + number // 4
     return f"v_{name}_g{group:02d}_c{number % 4 + 1:02d}"
 
 
 def _hmdb51_id(split: str, name: str, number: int) -> str:
-    """Name a clip with brackets, `#`, `!` and `&`, as many of HMDB51's have."""
+    """Name a clip with brackets, `#`, `!` and `&`, as there are in many names of HMDB51."""
     film = "(Film)_No#1!" if split == "train" else "Show_&_Tell_[2]"
     return f"{film}_{name}_u_nm_np1_fr_med_{number}"
 
 
 def _epic100_id(split: str, name: str, number: int) -> str:
-    """Name a segment after its untrimmed video, of which each holds four."""
+    """Name a segment after its untrimmed video; each of these holds four segments."""
     participant = "P01" if split == "train" else "P02"
     return f"{participant}_{number // _EPIC_SEGMENTS + 1:02d}_{number % _EPIC_SEGMENTS}"
 
@@ -180,7 +180,7 @@ def _ssv2_ids(count: int, rng: np.random.Generator) -> list[str]:
 
 
 def _k400_ids(count: int, rng: np.random.Generator) -> list[str]:
-    """Make ids like YouTube's; some start with `-` or `__`, which has tripped many a reader."""
+    """Make ids like YouTube's; some start with `-` or `__`, on which other programs have failed."""
     ids = []
     for number in range(count):
         front = {3: "-", 7: "__"}.get(number % 10, "")
@@ -190,7 +190,7 @@ def _k400_ids(count: int, rng: np.random.Generator) -> list[str]:
 
 
 def _plan_defects(parameters: Parameters, count: int, rng: np.random.Generator) -> list[str]:
-    """Give each kind its turn, on videos drawn at random."""
+    """Return the defect of each video: the kinds in turn, on videos drawn at random."""
     kinds, defects = list(DEFECTS.get(parameters.dataset, ())), [""] * count
     for turn, number in enumerate(rng.permutation(count)[: math.ceil(parameters.broken * count)]):
         defects[number] = kinds[turn % len(kinds)]

@@ -26,12 +26,12 @@ _OPAQUE = np.uint32(0xFF000000)
 
 @dataclass(frozen=True)
 class Look:
-    """What one video looks like; drawn for all classes alike.
+    """What one video looks like; drawn in the same way for all classes.
 
     Attributes:
         background: Texture of two short sides squared, seamless at its edges.
         sprites: Textures of the objects A and B; the highest byte is 255 inside the object, 0 outside.
-        noise: Random bytes from which each frame takes its grain.
+        noise: Random bytes from which each frame takes its noise.
         radii: Smallest and largest radius of an object, in short sides.
     """
 
@@ -52,13 +52,14 @@ def draw_video(
     """Draw the frames of one video.
 
     Args:
-        motion: A flow of `vidprep.synth.motions`.
+        motion: The motion of a class, see `vidprep.synth.motions`.
         seconds: Time of each frame, (T,).
         size: Width and height in pixels.
+        rng: Draws start and look.
         radii: Smallest and largest radius of an object, in short sides.
 
     Returns:
-        (T, H, W, 4) uint8: red, green, blue and a byte that means nothing.
+        (T, H, W, 4) uint8: red, green, blue and an unused byte.
     """
     width, height = size
     start, pace, phase = draw_start(rng), rng.uniform(0.85, 1.2), 10.0 * rng.random()
@@ -109,7 +110,7 @@ def _draw_object(
 
 
 def _texture_index(offset: FloatArray, middle: float) -> NDArray[np.int64]:
-    """Return which row or column of a texture lies so far from its middle; the nearest beyond its edges."""
+    """Return the rows or columns of a texture at these offsets from its middle, limited to its edges."""
     offset += middle
     np.floor(offset, out=offset)
     np.clip(offset, 0, 2 * middle - 1, out=offset)

@@ -1,4 +1,4 @@
-"""Effective receptive field of a network: how strongly each input position moves one neuron."""
+"""Effective receptive field (ERF) of a network: how strongly each input position influences one neuron."""
 
 from typing import TYPE_CHECKING
 

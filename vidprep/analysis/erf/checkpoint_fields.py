@@ -1,6 +1,7 @@
-"""Measure the fields of several checkpoints, one after the other, so that a stop costs one draw at most.
+"""Measure the effective receptive fields of several checkpoints; a stop costs one draw at most.
 
-A finished field lies in a file of its own with what it depends on; the same command finds it there again.
+A finished field is in a file of its own, with a hash of all that it depends on; the same command uses it
+again.
 """
 
 import hashlib
@@ -23,9 +24,9 @@ class Target:
 
     Attributes:
         name: Name of the network, for figures and progress.
-        checkpoint: Its weights.
-        field_path: Where the field goes.
-        epoch: The epoch of a training that the weights are from.
+        checkpoint: File of its weights.
+        field_path: Path of the file of the field.
+        epoch: Epoch of the training that the weights are from; None: not known.
     """
 
     name: str
@@ -35,20 +36,20 @@ class Target:
 
     @property
     def draws_path(self) -> Path:
-        """Return where draws lie until all are made."""
+        """Return the path of the sum of draws, which exists until all draws are made."""
         return self.field_path.with_suffix(".draws.npz")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What is measured of each network.
+    """How each network is measured.
 
     Attributes:
-        clip_shape: (T, H, W).
-        neuron: Place of a neuron in the last feature map.
-        num_draws: Noise clips.
+        clip_shape: (T, H, W) of the noise clips.
+        neuron: (t, h, w) of a neuron in the last feature map.
+        num_draws: Number of noise clips.
         seed: Seed of the noise.
-        temporal_stride: Whether networks whose files do not say it have it.
+        temporal_stride: Whether networks have temporal stride whose files do not say it.
     """
 
     clip_shape: Neuron
@@ -58,7 +59,7 @@ class Settings:
     temporal_stride: bool
 
     def draw_identity(self, checkpoint: Path) -> str:
-        """Return a name that follows from the weights and from all that decides a draw."""
+        """Return a hash of the weights and of all that decides a draw."""
         with checkpoint.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256")
         digest.update(repr([self.clip_shape, self.neuron, self.seed, self.temporal_stride]).encode())
@@ -68,7 +69,7 @@ class Settings:
 def common_field(checkpoints: Sequence[Path], temporal_stride: bool) -> Field:
     """Return the theoretical receptive field, which has to be the same for all that are compared.
 
-    Each file is read, so one that is not fit is told of before hours of work.
+    Each file is read, so that an unusable one is reported before hours of work.
 
     Raises:
         CheckpointError: If a file is unusable, or of a network with another field.
@@ -90,12 +91,12 @@ def common_field(checkpoints: Sequence[Path], temporal_stride: bool) -> Field:
 def measure_field(
     target: Target, settings: Settings, on_draw: Callable[[int], None] = lambda done: None
 ) -> np.ndarray:
-    """Return the field of a checkpoint, measured now or found.
+    """Return the field of a checkpoint, (3, T, H, W) float32: from its file, or measured now.
 
     Args:
-        target: Whose.
-        settings: What is measured.
-        on_draw: Called after each draw with how many are made.
+        target: The checkpoint.
+        settings: How it is measured.
+        on_draw: Called after each draw with the number of draws made.
     """
     draws = settings.draw_identity(target.checkpoint)
     identity = f"{draws}-{settings.num_draws}"

@@ -22,7 +22,13 @@ STYLES = ("-", "--", "-.", ":")
 
 
 def time_figure(fields: Mapping[str, np.ndarray], theory: Field, neuron: Neuron) -> Figure:
-    """Draw the energy of each frame, a line per network."""
+    """Draw the energy of each frame, a line per network.
+
+    Args:
+        fields: Effective receptive fields (3, T, H, W) by name of the network, here and below.
+        theory: The theoretical receptive field of the last feature map.
+        neuron: (t, h, w) of the neuron that was measured.
+    """
     figure = Figure(figsize=(5.2, 3.4), layout="constrained")
     axes = figure.subplots()
     start, end = theory[0].interval(neuron[0])
@@ -63,7 +69,7 @@ def slice_figure(fields: Mapping[str, np.ndarray], theory: Field, neuron: Neuron
         _outline(axes, shown, theory[2].interval(neuron[2]), theory[0].interval(neuron[0]))
         _cross(axes, theory[2].centre(neuron[2]), theory[0].centre(neuron[0]))
         axes.set(xlabel="x (pixels)", ylabel="frame")
-        axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))  # there is no half of a frame
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))  # frames are whole numbers
         axes.set_title(name, fontsize=9)
     _scale_bar(figure)
     figure.suptitle(_caption(theory, neuron), fontsize=8)

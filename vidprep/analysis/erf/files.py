@@ -1,4 +1,4 @@
-"""Fields and unfinished sums of draws on disk: each with what it depends on, each whole or not there."""
+"""Fields and unfinished sums of draws on disk, each with a hash of what it depends on, written atomically."""
 
 import io
 import zipfile
@@ -15,9 +15,9 @@ _DAMAGED = (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 def read_arrays(path: Path, identity: str) -> dict[str, np.ndarray] | None:
-    """Return the arrays of a file; None if there is none, it is about something else, or it is damaged.
+    """Return the arrays of a file; None if it is missing, damaged, or has another identity.
 
-    All of these are measured anew, so a damaged file needs no message.
+    In each case the field is measured anew, so a damaged file needs no message.
     """
     if not path.is_file():
         return None
@@ -31,7 +31,7 @@ def read_arrays(path: Path, identity: str) -> dict[str, np.ndarray] | None:
 
 
 def write_arrays(path: Path, identity: str, *, compress: bool = False, **arrays: np.ndarray) -> None:
-    """Write arrays and what they depend on; a stop leaves the old file or the new one."""
+    """Write arrays and the identity of what they depend on; a stop leaves the old file or the new one."""
     content = io.BytesIO()
     named: dict[str, Any] = {"identity": identity, **arrays}
     (np.savez_compressed if compress else np.savez)(content, **named)
@@ -39,11 +39,11 @@ def write_arrays(path: Path, identity: str, *, compress: bool = False, **arrays:
 
 
 class Kept:
-    """Finished draws on disk: the sum of squared gradients, and how many they are.
+    """Finished draws on disk: the sum of squared gradients, and the number of draws.
 
     Args:
         path: Path of the file.
-        identity: What the draws depend on; draws of anything else are not taken up.
+        identity: Hash of what the draws depend on; a file with another one is ignored.
     """
 
     def __init__(self, path: Path, identity: str) -> None:
@@ -51,14 +51,14 @@ class Kept:
         self.identity = identity
 
     def read(self, most: int) -> tuple[np.ndarray, int]:
-        """Return sum and number; zeros if there is nothing that fits, or more draws than `most`."""
+        """Return sum and number of draws; zeros if there is no such file or it has more than `most`."""
         content = read_arrays(self.path, self.identity)
         if content and content["num_draws"] <= most:
             return content["squares"], int(content["num_draws"])
         return np.zeros(()), 0
 
     def write(self, squares: np.ndarray, num_draws: int) -> None:
-        """Replace what was kept."""
+        """Replace the file."""
         write_arrays(self.path, self.identity, squares=squares, num_draws=np.asarray(num_draws))
 
     def remove(self) -> None:

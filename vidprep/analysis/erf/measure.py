@@ -1,4 +1,4 @@
-"""Effective receptive field: how strongly each input position moves one neuron of the last feature map.
+"""Effective receptive field: how strongly each input position influences one neuron of the last feature map.
 
 Source: Kobayashi & Ye, WACV 2024, supplement, section C, after Luo et al., NIPS 2016. Inputs are noise
 x ~ N(0, 1); with G the gradient of the sum over a neuron's channels, ERF = sqrt(mean of G^2 over the draws),
@@ -75,9 +75,10 @@ def measure_erf(
         model: Maps a clip to its last feature map, e.g. `FeatureMap(i3d_resnet(...))`. Put into eval mode and
             frozen here.
         clip_shape: (T, H, W) of the input.
-        num_draws: Noise clips; more make a smoother field.
+        neuron: (t, h, w) of a neuron in that map.
+        num_draws: Number of noise clips; more make a smoother field.
         seed: Seed of the noise.
-        kept: Where finished draws are kept, so that an interrupted measurement goes on.
+        kept: File of the finished draws, so that an interrupted measurement goes on; None: no file.
         on_draw: Called with the number of finished draws and of all draws.
 
     Raises:

@@ -38,30 +38,30 @@ def analyse_erf(
 ) -> list[dict[str, Any]]:
     """Measure the effective receptive field of a neuron of the last feature map; write numbers and figures.
 
-    Writes erf.npz, erf.json, time.png, space.png, slice.png and frames.png; of further files erf-2.npz and
-    frames-2.png, and so on. Of a run, erf.json and these figures are about the last epoch and the first;
-    growth.json and growth.png show every epoch, whose fields lie in epochs/. Finished draws and fields
-    are kept: after a stop, the same call goes on.
+    Writes erf.npz, erf.json, time.png, space.png, slice.png and frames.png; for further files erf-2.npz and
+    frames-2.png, and so on. For a run, erf.json and these figures are about the last epoch and the first;
+    growth.json and growth.png show every epoch, whose fields are in epochs/. Finished draws and fields are
+    kept: after a stop, the same call goes on.
 
     Args:
-        out_dir: Where these files go.
+        out_dir: Folder of these files.
         checkpoint: A file of 3D weights; either this or `run`.
         run: Folder of a training.
         versus: Other files to compare with.
         every: Take each N-th checkpoint of a run, and the last.
         num_draws: Noise clips to average over.
         num_frames: Frames of a clip.
-        size: Side of a clip in pixels.
-        neuron: (T, H, W), counted from 0; None: the middle one.
+        size: Height and width of a clip in pixels.
+        neuron: (t, h, w) in the last feature map, counted from 0; None: the middle one.
         seed: Seed of the noise.
-        temporal_stride: Whether networks whose files do not say it have it.
-        on_draw: Called with how many draws are made, how many there will be, and the last one's network.
+        temporal_stride: Whether networks have temporal stride whose files do not say it.
+        on_draw: Called with the number of draws made, the number in all, and the network of the last one.
 
     Returns:
-        The numbers of each network.
+        The numbers of each network, as in erf.json.
 
     Raises:
-        CheckpointError: If weights are unusable or of networks that do not compare.
+        CheckpointError: If weights are unusable, or the networks have different theoretical fields.
         HarnessError: If the folder is no run.
         ValueError: If the options do not fit each other, or there is no such neuron.
     """
@@ -160,7 +160,7 @@ def _facts(target: Target, field: np.ndarray, settings: Settings, theory: Field)
 
 
 def _remove_earlier(run: Path | None, out_dir: Path) -> None:
-    """Delete an earlier command's files, but no field: it took minutes, and its file names its network."""
+    """Delete an earlier command's files, but no field: it took minutes, and its identity is checked."""
     remove_earlier(out_dir, ["erf.json", "frames-*.png"])
     if not run and not (out_dir / "growth.parquet").exists():  # which only `vidprep filters` writes
         remove_earlier(out_dir, ["growth.json", "growth.png"])

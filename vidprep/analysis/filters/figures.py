@@ -23,7 +23,7 @@ TAPS = ("[1 1 1]/√3", "[-1 0 1]/√2", "[-1 2 -1]/√6")
 PLANES = ((0, 1), (1, 2), (0, 2))  # pairs of axes, across and up
 COLOURS = "magma_r"  # even steps of lightness, pale for few: reads without colour vision and in grey
 ALL = "all layers"
-MAX_POINTS = 4000  # of a sphere; more only hide each other
+MAX_POINTS = 4000  # on a sphere; more would hide each other
 LABEL = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5}
 SCALE = PowerNorm(0.5, 0, 1)  # the square root brings out cells with few filters
 

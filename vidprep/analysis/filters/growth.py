@@ -1,7 +1,7 @@
 """How temporal filters change over the epochs of a training.
 
-Each epoch is summarised as `filter_summary` does, and compared with the first epoch by the angle
-between what a filter was and what it has become; u and -u are one filter.
+Each epoch is summarised by `summarise_filters`, and compared with the first epoch by the angle between each
+filter then and now; u and -u are one filter.
 """
 
 from typing import Any
@@ -14,9 +14,9 @@ from vidprep.errors import CheckpointError
 
 
 def with_movement(table: pd.DataFrame, first: pd.DataFrame, source: str) -> pd.DataFrame:
-    """Return a filter table with `moved_degrees`: how far each filter is from where it was, 0 to 90.
+    """Return a filter table with `moved_degrees`: the angle between each filter then and now, 0 to 90.
 
-    Filters that were all zero are nowhere, so those have NaN.
+    It is NaN for filters that were all zero then.
 
     Args:
         table: From `filter_table`.
@@ -42,11 +42,11 @@ def with_movement(table: pd.DataFrame, first: pd.DataFrame, source: str) -> pd.D
 def growth_rows(epoch: int, summary: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the rows of one epoch: all layers, each stage, each layer.
 
-    Columns: epoch, part ("all", "stage" or "layer"), name, num_filters, num_zero, mean_squared_average/first/
-    second, median_angle_degrees, near_0.9_average.., near_0.707_average.., mean_share, tap_centre,
-    median_moved_degrees; as in `describe`.
+    Columns: epoch, part ("all", "stage" or "layer"), name, and the values of `describe`, nested names joined
+    by "_": num_filters, num_zero, mean_squared_average, ..., near_0.9_average, ..., median_moved_degrees.
 
     Args:
+        epoch: Number of finished epochs.
         summary: From `summarise_filters`, of a table with `moved_degrees`.
     """
     rows = [{"part": "all", "name": "all layers"} | _flat(summary["all"])]

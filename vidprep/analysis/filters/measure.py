@@ -1,7 +1,7 @@
 """Primary temporal filters of a network's 3-tap convolutions.
 
 Source: Kobayashi & Ye, WACV 2024, supplement, section A. A kernel is seen as a matrix with a row per tap. Its
-first left singular vector is the temporal filter that it applies above all, a unit vector, given in the axes
+first left singular vector is its primary temporal filter, a unit vector, given in the axes
 
     average [1, 1, 1]/sqrt 3      1st differential [-1, 0, 1]/sqrt 2      2nd differential [-1, 2, -1]/sqrt 6
 
@@ -32,14 +32,14 @@ def filter_table(
     """Return a row for every filter of a network that is not all zero.
 
     Columns: layer, stage, channel (and in_channel for "pair"), z_average, z_first, z_second (a unit vector),
-    singular_1..3 in descending order, share (of the first in the sum of squares), tap_centre (mean position
-    of the energy, in taps: -1 is the past, 0 the centre, 1 the future).
+    singular_1..3 in descending order, share (singular_1 squared over the sum of squares), tap_centre (mean
+    position of the energy, in taps: -1 is the past, 0 the centre, 1 the future).
 
     Args:
-        file: Any 3D network.
+        file: Weights of any 3D network.
         matrix: "filter": 3 x (C*H*W), one per output channel. "pair": 3 x (H*W), one per output and input
             channel.
-        on_layer: Called with each layer's name when it is done.
+        on_layer: Called with the name of each layer that is done.
 
     Raises:
         CheckpointError: If there are no 3-tap layers, or a weight is not finite.

@@ -36,20 +36,20 @@ def analyse_filters(
 ) -> dict[str, Any]:
     """Find the primary temporal filters of a network and write a table, a summary and figures.
 
-    Writes filters.parquet, summary.json, sphere.png, stages.png and layers-*.png, and of a second file
-    versus.png and filters-versus.parquet. Of a run, these are about the last epoch versus the first, and
+    Writes filters.parquet, summary.json, sphere.png, stages.png and layers-*.png, and for a second file
+    versus.png and filters-versus.parquet. For a run, these are about the last epoch versus the first, and
     growth.parquet, growth.json and growth.png show every epoch.
 
     Args:
-        out_dir: Where these files go.
+        out_dir: Folder of these files.
         checkpoint: A file of 3D weights; either this or `run`.
         run: Folder of a training.
         matrix: One filter per output channel ("filter"), or per pair of channels ("pair").
         versus: Another file, drawn beside the first.
-        on_step: Called with how many checkpoints are done, how many there are, and which the last one is.
+        on_step: Called with the number of checkpoints done, the number in all, and the name of the last one.
 
     Returns:
-        What summary.json holds.
+        The content of summary.json.
 
     Raises:
         CheckpointError: If weights are unusable.
@@ -81,7 +81,7 @@ class Analysed:
         name: Name of the network, for figures.
         path: Path of the file.
         table: From `filter_table`.
-        num_filters: Filters of each layer, with those that are all zero.
+        num_filters: Number of filters of each layer, including those that are all zero.
     """
 
     name: str
@@ -95,7 +95,7 @@ class Analysed:
 
 
 def _analyse_run(run: Path, matrix: Matrix, out_dir: Path, on_step: OnStep) -> list[Analysed]:
-    """Write what changes over the epochs; return the last checkpoint and, where it is another, the first."""
+    """Write the growth files; return the last checkpoint and, if there are several, the first."""
     paths, name = read_epochs(run), run.resolve().name
     summaries: dict[int, dict[str, Any]] = {}
     ends: list[Analysed] = []

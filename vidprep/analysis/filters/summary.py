@@ -7,7 +7,7 @@ import pandas as pd
 
 from vidprep.analysis.filters.measure import AXES, Z, stage_of
 
-NEAR = (0.9, 0.707)  # of an axis: within 26 and 45 degrees
+NEAR = (0.9, 0.707)  # cosines of 26 and 45 degrees from an axis
 
 
 def summarise_filters(table: pd.DataFrame, num_filters: dict[str, int]) -> dict[str, Any]:
@@ -15,7 +15,7 @@ def summarise_filters(table: pd.DataFrame, num_filters: dict[str, int]) -> dict[
 
     Args:
         table: From `filter_table`.
-        num_filters: Filters of each layer, those that are all zero included.
+        num_filters: Number of filters of each layer, including those that are all zero.
     """
     per_layer = [
         {"layer": layer} | describe(rows, num_filters[str(layer)])
@@ -34,12 +34,16 @@ def summarise_filters(table: pd.DataFrame, num_filters: dict[str, int]) -> dict[
 
 
 def describe(rows: pd.DataFrame, num_filters: int) -> dict[str, Any]:
-    """Describe some filters.
+    """Return the statistics of some filters (rows of a filter table) as plain values for JSON.
 
     `mean_squared` are the mean squared coordinates, which add up to 1; `median_angle_degrees` is measured
     from the average axis, 0 to 90; `near` is the share of filters whose coordinate on an axis is at least .9,
-    .707; `tap_centre` is the mean centre of energy in taps, negative towards the past. Where `rows` tell how
-    far filters have moved (`filter_growth`), `median_moved_degrees` is the median of that.
+    .707; `tap_centre` is the mean centre of energy in taps, negative towards the past.
+    `median_moved_degrees` is there if `rows` have `moved_degrees`, see `with_movement`.
+
+    Args:
+        rows: Filters that are not all zero.
+        num_filters: Number of filters, including those that are all zero.
     """
     facts: dict[str, Any] = {"num_filters": num_filters, "num_zero": num_filters - len(rows)}
     if rows.empty:

@@ -21,9 +21,9 @@ class Bins:
     """Equal bins of a histogram.
 
     Attributes:
-        edges: One more than there are bins; the last bin includes its end.
-        counts: Per series, of each bin.
-        num_beyond: Values above the last edge, counted in the last bin.
+        edges: Ends of the bins, one more than there are bins; the last bin includes its end.
+        counts: Number of values in each bin, by name of the series.
+        num_beyond: Number of values above the last edge; they are counted in the last bin.
     """
 
     edges: Floats
@@ -32,10 +32,11 @@ class Bins:
 
 
 def histogram_bins(series: Mapping[str, Floats], *, num_bins: int = 28, whole: bool = False) -> Bins:
-    """Count values in bins of a round width; few values far above all others do not stretch the axis.
+    """Count values in bins of a round width; a few values far above all others do not stretch the axis.
 
     Args:
-        series: Values by name; at least one value in all.
+        series: Values by name of the series; at least one value in all.
+        num_bins: About how many bins.
         whole: The values are integers: bins are whole numbers wide.
     """
     values = np.concatenate(list(series.values()))
@@ -44,7 +45,7 @@ def histogram_bins(series: Mapping[str, Floats], *, num_bins: int = 28, whole: b
     if high - low > 3 * (usual - low) > 0:
         high = usual
     span = high - low
-    # A span so small that a step of it has no digits left (a subnormal number) is none.
+    # A span so small that a step of it is a subnormal number counts as no span.
     step = nice_step(span if span > _LEAST_SPAN else 1.0, num_bins, whole=whole)
     first, last = math.floor(low / step), math.floor(high / step) + 1
     # A value at an edge may lie beyond it by a rounding error of the product.
@@ -89,8 +90,11 @@ def rank_columns(
     """Draw a column per name in the given order, stacked where there are several series.
 
     Args:
-        names: Shown when the mouse rests on a column.
-        top: End of the value axis; else the largest column.
+        names: A name for each column, shown when the mouse rests on it.
+        series: Heights of the columns, by name of the series.
+        x_label: Label of the horizontal axis.
+        y_label: Label of the value axis.
+        top: End of the value axis; None: the largest column.
     """
     totals = sum(series.values())
     chart = _Frame((0, len(names)), (0, top or float(np.max(totals)) or 1.0), (x_label, y_label))
@@ -124,8 +128,10 @@ def line_chart(
 
     Args:
         lines: At least one, each with at least one point; values that are not finite are left out.
-        y_range: Ends of the value axis, where it does not follow from the values.
-        band: x with the lower and upper end of an interval, drawn behind the lines; give `y_range`, too.
+        x_label: Label of the common axis.
+        y_label: Label of the value axis.
+        y_range: Ends of the value axis; None: from the values.
+        band: (x, lower, upper) of an interval that is drawn behind the lines; give `y_range`, too.
     """
     points = {
         line.series: [(x, y) for x, y in zip(line.x, line.y, strict=True) if math.isfinite(y)]
@@ -166,9 +172,9 @@ class _Frame:
         if not size:
             return
         left, right = self.x(across[0]), self.x(across[1])
-        gap = 1.0 if right - left > 5 else 0.0  # between narrow columns it would only shimmer
+        gap = 1.0 if right - left > 5 else 0.0  # between narrow columns it would only flicker
         top = self.y(start + size)
-        height = max(self.y(start) - top, 1.0)  # one video among thousands is still seen
+        height = max(self.y(start) - top, 1.0)  # so that one video among thousands is seen
         self.drawing.rect(
             left + gap / 2, self.y(start) - height, right - left - gap, height, css, title=title
         )

@@ -21,7 +21,7 @@ class Branch(NamedTuple):
 
 
 def flow(title: str, branches: Sequence[Branch]) -> Markup:
-    """Draw a bar of all videos that parts into a ribbon per branch, each as thick as its share."""
+    """Draw a bar of all videos that splits into a ribbon per branch, each as thick as its share."""
     total = sum(branch.num_videos for branch in branches)
     there = [branch for branch in branches if branch.num_videos]
     sizes = [max(branch.num_videos / total * _HEIGHT, 1.5) for branch in there]
@@ -38,7 +38,7 @@ def flow(title: str, branches: Sequence[Branch]) -> Markup:
 
 
 def _spread(sizes: Sequence[float]) -> list[float]:
-    """Return the upper end of each branch, so far apart that their lines of text do not touch."""
+    """Return the upper end of each branch, far enough apart for a line of text each."""
     places = [float(_TOP)]
     for previous, size in pairwise(sizes):
         below_bar = places[-1] + previous + 5

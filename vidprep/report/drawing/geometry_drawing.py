@@ -19,9 +19,9 @@ class ClipRow(NamedTuple):
     Attributes:
         name: Name of its row, e.g. "epoch 3".
         frames: Numbers of the frames.
-        series: Its colour.
-        is_dense: Its frames are evenly apart, so that one that comes no later than the one before it means
-            that the video was looped.
+        series: Number of its colour.
+        is_dense: Whether its frames are evenly spaced; then a frame that is not later than the one before it
+            means that the video was looped.
     """
 
     name: str
@@ -30,7 +30,7 @@ class ClipRow(NamedTuple):
     is_dense: bool
 
     def passes(self) -> list[list[int]]:
-        """Return the frames, parted where a looped video begins anew."""
+        """Return the frames, split where a looped video begins anew."""
         parts = [[self.frames[0]]]
         for previous, frame in pairwise(self.frames):
             if self.is_dense and frame <= previous:
@@ -119,7 +119,7 @@ def crops_overlay(boxes: Sequence[Box], names: Sequence[str], width: int, height
 
 
 def crop_overlay(box: Box, width: int, height: int) -> Markup:
-    """Draw one box over a frame of `width` x `height`; what lies outside is veiled."""
+    """Draw one box over a frame of `width` x `height`; what lies outside is dimmed."""
     scale = _scale(width, height)
     label = f"Crop of {box.width} x {box.height} at x {box.left}, y {box.top}"
     drawing = Drawing(width * scale, height * scale, label)
@@ -132,5 +132,5 @@ def crop_overlay(box: Box, width: int, height: int) -> Markup:
 
 
 def _scale(width: int, height: int) -> float:
-    """Return what makes the short side `_SHORT_SIDE`: outlines and names are as large on any frame."""
+    """Return the factor that makes the short side `_SHORT_SIDE`, for lines and names of one size."""
     return _SHORT_SIDE / min(width, height)

@@ -15,7 +15,9 @@ class Embedded(NamedTuple):
     """An image of the page.
 
     Attributes:
-        width: In pixels before it was recompressed, if it was; likewise `height`.
+        uri: Data URI that holds the image.
+        width: Width in pixels of the original.
+        height: Height in pixels of the original.
     """
 
     uri: str
@@ -24,7 +26,7 @@ class Embedded(NamedTuple):
 
 
 def data_uri(data: bytes, media_type: str) -> str:
-    """Return bytes as a URI that holds them."""
+    """Return bytes as a `data:` URI."""
     return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
 
 

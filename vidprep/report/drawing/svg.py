@@ -20,9 +20,9 @@ class Drawing:
     """An SVG element to draw on; every text is escaped.
 
     Args:
-        width: In units; the page scales them all alike.
-        height: In units.
-        label: What the drawing shows, for those who cannot see it.
+        width: Width in units; the page scales all drawings alike.
+        height: Height in units.
+        label: What the drawing shows, in words, for screen readers.
     """
 
     def __init__(self, width: float, height: float, label: str) -> None:
@@ -59,7 +59,7 @@ class Drawing:
         self._add("text", places, css).text = words
 
     def count(self, x: float, y: float, number: str, words: str) -> None:
-        """Write a number, and less loudly what it counts."""
+        """Write a number, and in a paler colour what it counts."""
         text = self._add("text", {"x": _short(x), "y": _short(y)}, "")
         ET.SubElement(text, "tspan", {"class": "strong"}).text = number
         ET.SubElement(text, "tspan", {"class": "label", "dx": "5"}).text = words
@@ -106,7 +106,7 @@ def nice_step(span: float, num_steps: int, *, whole: bool = False) -> float:
         span: Greater than 0.
         whole: No steps smaller than 1.
     """
-    rough = max(span / num_steps, 1e-300)  # smaller numbers have no logarithm worth the name
+    rough = max(span / num_steps, 1e-300)  # subnormal numbers below have too few digits for a logarithm
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
     return max(1.0, step) if whole else step

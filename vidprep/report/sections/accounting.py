@@ -1,4 +1,4 @@
-"""What became of the annotated videos, beside what Table A counts."""
+"""What became of the annotated videos, beside the published counts (Kobayashi & Ye 2024, Table A)."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ MAX_LISTED = 40  # missing or rejected videos that are listed
 
 @dataclass(frozen=True)
 class Account:
-    """What became of the annotated videos of a split, beside Table A's count if it has one."""
+    """What became of the annotated videos of a split; `expected` is the published count, if there is one."""
 
     split: str
     annotated: int

@@ -1,4 +1,4 @@
-"""The answer, before everything else: how good, how sure, over what, and what is missing."""
+"""The first part of the page: how good a network is, how sure that is, on which videos, what is missing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from vidprep.report import words
 from vidprep.report.find import Subject
 from vidprep.report.sections.runs import RunsView
 
-_MAX_PAIRED = 4  # evaluations of which every two are compared; of more, each with the first usual one
+_MAX_PAIRED = 4  # up to so many evaluations all pairs are compared, else each with the first without a probe
 
 
 @dataclass(frozen=True)
 class Headline:
-    """One evaluation in a line; `warnings` speak against its figure."""
+    """One evaluation in a line; `warnings` are reasons not to trust its figure."""
 
     name: str
     anchor: str
@@ -41,7 +41,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the page begins with."""
+    """The content of the first part of the page."""
 
     evaluations: list[Headline]
     runs: list[tuple[str, str]]
@@ -50,7 +50,7 @@ class Answer:
 
 
 def view_answer(evaluations: Sequence[Subject], runs: RunsView | None) -> Answer:
-    """Look at evaluations and runs for what a reader wants to know first; damaged ones are left to others."""
+    """Collect what a reader wants to know first; damaged subjects are left to their own sections."""
     known = [(subject, results) for subject in evaluations if (results := _results(subject)) is not None]
     return Answer(
         evaluations=[_headline(subject, one, number) for number, (subject, one) in enumerate(known, start=1)],
@@ -80,7 +80,7 @@ def _headline(subject: Subject, results: Results, number: int) -> Headline:
 
 
 def _over(results: Results) -> str:
-    """Say of what the figure is: which videos, how many of the annotated ones, which views."""
+    """Say what the figure is measured on: which videos, how many of the annotated ones, which views."""
     videos = f"{results.coverage.scored:,}"
     if results.annotation is not None:
         videos += f" of {results.annotation.annotated:,} annotated"
@@ -98,7 +98,7 @@ def _over(results: Results) -> str:
 
 
 def _runs(view: RunsView) -> list[tuple[str, str]]:
-    """Say of each run what its last line of the table says of accuracy."""
+    """Return each run with a sentence on its latest accuracy."""
     heading, *rows = view.table
     found = []
     for row in rows:
@@ -152,7 +152,7 @@ def _missing(known: Sequence[tuple[Subject, Results]]) -> list[str]:
     found = []
     for subject, results in known:
         if results.probe is not None:
-            continue  # of the same videos as the usual one
+            continue  # a probe shows the same videos as the evaluation without one
         seen, annotation = results.coverage, results.annotation
         if not results.all_stored_scored:
             found.append(

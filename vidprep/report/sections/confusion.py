@@ -46,11 +46,11 @@ def most_confused(matrix: Ints, classes: Sequence[str], limit: int = 15) -> list
 
 
 def confusion_chart(matrix: Ints) -> Markup:
-    """Draw shares of each true class: the darker, the more; classes that occur nowhere are left out."""
+    """Draw shares of each true class, darker for more; classes that do not occur are left out."""
     there = np.flatnonzero(matrix.sum(axis=0) + matrix.sum(axis=1))
     seen = matrix[np.ix_(there, there)]
     shares = seen / np.maximum(seen.sum(axis=1, keepdims=True), 1)
-    # The square root shows rare confusions, too; no video at all is transparent in either colour scheme.
+    # The square root shows rare confusions, too; a cell without a video is transparent.
     alpha = np.where(seen > 0, 40 + 215 * np.sqrt(shares), 0).round().astype(np.uint8)
     pixels = np.empty((*alpha.shape, 4), np.uint8)
     pixels[..., :3], pixels[..., 3] = _BLUE, alpha

@@ -1,7 +1,7 @@
-"""A short moving clip of every class, within so many characters of HTML.
+"""A short moving clip of every class, within a limited number of characters of HTML.
 
-A clip is a strip: its frames side by side in one still image, which the style sheet moves along. So a reader
-who wants no motion sees the first frame, and paper shows it, too.
+A clip is a strip: its frames side by side in one still image, which the style sheet moves along. So readers
+who have switched animations off see the first frame, and so does paper.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +22,7 @@ OnClip = Callable[[int, int], None]
 # A tile is cut to this shape, so that all of them make an even grid.
 _ASPECT = 4 / 3
 _SECONDS = 2.4  # of the video that a clip shows
-_NUM_TRIED = 8  # clips, spread over the classes, from which the size of all is guessed
+_NUM_TRIED = 8  # clips, spread over the classes, from which the size of all is estimated
 
 
 class Quality(NamedTuple):
@@ -64,10 +64,12 @@ class Tile(NamedTuple):
 
 @dataclass(frozen=True)
 class ContactSheet:
-    """The clips, in the order of the classes, and how they had to be cut to fit.
+    """The clips, in the order of the classes, and how they were reduced to fit.
 
     Attributes:
-        num_left_out: Classes for which there was no room.
+        tiles: The clips.
+        quality: Their quality.
+        num_left_out: Number of classes for which there was no room.
     """
 
     tiles: list[Tile]
@@ -76,7 +78,7 @@ class ContactSheet:
 
     @property
     def is_reduced(self) -> bool:
-        """Tell whether the budget made the clips smaller or fewer than they would be."""
+        """Tell whether the clips are smaller or fewer than they would be without the limit."""
         return self.quality != QUALITIES[0] or self.num_left_out > 0
 
 
@@ -86,8 +88,10 @@ def contact_sheet(
     """Make a clip of each class, as good as fits into `max_chars` characters of HTML.
 
     Args:
-        classes: In the order of the sheet; where not all fit, the last are left out.
-        on_clip: Called with the clips done and the clips in all.
+        reader: Reads the frames.
+        classes: The classes, in the order of the sheet; where not all fit, the last are left out.
+        max_chars: Limit for the clips of all classes together.
+        on_clip: Called with the number of clips done and the number in all.
     """
     quality = _affordable(reader, classes, max_chars)
     tiles: list[Tile] = []

@@ -34,12 +34,12 @@ class TurnedView:
 
 
 def view_epochs(subject: Subject, num_classes: int) -> tuple[EpochsView | None, list[str]]:
-    """Return accuracy over the epochs where it was evaluated, and what is wrong with the file."""
+    """Return accuracy over the epochs, or None where it was not evaluated; and notes on a damaged file."""
     return _view(subject, OVER_EPOCHS, lambda: _epochs(subject, num_classes))
 
 
 def view_turned(subject: Subject) -> tuple[TurnedView | None, list[str]]:
-    """Return which classes turn into which where that was evaluated, and what is wrong with the file."""
+    """Return which classes turn into which, or None where there is no such table; and notes on damage."""
     return _view(subject, TURNED, lambda: _turned(subject))
 
 

@@ -21,7 +21,7 @@ from vidprep.report.sections.judged_videos import JudgedVideos, judged_videos
 from vidprep.report.sections.shards import MAX_NAMED
 from vidprep.report.sections.spreads import Bar
 
-# Long facts that have a place of their own, or none.
+# Keys of results.json that are shown elsewhere on the page, or not at all.
 _NOT_FACTS = {"classes", "recipe", "coverage", "interval", "annotation", "common", "class_order", "warnings"}
 
 
@@ -52,10 +52,11 @@ class EvaluationView:
 
 
 def view_evaluation(subject: Subject, max_chars: int) -> EvaluationView:
-    """Look at an evaluation.
+    """Read an evaluation and return all that the page shows of it.
 
     Args:
-        max_chars: Characters of HTML for the frames of its videos.
+        subject: The evaluation.
+        max_chars: Limit for the frames of its videos, in characters of HTML.
 
     Raises:
         ReportError: If results.json is damaged or of another version.
@@ -102,7 +103,7 @@ def _read_results(subject: Subject) -> Results:
 
 
 def _basis(results: Results) -> str:
-    """Say what the figures are about, so that nobody compares what cannot be compared."""
+    """Say what the figures are measured on, so that only comparable ones are compared."""
     views = f"{results.views.num_crops} × {results.views.num_clips} views"
     basis = f"{results.shards.split}, {results.coverage.scored:,} videos, {views}"
     if results.probe is not None:
@@ -117,7 +118,7 @@ def _basis(results: Results) -> str:
 
 
 def _accounting(results: Results) -> list[tuple[str, str]]:
-    """Say of which videos the figures are, and what they can be over all that are annotated."""
+    """Say which videos were scored, and the bounds of the figures over all annotated ones."""
     seen, annotation, common = results.coverage, results.annotation, results.common
     rows = [("scored", f"{words.count(seen.scored)} of {words.count(seen.stored)} stored")]
     if annotation is not None:

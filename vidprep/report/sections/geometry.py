@@ -32,11 +32,16 @@ class Sample:
     """One video with its clips and crops.
 
     Attributes:
-        why: What makes it worth a look.
-        frame: Its middle frame, or None where it does not decode, for `problem`.
-        train: A line per epoch: epoch, clip, crop.
-        crops: Overlays of the evaluation's crops with their places.
-        all_frames: Every frame number of every clip, by the clip's name.
+        why: Why it was chosen, e.g. as the shortest.
+        key: Key of the video.
+        facts: Its size, length and rate.
+        frame: Its middle frame, or None where it does not decode; `problem` says why.
+        problem: Why there is no frame; else "".
+        train_overlay: The training crops of all epochs on the frame.
+        crops: Position and drawing of each crop of the evaluation.
+        axis: The clips on the time axis of the video.
+        train: A row per epoch: epoch, clip, crop.
+        all_frames: Every frame number of every clip, by name of the clip.
     """
 
     why: str
@@ -53,7 +58,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Geometry:
-    """The samples, and the schemes in words."""
+    """The samples, and in words how clips and crops are chosen."""
 
     scheme: list[tuple[str, str]]
     samples: list[Sample]
@@ -64,7 +69,9 @@ def clip_geometry(shards: ShardSet, reader: VideoReader, max_chars: int) -> Geom
     """Show the recipe's clips and crops on a few videos of a shard set, which must have some.
 
     Args:
-        max_chars: Characters of HTML for all frames.
+        shards: The shard set.
+        reader: Reads its frames.
+        max_chars: Limit for all frames, in characters of HTML.
     """
     manifest = shards.manifest
     clip = manifest.recipe.train_clip if manifest else TrainClip()
@@ -84,9 +91,9 @@ def clip_geometry(shards: ShardSet, reader: VideoReader, max_chars: int) -> Geom
 
 
 def choose(part: Split) -> dict[str, int]:
-    """Return the rows to look at, by what is special about them; the first is a typical one.
+    """Return the rows of videos to show, by what is special about them; the first is a typical one.
 
-    A row that is special twice stands once; a shape or length that is like the typical one is not special.
+    A row that is special in two ways is there once; a shape or length like the typical one is not special.
     """
     width, height, num_frames = (part.index[name].to_numpy() for name in ("width", "height", "num_frames"))
     shape, length = np.log(width / height), np.log(num_frames)

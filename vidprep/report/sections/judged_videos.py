@@ -1,4 +1,4 @@
-"""The videos of which a network is surest: rightly, and wrongly."""
+"""The videos of which a network is most confident: those it gets right, and those it gets wrong."""
 
 from dataclasses import dataclass
 
@@ -17,9 +17,9 @@ _NUM_SHOWN, _NUM_FRAMES, _HEIGHT = 6, 3, 96
 
 @dataclass(frozen=True)
 class Judged:
-    """A video with what it is and what it was taken for; `confidence` from 0 to 1.
+    """A video with its true and its predicted class; `confidence` from 0 to 1.
 
-    `problem` says why it has no frames, where its shards were found.
+    `problem` says why it has no frames although its shards were found.
     """
 
     key: str
@@ -32,7 +32,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class JudgedVideos:
-    """The surest right and the surest wrong ones; `problem` says why there are no frames."""
+    """The right and the wrong ones of highest confidence; `problem` says why there are no frames."""
 
     best: list[Judged]
     worst: list[Judged]
@@ -43,9 +43,9 @@ def judged_videos(table: pa.Table, results: Results, max_chars: int) -> JudgedVi
     """Choose videos and fetch frames of them from the shards that were evaluated.
 
     Args:
-        table: With key, label, predicted and logit_sum.
-        results: Results of the evaluation: they tell the classes, and where the shards lie.
-        max_chars: Characters of HTML for the frames of all of them.
+        table: The predictions: key, label, predicted and logit_sum.
+        results: Results of the evaluation, with the classes and the place of the shards.
+        max_chars: Limit for the frames of all of them, in characters of HTML.
     """
     confidence = _confidences(table)
     right = table["label"].to_numpy() == table["predicted"].to_numpy()
@@ -69,7 +69,7 @@ def _confidences(table: pa.Table) -> np.ndarray:
     """Return the softmax of the summed logits at the predicted class."""
     flat = table["logit_sum"].combine_chunks().flatten().to_numpy().astype(np.float64)
     logits = flat.reshape(len(table), -1)
-    with np.errstate(invalid="ignore"):  # a network that diverged is sure of nothing: NaN, sorted last
+    with np.errstate(invalid="ignore"):  # NaN for a network that diverged; it is sorted last
         shares = np.exp(logits - logits.max(axis=1, keepdims=True))
         shares /= shares.sum(axis=1, keepdims=True)
     return np.asarray(shares[np.arange(len(shares)), table["predicted"].to_numpy()])

@@ -1,4 +1,4 @@
-"""Training runs: their curves, one over the other, and what each is made of."""
+"""Training runs: their curves in common charts, and the facts and the recipe of each."""
 
 import json
 import math
@@ -23,9 +23,9 @@ from vidprep.report import words
 from vidprep.report.drawing.charts import Line, line_chart
 from vidprep.report.find import Subject
 
-MAX_POINTS = 150  # of a line; more are averaged
+MAX_POINTS = 150  # on a line; more are averaged
 NUM_SERIES = 6  # colours and dashes that can be told apart
-_NUM_NOTES = 3  # damaged lines of a run that are named one by one
+_NUM_NOTES = 3  # damaged lines of a run are named one by one up to this number
 
 Metrics = list[dict[str, Any]]
 
@@ -72,7 +72,7 @@ _CHARTS: tuple[tuple[str, str, str, float, tuple[float, float] | None], ...] = (
 )
 
 
-# Of the table of runs: key of metrics.jsonl, heading and how the value is written.
+# Columns of the table of runs: key of metrics.jsonl, heading, and how the value is written.
 COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {
     "epoch": ("epoch", words.number),
     "step": ("step", words.count),
@@ -87,7 +87,7 @@ COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {
 
 
 def view_runs(subjects: Sequence[Subject]) -> RunsView:
-    """Look at runs; one that is damaged or has not begun is shown with a note."""
+    """Read runs and return what the page shows of them; damaged or empty ones have a note."""
     read = [(subject, *_metrics(subject)) for subject in subjects]
     with_curves = [subject for subject, metrics, _ in read if metrics]
     series = {subject: number for number, subject in enumerate(with_curves[:NUM_SERIES])}
@@ -150,7 +150,7 @@ def _curve(
 
 
 def thin(x: Sequence[float], y: Sequence[float]) -> tuple[list[float], list[float]]:
-    """Return at most `MAX_POINTS` points: means over as many neighbours; NaN where one of them is."""
+    """Return at most `MAX_POINTS` points, each the mean of equally many neighbours; NaN if one of them is."""
     if len(x) <= MAX_POINTS:
         return list(x), list(y)
     size = math.ceil(len(x) / MAX_POINTS)
@@ -178,7 +178,7 @@ def _view(subject: Subject, metrics: Metrics, series: int | None, notes: list[st
 
 
 def _facts(subject: Subject) -> tuple[list[tuple[str, str]], list[str]]:
-    """Return what run.json says, also where it is not what a training writes; and what is wrong with it."""
+    """Return the facts of run.json, even if a training did not write it so; and notes on what is wrong."""
     try:
         content = json.loads((subject.path / FACTS).read_text(encoding="utf-8"))
     except FileNotFoundError:

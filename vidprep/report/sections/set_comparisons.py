@@ -1,4 +1,4 @@
-"""Two shard sets of one dataset: which videos both have, and whether they are the same ones."""
+"""Two shard sets of one dataset: which videos both have, and whether their content is the same."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from vidprep.shards.passports.comparison import RELATIONS, Comparison, compare_p
 from vidprep.shards.passports.making import open_passport
 from vidprep.shards.passports.passport import Passport
 
-MAX_CLASSES = 20  # of those that differ most
-MAX_VIDEOS = 40  # of those that show different things
+MAX_CLASSES = 20  # rows of classes that differ most
+MAX_VIDEOS = 40  # rows of videos with different content
 MAX_PAIRS = 6
 
 Table = list[list[str]]
@@ -28,7 +28,7 @@ class ComparisonView:
         counts: Videos of each split in each relation.
         unused: Annotated videos that each does not use, and why.
         classes: Used videos of the classes that differ most.
-        different: Videos that show different things under one id.
+        different: Videos with the same id and different content.
         num_more: How many of these are not in the table.
     """
 
@@ -63,7 +63,7 @@ def view_comparisons(subjects: Sequence[Subject]) -> list[ComparisonView]:
 
 
 def view_comparison(first_name: str, first: Passport, second_name: str, second: Passport) -> ComparisonView:
-    """Look at two sets side by side."""
+    """Return what the page shows of two sets side by side."""
     found = compare_passports(first, second)
     different = found.rows[found.rows["relation"] == "different_content"]
     return ComparisonView(

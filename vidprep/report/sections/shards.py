@@ -26,7 +26,7 @@ from vidprep.shards.layout import CLASSES
 from vidprep.shards.ledger import read_ledger
 from vidprep.shards.shard_set import ShardSet
 
-MAX_NAMED = 30  # classes whose columns have their names beside them
+MAX_NAMED = 30  # with more classes there is a chart besides the bars
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class ShardsView:
 
     Attributes:
         splits: Splits that have videos, in order; the colours of the charts follow it.
-        class_chart: None where there are few classes: their bars say it all.
+        class_chart: Videos by class; None with few classes, whose bars show the same.
         notes: What is missing or remarkable.
     """
 
@@ -58,11 +58,12 @@ class ShardsView:
 
 
 def view_shards(subject: Subject, max_chars: int, on_clip: OnClip) -> ShardsView:
-    """Look at a shard set.
+    """Read a shard set and return all that the page shows of it.
 
     Args:
-        max_chars: Characters of HTML for all of its images.
-        on_clip: Called with the clips of the contact sheet that are done, and all of them.
+        subject: The shard set.
+        max_chars: Limit for all of its images, in characters of HTML.
+        on_clip: Called with the number of clips of the contact sheet that are done, and the number in all.
 
     Raises:
         ShardError: If the set is damaged.
@@ -111,7 +112,7 @@ def _ledger(subject: Subject) -> tuple[pa.Table | None, list[str]]:
 
 
 def _classes(shards: ShardSet) -> set[str]:
-    """Return the names of all classes, of those without a video, too."""
+    """Return the names of all classes, including those without a video."""
     try:
         return set(shards.classes)
     except (ValueError, TypeError, KeyError) as error:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from vidprep.report.drawing.charts import Floats, histogram, histogram_bins, rank_columns
 
-_FEW = 8  # values that are listed rather than counted in bins
+_FEW = 8  # up to this many different values are listed, more are counted in bins
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def class_bars(index: pa.Table, splits: list[str]) -> list[Bar]:
 
 
 def class_chart(index: pa.Table, splits: list[str]) -> Markup:
-    """Draw a column per class that has videos, too many for their names."""
+    """Draw a column per class that has videos, without names."""
     rows = _class_counts(index, splits)
     series = {split: np.array([each[at] for _, each in rows], float) for at, split in enumerate(splits)}
     return rank_columns(
@@ -57,7 +57,7 @@ def class_chart(index: pa.Table, splits: list[str]) -> Markup:
 
 
 def spreads_of(index: pa.Table, splits: list[str]) -> list[Spread]:
-    """Return the spreads of length, rate, frame size and bytes over the videos of an index; not of none."""
+    """Return the spreads of length, rate, frame size and bytes over the videos of an index, at least one."""
     parts = {split: index.filter(pc.equal(index["split"], split)) for split in splits}
 
     def column(name: str, factor: float = 1.0) -> dict[str, Floats]:
