@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
+# Where this is set, each process would compile PyTorch anew when it imports it, which takes 2 s.
+export PYTHONDONTWRITEBYTECODE :=
 .PHONY: help demo demo-training demo-k400 demo-evaluations demo-analyses test test-random test-slow conformance fuzz check docs bench bench-full clean
 
 help:   ## this list
@@ -47,7 +49,7 @@ demo-evaluations:
 
 demo-analyses:
 	$(BIN)/vidprep filters --run $(DEMO)/runs/motion --out $(DEMO)/analyses/filters
-	$(BIN)/vidprep erf --run $(DEMO)/runs/motion --out $(DEMO)/analyses/erf --draws 3 --frames 16 --size 64
+	$(BIN)/vidprep erf --run $(DEMO)/runs/motion --out $(DEMO)/analyses/erf --draws 3 --frames 16 --size 64 --every 2
 
 test: $(VENV)/installed   ## every test that is not slow, the same way each time
 	$(BIN)/pytest -n 2 --dist loadfile
