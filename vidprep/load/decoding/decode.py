@@ -77,6 +77,7 @@ class PyavDecoder:
         out: Uint8s,
         timing: Timing,
     ) -> None:
+        self._writer.start()
         for number, frame in _timed(frames, timing):
             self._writer.write(frame, [(views[view].box, out[view, at]) for view, at in places[number]])
 

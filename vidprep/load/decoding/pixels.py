@@ -19,6 +19,7 @@ from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
+from vidprep.load.decoding.cutting import BoxCutter, Planes
 from vidprep.load.sampling.views import Box
 
 Pixels = Literal["yuv420", "rgb"]
@@ -41,6 +42,9 @@ def frame_shape(pixels: Pixels, side: int) -> tuple[int, ...]:
 class PixelWriter(Protocol):
     """Writes crops of decoded frames into a batch; one for each thread."""
 
+    def start(self) -> None:
+        """Begin another video."""
+
     def write(self, frame: VideoFrame, crops: Sequence[tuple[Box, Uint8s]]) -> None:
         """Write crops of `frame`: each box into an array of `frame_shape`."""
 
@@ -55,13 +59,22 @@ class Yuv420Writer:
     def __init__(self, side: int) -> None:
         self._side = side
         self._reformatter = VideoReformatter()
+        self._cutter = BoxCutter(self._new_canvas)
+
+    def start(self) -> None:
+        """Begin another video."""
+        self._cutter.forget()
 
     def write(self, frame: VideoFrame, crops: Sequence[tuple[Box, Uint8s]]) -> None:
         """Write crops as Y, U and V planes."""
-        side, half = self._side, self._side // 2
-        planes = plane_arrays(as_stored(frame, self._reformatter))
+        self._cutter.load(as_stored(frame, self._reformatter))
         for box, out in crops:
-            copy_planes(planes, box, (out[:side], out[side:, :half], out[side:, half:]))
+            out[...] = self._cutter.cut(box)
+
+    def _new_canvas(self) -> tuple[Uint8s, Planes]:
+        side, half = self._side, self._side // 2
+        canvas = np.zeros(frame_shape("yuv420", side), np.uint8)
+        return canvas, (canvas[:side], canvas[side:, :half], canvas[side:, half:])
 
 
 class RgbWriter:
@@ -74,27 +87,31 @@ class RgbWriter:
     def __init__(self, side: int) -> None:
         # Two: one that alternates between two jobs would set itself up anew for each frame.
         self._reformatter, self._converter = VideoReformatter(), VideoReformatter()
-        padded = buffer_side("yuv420", side)
-        self._scratch = VideoFrame(padded, padded, "yuv420p")
-        luma, u, v = self._scratch.planes
-        self._planes = (
-            plane_array(luma, padded),
-            plane_array(u, padded // 2),
-            plane_array(v, padded // 2),
-        )
+        self._padded = buffer_side("yuv420", side)
+        self._cutter = BoxCutter(self._new_canvas)
+
+    def start(self) -> None:
+        """Begin another video."""
+        self._cutter.forget()
 
     def write(self, frame: VideoFrame, crops: Sequence[tuple[Box, Uint8s]]) -> None:
         """Write crops as RGB."""
-        planes = plane_arrays(as_stored(frame, self._converter))
+        self._cutter.load(as_stored(frame, self._converter))
         for box, out in crops:
-            copy_planes(planes, box, self._planes)
-            self._convert(box, out)
+            self._convert(self._cutter.cut(box), box, out)
 
-    def _convert(self, box: Box, out: Uint8s) -> None:
-        """Write the crop in the scratch frame as RGB."""
+    def _new_canvas(self) -> tuple[VideoFrame, Planes]:
+        canvas = VideoFrame(self._padded, self._padded, "yuv420p")
+        y, u, v = (plane_array(plane, plane.height)[:, : plane.width] for plane in canvas.planes)
+        for plane in (y, u, v):
+            plane[...] = 0
+        return canvas, (y, u, v)
+
+    def _convert(self, canvas: VideoFrame, box: Box, out: Uint8s) -> None:
+        """Write a crop as RGB."""
         # threads=1: setting up swscale's own threads for each frame costs more than they bring.
         rgb = self._reformatter.reformat(
-            self._scratch,
+            canvas,
             format="rgb24",
             src_colorspace=Colorspace.ITU601,
             src_color_range=ColorRange.MPEG,
@@ -124,26 +141,6 @@ def as_stored(frame: VideoFrame, reformatter: VideoReformatter) -> VideoFrame:
         dst_color_range=ColorRange.MPEG,
         threads=1,
     )
-
-
-def copy_planes(sources: Sequence[Uint8s], box: Box, planes: tuple[Uint8s, Uint8s, Uint8s]) -> None:
-    """Fill `planes` with Y, U and V from the even pixel at or before a box on; zero where the frame ends."""
-    for shift, source, out in zip((0, 1, 1), sources, planes, strict=True):
-        top, left = box.top // 2 * 2 >> shift, box.left // 2 * 2 >> shift
-        rows, columns = out.shape
-        part = source[top : top + rows, left : left + columns]
-        height, width = part.shape
-        out[:height, :width] = part
-        # Without this the rest would show whatever was decoded there before.
-        if height < rows:
-            out[height:] = 0
-        if width < columns:
-            out[:, width:] = 0
-
-
-def plane_arrays(frame: VideoFrame) -> list[Uint8s]:
-    """Return views of a frame's Y, U and V."""
-    return [plane_array(plane, plane.height)[:, : plane.width] for plane in frame.planes]
 
 
 def plane_array(plane: VideoPlane, height: int) -> Uint8s:
