@@ -1,4 +1,4 @@
-"""The shard set on disk: the contract where building and loading meet."""
+"""The shard set on disk: the format that the builder writes and the loaders read."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""What stands beside the tars for other readers: the dataset card and the `wids` indexes."""
+"""Files beside the tars for other readers: the dataset card and the `wids` indexes."""
 
 import json
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from vidprep.shards.manifest import Manifest
 
 
 def format_json(value: object) -> str:
-    """Return JSON as it stands in the files of a shard set."""
+    """Return a value as JSON in the form of a shard set's files."""
     return json.dumps(value, indent=1, ensure_ascii=False)
 
 
@@ -75,10 +75,11 @@ def _dataset_info(manifest: Manifest, class_names: Sequence[str]) -> list[str]:
 
 
 def dataset_card(manifest: Manifest, class_names: Sequence[str] = ()) -> str:
-    """Return README.md: a head that Hugging Face datasets reads, and the accounting for people.
+    """Return README.md: a YAML head that Hugging Face datasets reads, and the accounting for people.
 
     Args:
-        class_names: In label order: the head then says which columns there are and names the labels.
+        manifest: Manifest of the set.
+        class_names: Names in label order; if given, the head also declares the columns and names the labels.
     """
     recipe = manifest.recipe
     lines = [

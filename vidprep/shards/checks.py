@@ -1,4 +1,4 @@
-"""Check a shard set against its manifest, byte by byte, and on request frame by frame."""
+"""Check a shard set against its manifest: every byte and, on request, every frame."""
 
 import hashlib
 import io
@@ -45,9 +45,9 @@ class ShardCheck:
     """One tar to check.
 
     Attributes:
-        shards_dir: The set.
-        entry: What the manifest says of it.
-        rows: What the index says of it, in order.
+        shards_dir: Folder of the set.
+        entry: Its entry in the manifest.
+        rows: Its rows of the index, in order.
         decode: Whether to decode every video.
         url: URL of the set, if it lies in a store; the tar is read from there.
     """
@@ -66,7 +66,7 @@ class Verified:
     Attributes:
         num_shards: Tars that were read.
         num_samples: Samples in them, as the manifest says.
-        problems: Sentences; empty if all is as the manifest says.
+        problems: Sentences that name each problem; empty if there is none.
         against: What the shards were compared with: "manifest", or, for third-party tars, "index".
     """
 
@@ -85,14 +85,14 @@ def verify(
 ) -> Verified:
     """Check a finished shard set against its manifest: sizes, hashes, members, counts.
 
-    Third-party tars that `vidprep index` has indexed are checked against that index: are all there, and are
-    the videos the same bytes?
+    Third-party tars that `vidprep index` has indexed are checked against that index: whether all are there,
+    and whether the videos have the same bytes.
 
         checked = vidprep.verify("shards/motion", decode=True)
         print(checked.problems)
 
     Args:
-        shards_dir: The set, its folder or its URL.
+        shards_dir: Folder or URL of the set.
         decode: Also decode every video and count its frames.
         num_workers: Processes that read shards at the same time; None: one per core, 0: this one.
         on_shard: Called after each shard with how many are done, and how many there are.
@@ -118,12 +118,12 @@ def _verify(
     problems: list[str] = []
     for done, found in enumerate(find_problems(shards_dir, decode=decode, num_workers=num_workers, url=url)):
         problems += found
-        on_shard(done, len(shards))  # the first finds are those of the files beside the shards
+        on_shard(done, len(shards))  # the first problems are those of the files beside the shards
     return Verified(len(shards), sum(shard.num_samples for shard in shards), tuple(problems))
 
 
 def is_third_party(shards_dir: Path) -> bool:
-    """Tell whether a folder holds indexed tars of others: an index, but neither manifest nor ledger."""
+    """Tell whether a folder holds third-party tars with an index, which have no manifest and no ledger."""
     has = {name: (shards_dir / name).is_file() for name in (INDEX, MANIFEST, LEDGER)}
     return has[INDEX] and not has[MANIFEST] and not has[LEDGER]
 
@@ -206,7 +206,7 @@ def check_sidecars(shards_dir: Path, manifest: Manifest) -> list[str]:
 
 
 def _check_card(shards_dir: Path, manifest: Manifest) -> list[str]:
-    """Accept the card that a build writes, and the one of `vidprep export --for huggingface`."""
+    """Check the card: the one that a build writes, or the one of `vidprep export --for huggingface`."""
     if problem := link_problem(shards_dir, CARD):
         return [problem]
     if not (shards_dir / CARD).is_file():

@@ -1,7 +1,7 @@
 """croissant.json: a finished set described in MLCommons' Croissant 1.1 (JSON-LD), which NeurIPS demands.
 
-Facts come from manifest, class list and the dataset's file. What nobody but the publisher knows is not
-invented: `UNKNOWN_FIELDS` names it. Source: mlcommons/croissant, docs/croissant-spec-1.1.md.
+Facts come from the manifest, the class list and the dataset's file. Fields that only the publisher can know
+are left empty: see `UNKNOWN_FIELDS`. Source: mlcommons/croissant, docs/croissant-spec-1.1.md.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from vidprep.shards.manifest import Manifest, find_file, read_manifest
 from vidprep.shards.shard_set import ShardSet
 
 CROISSANT = "croissant.json"
-# To be filled in by whoever publishes the set: nothing in it tells.
+# To be filled in by the publisher of a set: nothing in the set tells.
 UNKNOWN_FIELDS = (
     "url",
     "creator",
@@ -34,10 +34,10 @@ UNKNOWN_FIELDS = (
     "rai:dataUseCases",
     "rai:dataSocialImpact",
 )
-# What mlcroissant reads; "application/vnd.apache.parquet", which is registered, it does not know.
+# The type that mlcroissant reads; it does not know the registered "application/vnd.apache.parquet".
 _PARQUET = "application/x-parquet"
 _TYPES = {"string": "sc:Text", "double": "sc:Float"}
-# Appendix 1 of the specification, and what mlcroissant 1.1 looks for besides.
+# From appendix 1 of the specification, and what mlcroissant 1.1 needs besides.
 _CROISSANT_TERMS = (
     "annotation",
     "arrayShape",
@@ -95,10 +95,10 @@ _CONTEXT: dict[str, Any] = {
 
 
 def write_croissant(shards_dir: Path) -> list[Path]:
-    """Write croissant.json into a finished set; what a publisher filled into an earlier one is kept.
+    """Write croissant.json into a finished set; fields that a publisher filled in earlier are kept.
 
     Returns:
-        What was written.
+        The paths of the files that were written.
 
     Raises:
         ShardError: If the set is not finished, or lacks its class list.
@@ -172,7 +172,7 @@ def _describe(
         "name": recipe.name,
         "description": f"{recipe.title}: videos for action recognition in WebDataset shards, with an account "
         "of every annotated video.",
-        # An extension adds records and changes none, which is a minor version.
+        # An extension adds records and changes none, so it is a minor version.
         "version": f"1.{manifest.generation - 1}.0",
         "keywords": ["video", "action recognition", recipe.dataset.name],
         "isLiveDataset": False,
@@ -191,10 +191,10 @@ def _describe(
 
 
 def _origin(recipe: Recipe) -> dict[str, Any]:
-    """Return which dataset a set is made of, and what is known of its licence."""
+    """Return which dataset a set was made from, and what is known of its licence."""
     try:
         dataset = dataset_of(recipe.dataset)
-    except RecipeError:  # a dataset that another version of vidprep knows
+    except RecipeError:  # a dataset that only another version of vidprep knows
         return {}
     source: dict[str, str] = {"@type": "prov:Entity", "prov:label": dataset.title}
     found: dict[str, Any] = {"prov:wasDerivedFrom": source}

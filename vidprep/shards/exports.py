@@ -1,4 +1,4 @@
-"""Files that other readers want beside the tars, written from index.parquet without reading a tar.
+"""Write files that other readers want beside the tars, from index.parquet alone.
 
     energon       .nv-meta/ and TAR.idx, in place: what `energon prepare` would write by reading every tar
     dali          TAR.idx as text, one for each tar, for `fn.readers.webdataset(index_paths=...)`
@@ -31,9 +31,9 @@ from vidprep.shards.manifest import read_manifest
 Row = dict[str, Any]
 OnFile = Callable[[int, int], object]
 
-_BLOCK = 512  # bytes of a tar header, and what members are padded to
+_BLOCK = 512  # bytes of a tar header; members are padded to a multiple of it
 ENERGON_DIR = ".nv-meta"
-# The release whose files these are; a later one reads them.
+# The release of energon that writes such files; later ones read them.
 _ENERGON_VERSION = "7.4.1"
 # energon's own names of splits.
 _ENERGON_SPLITS = {"train": "train", "validation": "val"}
@@ -43,10 +43,10 @@ def export_energon(shards_dir: Path) -> list[Path]:
     """Write `.nv-meta/` and a `.tar.idx` beside each tar, so that Megatron-Energon reads the set as it is.
 
     Returns:
-        What was written.
+        The paths of the files that were written.
 
     Raises:
-        ShardError: If the set is not finished.
+        ShardError: If the set is unfinished.
     """
     shards, folder = _rows_by_shard(shards_dir), inside(shards_dir, ENERGON_DIR)
     folder.mkdir(exist_ok=True)
@@ -69,7 +69,7 @@ def export_huggingface(shards_dir: Path) -> list[Path]:
     """Write a dataset card with `dataset_info`, so that Hugging Face datasets knows the names of the labels.
 
     Returns:
-        The card.
+        The path of the card.
 
     Raises:
         ShardError: If the set is not finished, or does not say its classes.
@@ -86,7 +86,7 @@ def export_huggingface(shards_dir: Path) -> list[Path]:
 
 
 def class_names(shards_dir: Path) -> list[str]:
-    """Return the names of the labels in order, or nothing if classes.json does not tell."""
+    """Return the names of the labels in order; an empty list if classes.json is missing or damaged."""
     try:
         return [str(one["class"]) for one in json.loads(inside(shards_dir, CLASSES).read_bytes())]
     except (OSError, ValueError, TypeError, KeyError):
@@ -107,13 +107,13 @@ def sidecar_problems(shards_dir: Path, shard: str, rows: list[Row]) -> list[str]
 
 
 def export_dali(shards_dir: Path, out_dir: Path) -> list[Path]:
-    """Write an index for each tar, the bytes that NVIDIA's wds2idx makes of it: `OUT/<split>/<name>.idx`.
+    """Write `OUT/<split>/<name>.idx` for each tar, with the bytes that NVIDIA's wds2idx would write.
 
     Returns:
-        What was written.
+        The paths of the files that were written.
 
     Raises:
-        ShardError: If the set is not finished.
+        ShardError: If the set is unfinished.
     """
     written = []
     for name, rows in _rows_by_shard(shards_dir):
@@ -129,15 +129,15 @@ def export_files(
 ) -> list[Path]:
     """Write each video as `OUT/<split>/<key>.mp4`, and `OUT/<split>.csv` with a "path label" line for each.
 
-    Videos that are there already with the right size stay.
+    Videos that exist with the right size are left as they are.
 
     Args:
-        shards_dir: The set.
-        out_dir: Where the files go.
+        shards_dir: Folder of the set.
+        out_dir: Folder for the files.
         on_file: Called after each video with how many are done, and how many there are.
 
     Returns:
-        The lists.
+        The paths of the lists.
 
     Raises:
         ShardError: If the set is not finished, or a tar is shorter than the index says.
@@ -162,10 +162,10 @@ def export_csv(shards_dir: Path, out_dir: Path) -> list[Path]:
     split at them.
 
     Returns:
-        The lists.
+        The paths of the lists.
 
     Raises:
-        ShardError: If the set is not finished.
+        ShardError: If the set is unfinished.
         ValueError: If the path of the set holds a space.
     """
     root = shards_dir.absolute()
@@ -182,7 +182,7 @@ def _subfile(tar: Path, row: Row) -> str:
 
 
 def _rows(shards_dir: Path) -> list[Row]:
-    read_manifest(shards_dir)  # it is finished
+    read_manifest(shards_dir)  # raises if the set is unfinished
     rows: list[Row] = read_index(shards_dir).select(INDEX_SCHEMA.names).to_pylist()
     return rows
 

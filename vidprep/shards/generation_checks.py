@@ -1,4 +1,4 @@
-"""Check what an extended set keeps of its generations."""
+"""Check the files that an extended set keeps for its earlier generations."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from vidprep.shards.manifest import Manifest, file_sha256, read_manifest
 
 
 def check_generations(shards_dir: Path, newest: Manifest) -> list[str]:
-    """Check that each generation's files are there, and are those that the history names.
+    """Check that the files of each generation exist, and are those that the history names.
 
     Returns:
         Problems as sentences; empty if fine, or if the set was never extended.

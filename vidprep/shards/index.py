@@ -13,7 +13,7 @@ from vidprep.shards.columns.columns import NAMES, NEEDED, Columns
 from vidprep.shards.layout import INDEX, MEMBERS, is_shard_name
 from vidprep.shards.manifest import read_named
 
-# offset and size are bytes from the start of the tar to a member's data, and of that data.
+# mp4_offset: bytes from the start of the tar to the video's first byte; mp4_size: bytes of the video.
 INDEX_SCHEMA = pa.schema(
     [
         ("key", pa.string()),
@@ -32,7 +32,7 @@ INDEX_SCHEMA = pa.schema(
         ("mp4_crc32", pa.uint32()),
     ]
 )
-# A label of -1 is none; a tar of a terabyte is none either.
+# A label of -1 means none. No tar reaches a terabyte.
 _RANGES = {
     "label": (-1, 2**31 - 1),
     "position": (0, 2**31 - 1),
@@ -41,7 +41,7 @@ _RANGES = {
     "height": (1, 2**16),
     **{f"{member}_{what}": (0, 2**40 - 1) for member in MEMBERS for what in ("offset", "size")},
 }
-# Further labels of a sample, behind the columns that every index has.
+# Columns of further labels of a sample, after the ones that every index has.
 _FURTHER = re.compile(r"(class|label)_[a-z0-9_]+")
 _REMEDY = "Copy the whole shard set again, or build it again."
 
@@ -52,7 +52,8 @@ def write_index(rows: list[dict[str, object]], path: Path, *, checksums: bool = 
     Args:
         rows: Rows of the index.
         path: The file.
-        checksums: Put one into each page, for sets without a manifest, which has one of the whole file.
+        checksums: Whether each page gets a checksum: for sets without a manifest, which has one of the whole
+            file.
     """
     further = [name for name in (rows[0] if rows else {}) if name not in INDEX_SCHEMA.names]
     schema = pa.schema([*INDEX_SCHEMA, *(_further_field(name) for name in further)])
@@ -83,8 +84,8 @@ def read_index(shards_dir: Path, generation: int | None = None, *, checked: bool
 
     Args:
         shards_dir: The set.
-        generation: As it was then; None: as it is.
-        checked: Refuse other bytes than those that the manifest names.
+        generation: The generation to read it of; None: the newest.
+        checked: Whether to refuse bytes that do not fit the manifest's hash.
 
     Returns:
         A table of `INDEX_SCHEMA`, ordered by split, shard and position.

@@ -1,4 +1,4 @@
-"""Names inside a shard set: keys, members, files. `docs/shards.md` draws the tree."""
+"""Names inside a shard set: keys, members, files. `docs/shards.md` shows the tree."""
 
 import hashlib
 import re
@@ -12,7 +12,7 @@ LEDGER = "ledger.parquet"
 PASSPORT = "passport.parquet"
 CARD = "README.md"
 GENERATIONS = "generations"
-# Indexes of other readers that may lie beside a tar, named after it (Energon, wds2idx).
+# Suffixes of other readers' indexes beside a tar, which are named after it (Energon, wds2idx).
 SIDECAR_SUFFIXES = (".idx",)
 
 # Members of one sample, in the order in which they lie in the tar.
@@ -24,7 +24,7 @@ _UNESCAPED = frozenset(string.ascii_letters + string.digits + "_")
 
 
 def sample_key(split: str, video_id: str) -> str:
-    """Return the key of a sample, unique over all splits.
+    """Return the key of a sample, which is unique over all splits: `<split>-<video id>`.
 
     The split in front keeps YouTube ids that start with `__` or `-` readable: WebDataset readers drop names
     that start with `__` or `.`.
@@ -43,16 +43,16 @@ def sample_key(split: str, video_id: str) -> str:
 
 
 def is_valid_key(key: str) -> bool:
-    """Tell whether every reader of WebDataset tars can hold `key`."""
+    """Tell whether `key` works with every reader of WebDataset tars."""
     return len(key) <= _MAX_KEY_BYTES and _KEY_PATTERN.fullmatch(key) is not None
 
 
 def escaped_key(split: str, video_id: str) -> str:
-    """Return the key of a sample whose id may hold anything; an id that is a key as it stands keeps that one.
+    """Return the key of a sample whose id may hold any characters; `sample_key` if that is a valid key.
 
-    Behind `<split>_e-` every byte that is no ASCII letter, digit or `_` is written as `-` and two hexadecimal
+    After `<split>_e-`, every byte that is no ASCII letter, digit or `_` is written as `-` and two hexadecimal
     digits, and `unescaped_id` reads it back. A key that would exceed 90 bytes begins with `<split>_h-` and
-    ends with a hash of the id; the id itself stands in the sample's JSON and in the index.
+    ends with a hash of the id; the id itself is in the sample's JSON and in the index.
 
         train, Café!/1.mp4 -> train_e-Caf-C3-A9-21-2F1-2Emp4
     """
@@ -70,7 +70,7 @@ def escaped_key(split: str, video_id: str) -> str:
 
 
 def unescaped_id(key: str) -> str | None:
-    """Return the id that `escaped_key` made a key of, or None where the key holds a hash of it."""
+    """Return the id that a key of `escaped_key` was made from; None if the key holds only a hash of it."""
     front, _, body = key.partition("-")
     if front.endswith("_h"):
         return None
@@ -85,11 +85,11 @@ def shard_name(name: str, split: str, number: int) -> str:
 
 
 def is_shard_name(name: str) -> bool:
-    """Tell whether a name from a file may be opened as a tar of the set: a path below its folder, no other.
+    """Tell whether a name that was read from a file is the path of a tar below the set's folder.
 
     train/a-000000.tar -> True     ../a.tar, /a.tar, s3://b/a.tar, train/../a.tar, train/%2e%2e/a.tar -> False
     """
-    return all(_is_plain(form) for form in (name, unquote(name)))  # a web server gets the second
+    return all(_is_plain(form) for form in (name, unquote(name)))  # a web server decodes the name
 
 
 def _is_plain(name: str) -> bool:

@@ -57,10 +57,10 @@ REASONS = {
     "out_of_memory": "FFmpeg needed more than memory_mb",
 }
 
-# Rejected before a build has looked into them: these were never planned into a shard.
+# Reasons of videos that were rejected before the build, and so were never planned into a shard.
 _UNPLANNED_REASONS = {"duplicate_row", "two_labels", "two_splits", "wrong_folder", "invalid_id", "zero_bytes"}
 
-# What a used video looks like that may be damaged all the same; no reason to reject it.
+# Signs that a used video may be damaged; none is a reason to reject it.
 SUSPICIONS = {
     "green_fill": "a part of the picture is the green that zeroed memory gives",
     "grey_fill": "a part of the picture turns a flat middle grey from one frame to the next",
@@ -82,8 +82,8 @@ def read_ledger(shards_dir: Path, generation: int | None = None, *, checked: boo
 
     Args:
         shards_dir: The set.
-        generation: As it was then; None: as it is.
-        checked: Refuse other bytes than those that the manifest names.
+        generation: The generation to read it of; None: the newest.
+        checked: Whether to refuse bytes that do not fit the manifest's hash.
 
     Returns:
         A table of `LEDGER_SCHEMA`.

@@ -30,8 +30,8 @@ class ShardEntry:
         name: Path inside the shard set.
         num_samples: Samples in it; at least 1.
         size_bytes: Size of the tar.
-        sha256: Of the tar.
-        md5: Of the tar, for readers that want that one.
+        sha256: sha256 of the tar.
+        md5: md5 of the tar, for readers that need it.
     """
 
     name: str
@@ -43,7 +43,16 @@ class ShardEntry:
 
 
 class SplitTotals(Frozen):
-    """The accounting of one split: `used + missing + rejected = annotated`."""
+    """The accounting of one split, in videos: `used + missing + rejected = annotated`.
+
+    Attributes:
+        annotated: Videos in the annotation, of the set's classes.
+        used: Videos that the shards hold.
+        missing: Annotated videos for which no file was found.
+        rejected: Annotated videos that could not be used; the ledger has the reasons.
+        num_shards: Number of tars.
+        size_bytes: Size of the tars together.
+    """
 
     annotated: int
     used: int
@@ -54,14 +63,14 @@ class SplitTotals(Frozen):
 
 
 class Extension(Frozen):
-    """How a set came to a generation after the first.
+    """One extension of a set: how a generation after the first came about.
 
     Attributes:
-        generation: Which one; 2 or more.
-        date: When it was begun, UTC; the one date in a shard set.
-        why: In words.
-        retried: Reasons whose rejected videos were tried anew.
-        vidprep: The version that did it.
+        generation: Number of the generation, 2 or more.
+        date: When it was begun, in UTC; the only kind of date in a shard set.
+        why: What was added, as a sentence.
+        retried: Reasons of rejection for which videos were tried again.
+        vidprep: The version of vidprep that made it.
         num_added: Videos that are used since, by split.
         num_rejected: Videos that were tried, or found, and rejected, by split.
         shards: Names of the tars that were added.
@@ -83,14 +92,14 @@ class Manifest(Frozen):
     """What a shard set is, what it was made from, and with what.
 
     Attributes:
-        format_version: 2; sets of 1 have no passport and are read as well.
-        recipe: Resolved, as it was when the set was built.
-        limit: Videos of each split at most, if the set is a sample; else None.
+        format_version: 2. Sets of format 1, without a passport, can be read, too.
+        recipe: The resolved recipe, as it was when the set was built.
+        limit: The most videos of each split, if the build was limited; else None.
         classes_sha256: Hash of the class names in label order.
         source_sha256: Hash of the annotated ids, labels, and the names and sizes of their files.
-        tools: Versions that decide the bytes.
+        tools: Versions of the tools that decide the bytes, by name.
         shards: Every tar, in order.
-        totals: Per split.
+        totals: The accounting of each split.
         index_sha256: Hash of index.parquet.
         ledger_sha256: Hash of ledger.parquet.
         passport_sha256: Hash of passport.parquet; None in sets of format 1, which have no passport.
@@ -114,7 +123,7 @@ class Manifest(Frozen):
 
 
 def format_manifest(manifest: Manifest) -> bytes:
-    """Return the bytes of manifest.json; a set that was never extended has no word of generations in it."""
+    """Return the bytes of manifest.json; without the keys of generations if the set was never extended."""
     leave_out = None if manifest.history else {"generation", "history"}
     return manifest.model_dump_json(indent=1, exclude=leave_out).encode()
 
@@ -124,7 +133,7 @@ def read_manifest(shards_dir: Path, generation: int | None = None) -> Manifest:
 
     Args:
         shards_dir: The set.
-        generation: As it was then; None: as it is.
+        generation: The generation to read it of; None: the newest.
 
     Raises:
         ShardError: If the folder is missing, the build has not finished, the file is damaged, or there is no
@@ -140,13 +149,13 @@ def read_manifest(shards_dir: Path, generation: int | None = None) -> Manifest:
 
 
 def no_such_generation(root: str, newest: Manifest, generation: int) -> ShardError:
-    """Return the error for a generation that is not there."""
+    """Return the error for a generation that a set does not have."""
     known = "only 1: it was never extended" if newest.generation == 1 else f"1 to {newest.generation}"
     return ShardError(f"{root} has no generation {generation}; it has {known}.")
 
 
 def find_file(shards_dir: Path, name: str, generation: int | None = None) -> Path:
-    """Return the index or ledger that belongs to a generation; None: to the manifest as it is.
+    """Return the path of the index or ledger of a generation; None: of the newest one.
 
     While an extension is put in place, the files beside the manifest may be newer than it.
 
@@ -163,16 +172,16 @@ def find_file(shards_dir: Path, name: str, generation: int | None = None) -> Pat
 def read_named(
     shards_dir: Path, name: str, generation: int | None = None, *, checked: bool = True
 ) -> bytes | None:
-    """Return the bytes of the index or ledger that belongs to a manifest, where there is one.
+    """Return the bytes of the index or ledger of a generation.
 
     Args:
         shards_dir: The set.
         name: Name of the file.
-        generation: As it was then; None: as it is.
-        checked: Refuse other bytes than those that the manifest names.
+        generation: The generation to read it of; None: the newest.
+        checked: Whether to refuse bytes that do not fit the manifest's hash.
 
     Returns:
-        None if there is no such file.
+        The bytes; None if there is no such file.
 
     Raises:
         ShardError: If it is not the one that the manifest names, and as `read_manifest`.
@@ -199,7 +208,7 @@ def _read_newest(shards_dir: Path) -> Manifest:
 
 
 def no_set(shards_dir: Path) -> ShardError:
-    """Return the error for a path at which no finished shard set lies: why, and what to do."""
+    """Return the error for a path without a finished shard set: it says why, and what to do."""
     if ":/" in str(shards_dir):  # as a path, a URL has lost a slash
         return ShardError(
             f"{str(shards_dir).replace(':/', '://', 1)} is a URL, and this command takes a folder. Copy the "
@@ -223,7 +232,7 @@ def parse_manifest(data: bytes, *, origin: str) -> Manifest:
         origin: Where the bytes come from; an error message starts with it.
 
     Raises:
-        ShardError: If they are no manifest.
+        ShardError: If they are no manifest, or contradict themselves.
     """
     try:
         manifest = Manifest.model_validate_json(data)

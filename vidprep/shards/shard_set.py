@@ -35,14 +35,15 @@ from vidprep.shards.stored_video import StoredVideo
 
 @dataclass(frozen=True)
 class ShardSet:
-    """A finished shard set, or third-party tars that `vidprep index` has looked through.
+    """A finished shard set, or third-party tars with the index of `vidprep index`.
 
     Attributes:
         root: A folder, or a URL such as `s3://bucket/mini_k400`; without a slash at the end.
-        manifest: None for tars that were not built here.
-        fingerprint: sha256 of the manifest, or else of the index: a run resumes on the same set only.
-        columns: What loaders need of the index; of more than a million samples, in memory that all processes
-            of a machine share.
+        manifest: The set's manifest; None for third-party tars.
+        fingerprint: sha256 of the manifest or, if there is none, of the index. A training run resumes only on
+            a set with the same fingerprint.
+        columns: The columns of the index that loaders need. For more than a million samples, the processes of
+            a machine share them in memory.
     """
 
     root: str
@@ -56,11 +57,11 @@ class ShardSet:
 
         Args:
             root: Its folder or URL.
-            generation: Which generation to show, without later extensions; None: the newest.
+            generation: The generation to open, without later extensions; None: the newest.
 
         Raises:
-            ShardError: If there is none, if it is not finished, if its index belongs to another build, if
-                it has no such generation, or if a file of it is a link that leads out of its folder.
+            ShardError: If there is no set, or an unfinished one, if its index belongs to another build, if it
+                has no such generation, or if one of its files is a link that leads out of its folder.
         """
         root = plain_root(root)
         found = read_set_manifest(root, generation)
@@ -75,10 +76,10 @@ class ShardSet:
 
     @cached_property
     def index(self) -> pa.Table:
-        """A row per sample, see `INDEX_SCHEMA`: the whole table, read when it is first asked for.
+        """The whole index, a row per sample, see `vidprep.shards.index.INDEX_SCHEMA`; read on first use.
 
         Raises:
-            ShardError: If it is not the one any more that the set was opened with.
+            ShardError: If the file has changed since the set was opened.
         """
         if self.manifest:
             return parse_index(read_index_bytes(self.root, self.manifest), origin=f"{self.root}/{INDEX}")
@@ -88,25 +89,25 @@ class ShardSet:
         return parse_index(data, origin=f"{self.root}/{INDEX}")
 
     def with_index(self, table: pa.Table) -> Self:
-        """Return the same set with other rows, each of a sample that it holds."""
+        """Return the same set with another selection or order of rows, all of samples that it holds."""
         made = replace(self, columns=Columns.of_table(table))
         made.__dict__["index"] = table  # as if it had been read
         return made
 
     @property
     def generation(self) -> int:
-        """Number of the set's generation: 1, and one more for each time that it was extended."""
+        """Number of the generation: 1 for a set that was never extended, one more for each extension."""
         return self.manifest.generation if self.manifest else 1
 
     def generation_of(self, fingerprint: str) -> int | None:
-        """Return which generation of this set, up to the open one, has a fingerprint; None: none has it."""
+        """Return the generation, up to the open one, that has this fingerprint; None if there is none."""
         if fingerprint == self.fingerprint:
             return self.generation
         history = self.manifest.history if self.manifest else ()
         return next((one.generation - 1 for one in history if one.fingerprint_before == fingerprint), None)
 
     def describe_other(self, fingerprint: str) -> str:
-        """Say, for a message, which other shards a fingerprint is of, and how to read them."""
+        """Say, for a message, which shards another fingerprint belongs to, and how to read them."""
         before = self.generation_of(fingerprint)
         if before is None:
             return f"other shards than {self.root} holds now"
@@ -122,7 +123,7 @@ class ShardSet:
 
     @cached_property
     def classes(self) -> dict[str, int]:
-        """Label of each class; in third-party tars, of each that has a sample."""
+        """The label of each class name; for third-party tars, of each class that has a sample."""
         if (data := read_optional(self.root, CLASSES)) is not None:
             classes = _parse_classes(data, origin=f"{self.root}/{CLASSES}")
         else:
@@ -140,7 +141,7 @@ class ShardSet:
             return
         try:
             num_classes = len(self.classes)
-        except ShardError:  # said where somebody asks for the classes
+        except ShardError:  # raised again when `classes` is used
             return
         label = int(self.columns.arrays["label"].max())
         if label >= num_classes:
@@ -162,20 +163,20 @@ class ShardSet:
             return Split(name, Columns.of_table(_rows_of_split(self, name)), self)
 
     def read_file(self, name: str) -> bytes | None:
-        """Return the bytes of a file that lies beside the manifest, or None if it is not there.
+        """Return the bytes of a file beside the manifest; None if it does not exist.
 
         Raises:
-            ShardError: If it is there and cannot be read.
+            ShardError: If it exists and cannot be read.
         """
         return read_optional(self.root, name)
 
     def read_named(self, name: str) -> bytes | None:
-        """Return the ledger or the passport that the manifest names, or None where there is none.
+        """Return the bytes of the ledger or the passport that the manifest names; None if there is none.
 
         While an extension is put in place, the file beside the manifest may be newer than it.
 
         Raises:
-            ShardError: If it is another one.
+            ShardError: If it has other bytes than the manifest names.
         """
         manifest = self.manifest
         hashes = {LEDGER: manifest.ledger_sha256, PASSPORT: manifest.passport_sha256} if manifest else {}
@@ -185,14 +186,14 @@ class ShardSet:
         return read_named(self.root, name, sha256, manifest.generation)
 
     def check_shards(self, split: str) -> None:
-        """Compare the sizes of a split's local tars with the manifest; a look at each, no reading.
+        """Compare the sizes of a split's local tars with the manifest; no tar is read.
 
         Raises:
             ShardError: If a tar is missing or has another size; the message names it and its first sample.
         """
         if self.manifest is None or not self.is_local:
             return
-        # A file that is no link, in a folder that is none, lies in it: resolving its path takes 40 us.
+        # Without links, a file lies where its path says; resolving the path would take 40 us.
         quick = not Path(self.root, split).is_symlink()
         for entry in self.manifest.shards:
             if entry.split == split and not (quick and _is_plain_file(f"{self.root}/{entry.name}", entry)):
@@ -212,7 +213,7 @@ class ShardSet:
 
 
 def _is_plain_file(path: str, entry: ShardEntry) -> bool:
-    """Tell whether a path is a file of the size that the manifest says, and no link."""
+    """Tell whether a path is a file, not a link, of the size that the manifest says."""
     try:
         found = os.lstat(path)
     except OSError:
@@ -231,7 +232,7 @@ def _parse_classes(data: bytes, *, origin: str) -> dict[str, int]:
 
 
 def _check_fits(columns: Columns, manifest: Manifest, *, origin: str) -> None:
-    """Refuse an index of other samples than the manifest counts, or that lie beyond the tars it lists."""
+    """Refuse an index whose samples are not as many as the manifest says, or lie outside of its tars."""
     num_rows = columns.counts_of_splits()
     for split, total in manifest.totals.items():
         if num_rows.get(split, 0) != total.used:
@@ -251,11 +252,12 @@ def _check_fits(columns: Columns, manifest: Manifest, *, origin: str) -> None:
 
 @dataclass(frozen=True)
 class Split:
-    """The samples of one split, by row; rows lie shard by shard.
+    """The samples of one split, addressed by row; rows are ordered by shard.
 
     Attributes:
-        columns: What loaders need of them.
-        shards: The set that they are of.
+        name: Name of the split.
+        columns: The columns of the index that loaders need, for these samples.
+        shards: The set that the samples belong to.
     """
 
     name: str
@@ -267,12 +269,12 @@ class Split:
 
     @cached_property
     def index(self) -> pa.Table:
-        """Their rows of the whole index, see `INDEX_SCHEMA`."""
+        """The split's rows of the whole index, see `vidprep.shards.index.INDEX_SCHEMA`."""
         return _rows_of_split(self.shards, self.name)
 
     @property
     def labels(self) -> npt.NDArray[np.int32]:
-        """Label of each row."""
+        """Label of each row; -1 for none."""
         return self.columns.arrays["label"]
 
     @property
@@ -282,12 +284,12 @@ class Split:
 
     @cached_property
     def shard_sizes(self) -> list[int]:
-        """Samples of each shard, in the order of the rows."""
+        """Number of samples in each shard, in the order of the rows."""
         return self.columns.runs_of_shards()
 
     @cached_property
     def frame_sizes(self) -> list[tuple[int, int]]:
-        """Each (width, height) that occurs."""
+        """Each (width, height) of stored videos that occurs, in pixels."""
         return self.columns.frame_sizes()
 
     def video(self, row: int) -> StoredVideo:

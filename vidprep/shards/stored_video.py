@@ -1,6 +1,6 @@
-"""Where a stored video lies, and its bytes: a range of a shard, from a disk or by fsspec, always checked.
+"""Where a stored video lies, and reading its bytes: a range of a shard, on a disk or in a store, checked.
 
-Apart from the index, so that workers need no pyarrow.
+This module does not import the index's, so that workers need no pyarrow.
 """
 
 import os
@@ -19,12 +19,23 @@ from fsspec.asyn import AsyncFileSystem, sync
 from vidprep.errors import ShardError
 from vidprep.links import inside, open_store, plain_root
 
-# Failures that a second attempt does not help.
+# Failures that a second attempt would not change.
 _FINAL = (FileNotFoundError, PermissionError, NotADirectoryError)
 
 
 class StoredVideo(NamedTuple):
-    """One video: where its bytes are and what they hold."""
+    """Where a stored video lies, and what it holds.
+
+    Attributes:
+        key: Key of the sample.
+        shard: Path of the tar inside the set.
+        offset: First byte of the MP4 in the tar.
+        size: Bytes of the MP4.
+        crc32: Checksum of the MP4.
+        num_frames: Frames of the video.
+        width: Width in pixels.
+        height: Height in pixels.
+    """
 
     key: str
     shard: str
@@ -40,11 +51,11 @@ class RangeReader(Protocol):
     """Reads byte ranges of the shards of one set; may be used by several threads at once."""
 
     def read(self, shard: str, offset: int, size: int) -> bytes:
-        """Return `size` bytes of a shard from `offset` on; fewer where the shard ends before.
+        """Return `size` bytes of a shard from `offset` on; fewer if the shard ends before.
 
         Raises:
             OSError: If the shard cannot be read.
-            ShardError: If it is no part of the set.
+            ShardError: If the shard is not part of the set.
         """
 
 
@@ -61,21 +72,21 @@ class LocalReader:
         return pread(self._path(shard), offset, size)
 
     def _path(self, shard: str) -> Path:
-        """Return where a shard lies; its links are followed once, not for each video."""
+        """Return the path of a shard; links are resolved once, not for each video."""
         if shard not in self._paths:
             self._paths[shard] = inside(self._root, shard)
         return self._paths[shard]
 
 
 class RemoteReader:
-    """Reads shards behind a URL that fsspec knows, with ranged requests; failed ones are tried again.
+    """Reads shards at a URL that fsspec knows, with range requests; failed ones are repeated.
 
     Credentials come from the environment, where the store's own client looks for them.
 
     Args:
         root: URL of the shard set.
-        attempts: Requests for one range before giving up.
-        backoff_seconds: Wait before the second attempt; it doubles, and half of it is random.
+        attempts: Number of requests for one range before giving up.
+        backoff_seconds: Wait before the second attempt; it doubles each time, and half of it is random.
         timeout_seconds: Limit for one request.
     """
 
@@ -149,9 +160,9 @@ def read_video(reader: RangeReader, video: StoredVideo) -> bytes:
 
 
 def read_ahead(root: str, videos: Iterable[StoredVideo]) -> None:
-    """Have the disk fetch videos that are read soon, and return before they are there.
+    """Ask the system to read videos from the disk that will be needed soon, without waiting for them.
 
-    It is a hint, no more: of shards in a store, or that cannot be read, nothing is fetched, and nothing said.
+    It is only a hint: for shards in a store, or that cannot be read, nothing happens.
     """
     if "://" in root or not hasattr(os, "posix_fadvise"):
         return
@@ -166,6 +177,6 @@ def read_ahead(root: str, videos: Iterable[StoredVideo]) -> None:
 
 
 def range_reader(root: str) -> RangeReader:
-    """Return what reads the shards of a set in a folder or behind a URL."""
+    """Return the reader for the shards of a set in a folder or at a URL."""
     root = plain_root(root)
     return RemoteReader(root) if "://" in root else LocalReader(root)

@@ -1,4 +1,4 @@
-"""Write one shard: plain USTAR, the same bytes for the same samples, hashed on the way to the disk.
+"""Write one shard: a plain USTAR tar, the same bytes for the same samples, hashed while it is written.
 
 The tar is written with the standard library rather than webdataset's TarWriter: importing that package
 imports torch (0.8 s and 180 MB for each build worker), and the index needs the offsets of the members.
@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-_BLOCK_BYTES = 512  # of a header, and what members are padded to
+_BLOCK_BYTES = 512  # bytes of a header; members are padded to a multiple of it
 _NAME_BYTES = 100  # a key has 90 at most
 
 
@@ -25,9 +25,9 @@ def _template() -> bytes:
     return info.tobuf(tarfile.USTAR_FORMAT)
 
 
-# tarfile takes 0.1 ms for a header, of which there are three a video; all are alike but for three fields.
+# tarfile takes 0.1 ms for a header, of which a video has three; they differ in three fields only.
 _TEMPLATE = _template()
-# What a sample's JSON member tells.
+# The keys of a sample's JSON member.
 FACTS = {
     "video_id",
     "split",
@@ -48,14 +48,19 @@ class Sample:
 
     Attributes:
         key: Unique name over all splits, see `layout.sample_key`.
-        label: Index within the subset.
-        label_full: Index within the full dataset.
+        split: "train" or "validation".
+        video_id: Id of the video in the annotation.
+        label: Number of the class within the set.
+        label_full: Number of the class within the full dataset.
+        class_name: Name of the class.
         num_frames: Frames of the stored video.
+        width: Width of the stored video in pixels.
+        height: Height of the stored video in pixels.
         fps: Nominal frame rate; frame i is shown at i / fps seconds. 0.0: unknown.
         duration_seconds: num_frames / fps. 0.0: unknown.
-        video: The MP4 file.
+        video: Bytes of the MP4 file.
         more_labels: Name, class and label of each further label, e.g. ("noun", "spoon", 1).
-        crc32: Of the video, if somebody has computed it already.
+        crc32: Checksum of the video, if it is known already; else None.
     """
 
     key: str
@@ -75,7 +80,7 @@ class Sample:
 
     def members(self) -> dict[str, bytes]:
         """Return the sample's members by extension, in the order of `MEMBERS`."""
-        # Flat, closed and typed: no nulls, and floats always written as floats, whatever their value.
+        # Flat, with fixed keys and types: no nulls, and floats are always written as floats.
         facts = {
             "video_id": self.video_id,
             "split": self.split,
@@ -92,7 +97,7 @@ class Sample:
         return {"cls": str(self.label).encode(), "json": text.encode(), "mp4": self.video}
 
     def further_labels(self) -> dict[str, object]:
-        """Return the further labels as JSON and index hold them: `class_noun` and `label_noun`."""
+        """Return the further labels by their names in JSON and index: `class_noun` and `label_noun`."""
         return {
             key: value
             for name, class_name, label in self.more_labels
@@ -103,7 +108,7 @@ class Sample:
 class ShardWriter:
     """Writes samples to a tar and collects their index rows.
 
-    The file is complete, and on the disk, when the `with` block has ended without an error.
+    After the `with` block has ended without an error, the file is complete and on the disk.
 
     Attributes:
         rows: Index rows of the samples so far, without the `shard` column: a shard gets its name at the end.
@@ -118,7 +123,7 @@ class ShardWriter:
         return self
 
     def write(self, sample: Sample) -> None:
-        """Append one sample; afterwards its bytes are in the file, whatever becomes of this process."""
+        """Append one sample; its bytes are then in the file, even if this process is killed."""
         row: dict[str, object] = {
             "key": sample.key,
             "split": sample.split,
@@ -142,7 +147,7 @@ class ShardWriter:
                 bytes(-len(data) % _BLOCK_BYTES),
             ]
             at += sum(map(len, pieces[-3:]))
-        # The video comes last and is nearly all: it is hashed and written in one piece, never copied.
+        # The video comes last and is by far the largest: hashed and written in one piece, without a copy.
         *small, video, padding = pieces
         for piece in (b"".join(small), video, padding):
             self._file.write(piece)
@@ -163,17 +168,17 @@ class ShardWriter:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of the finished tar."""
+        """Size of the finished tar."""
         return self._file.tell()
 
     @property
     def sha256(self) -> str:
-        """Hash of the finished tar."""
+        """sha256 of the finished tar."""
         return self._file.sha256.hexdigest()
 
     @property
     def md5(self) -> str:
-        """The hash that the `wids` reader wants."""
+        """md5 of the finished tar, which the `wids` reader needs."""
         return self._file.md5.hexdigest()
 
 
@@ -181,7 +186,7 @@ def _header(name: str, size: int) -> bytes:
     """Return the header of a member: `_TEMPLATE` with its name, size and checksum."""
     head = name.encode("ascii").ljust(_NAME_BYTES, b"\0") + _TEMPLATE[_NAME_BYTES:124] + b"%011o\0" % size
     tail = _TEMPLATE[136:148], _TEMPLATE[156:]
-    # The checksum is that of a header with eight blanks in its place.
+    # The checksum is computed with eight blanks in its place.
     checksum = sum(head) + sum(map(sum, tail)) + 8 * ord(" ")
     return b"".join((head, tail[0], b"%06o\0 " % checksum, tail[1]))
 

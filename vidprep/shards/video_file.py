@@ -1,4 +1,4 @@
-"""Open a video that lies in memory and count its frames. No pyarrow here: loader workers start without it."""
+"""Open a video in memory and count its frames. No pyarrow here: loader workers start without it."""
 
 from io import BytesIO
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 import av
 from av.container import InputContainer
 
-# Containers of videos, and no playlist or device: bytes from elsewhere must not make FFmpeg open other files.
+# Containers of videos, but no playlists or devices: bytes from others must not make FFmpeg open other files.
 _CONTAINERS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf"
 
 
@@ -24,13 +24,13 @@ class VideoFacts(NamedTuple):
 
 
 def open_video(video: bytes) -> InputContainer:
-    """Open a video in memory, to be decoded in this thread alone.
+    """Open a video in memory, to be decoded by this thread alone.
 
     Raises:
         FrameMissingError: If there is no video in it.
         av.FFmpegError: If it cannot be opened.
     """
-    # Naming the format spares the probing, which takes as long as decoding two frames.
+    # Naming the format saves the probing, which takes as long as decoding two frames.
     container = av.open(
         BytesIO(video),
         mode="r",
@@ -42,7 +42,7 @@ def open_video(video: bytes) -> InputContainer:
         container.close()
         raise FrameMissingError("there is no video stream")
     context = container.streams.video[0].codec_context
-    if context is None:  # a header that was cut short, against what PyAV's types promise
+    if context is None:  # the header is cut off; PyAV's types do not mention this case
         container.close()
         raise FrameMissingError("the header does not say how the video is encoded")
     context.thread_type = "NONE"

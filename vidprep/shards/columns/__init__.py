@@ -1,1 +1,1 @@
-"""What opening a set reads: the files beside its tars, and the columns of its samples that a loader needs."""
+"""Reading the files beside a set's tars, and the columns of its index that a loader needs."""

@@ -1,4 +1,4 @@
-"""The columns of an index that a loader needs, as numpy arrays: a slice costs nothing."""
+"""The columns of an index that a loader needs, as numpy arrays, which can be sliced without a copy."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -23,14 +23,14 @@ _AT_ONCE = 1 << 20  # rows, so that a look at all of them needs little memory
 
 @dataclass(frozen=True)
 class Columns:
-    """One value of each column a row; rows lie split by split and shard by shard.
+    """Columns of the index, one value per sample, ordered by split and shard.
 
     Attributes:
-        arrays: By name, those of `NUMBERS`; `split` and `shard`, numbers of their names; `key_ends`, where in
-            `key_text` the key of each row begins and, one longer than the others, the last one ends. Their
-            types may be as narrow as the greatest number allows: a sum needs a wider one.
-        key_text: All keys, one after another, UTF-8.
-        names: By column, those of `split` and `shard`.
+        arrays: Arrays by column: those in `NUMBERS`; `split` and `shard`, as positions in `names`;
+            `key_ends`, where in `key_text` the key of each row begins (and, as one more element, where the
+            last one ends). Types may be just wide enough for the greatest number: convert before a sum.
+        key_text: All keys, concatenated, UTF-8.
+        names: The names of the splits and of the shards, by column.
     """
 
     arrays: dict[str, Array]
@@ -39,10 +39,10 @@ class Columns:
 
     @classmethod
     def of_table(cls, table: pa.Table) -> Self:
-        """Take them from an index; numbers are not copied where the table is in one piece.
+        """Take the columns from an index; numbers are not copied if the table is in one piece.
 
         Raises:
-            ValueError: If the name of a split or shard is no UTF-8.
+            ValueError: If the name of a split or shard is not valid UTF-8.
         """
         arrays = {name: _numbers(_one_piece(table[name])) for name in NUMBERS}
         names = {}
@@ -88,7 +88,7 @@ class Columns:
         return replace(self, arrays=cut)
 
     def spans(self) -> Iterator[Self]:
-        """Yield all rows, some at a time."""
+        """Yield all rows, in parts of about a million."""
         for start in range(0, len(self), _AT_ONCE):
             yield self.span(start, min(start + _AT_ONCE, len(self)))
 
@@ -111,7 +111,7 @@ class Columns:
         return found[0]
 
     def runs_of_shards(self) -> list[int]:
-        """Return how many rows in a row have the same shard, one number for each shard."""
+        """Return the number of adjacent rows of each shard, in the order of the rows."""
         codes = self.arrays["shard"]
         starts = np.flatnonzero(np.diff(codes)) + 1
         bounds = np.concatenate(([0], starts, [len(codes)])) if len(codes) else np.zeros(1, np.int64)
@@ -144,10 +144,10 @@ class Columns:
 
 def _one_piece(column: pa.ChunkedArray) -> pa.Array:
     whole = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
-    if isinstance(whole, pa.ChunkedArray):  # of no rows
+    if isinstance(whole, pa.ChunkedArray):  # it has no rows
         whole = whole.chunk(0) if whole.num_chunks else pa.array([], whole.type)
     return whole
 
 
 def _numbers(column: pa.Array) -> Array:
-    return np.from_dlpack(column)  # its to_numpy() would import pandas: half a second
+    return np.from_dlpack(column)  # to_numpy() would import pandas: half a second

@@ -1,9 +1,9 @@
-"""The columns of a large index as files of this machine, which all its processes map into memory.
+"""The columns of a large index as files on this machine, which all its processes map into memory.
 
-Ten million rows are 0.5 GB. Each rank of a node would keep them for itself; mapped, they are there once.
-The files lie in a folder of the user's own under the temporary one (`TMPDIR`), named after the sha256 of the
-index that they were made from. They are made by whoever comes first, appear in one rename, and are checked by
-their crc32 whenever they are opened. Where they cannot be written, each process keeps the columns for itself.
+Ten million rows take 0.5 GB. Mapped, they are in memory once for a node, not once for each rank. The files
+lie in a folder of the user below the temporary one (`TMPDIR`), named after the sha256 of the index that they
+were made from. The first process makes them, they appear in one rename, and their crc32 is checked whenever
+they are opened. If they cannot be written, each process keeps the columns in its own memory.
 """
 
 import json
@@ -26,10 +26,10 @@ from vidprep.shards.columns.columns import Array, Columns
 
 _log = logging.getLogger(__name__)
 
-# Written last; a folder of another layout has another name.
+# Written last. Copies with another layout have another name.
 _FACTS = "columns.json"
 _LAYOUT = 2
-# Not negative, and looked up row by row: kept in as few bytes as the greatest number needs.
+# These are never negative, and read row by row: they are stored in as few bytes as the greatest number needs.
 _NARROWED = {"split", "shard", "key_ends", "num_frames", "width", "height"}
 _NARROWED |= {"mp4_offset", "mp4_size", "mp4_crc32"}
 _KEPT_DAYS = 14
@@ -37,7 +37,7 @@ _BLOCK = 1 << 22
 
 
 def find_copy(sha256: str) -> Columns | None:
-    """Return the columns of an index from this machine's copy, or None if there is none that is whole."""
+    """Return the columns of an index from this machine's copy; None if there is none, or it is damaged."""
     try:
         return _open(_copies_dir() / _name(sha256))
     except FileNotFoundError:
@@ -48,14 +48,14 @@ def find_copy(sha256: str) -> Columns | None:
 
 
 def shared_columns(sha256: str, parts: Iterable[Columns]) -> Columns | None:
-    """Return the columns of an index as mapped files; of several processes, one makes them.
+    """Return the columns of an index as mapped files; if several processes ask, one makes the files.
 
     Args:
-        sha256: Of the index.
-        parts: Its rows, in order; looked at only where there is no copy yet.
+        sha256: sha256 of the index.
+        parts: Its rows, in order; read only if there is no copy yet.
 
     Returns:
-        None if the files cannot be written; then nothing was taken from `parts`, or some of it.
+        The columns; None if the files cannot be written. Some of `parts` may have been consumed then.
     """
     try:
         folder = _copies_dir(make=True)
@@ -78,7 +78,7 @@ def _name(sha256: str) -> str:
 
 
 def _copies_dir(*, make: bool = False) -> Path:
-    """Return the folder of the copies, which belongs to this user alone.
+    """Return the folder of the copies, which only this user can write to.
 
     Raises:
         FileNotFoundError: If there is none and it is not to be made.
@@ -167,7 +167,7 @@ def _numbered(parts: Iterable[Columns], codes: dict[str, dict[str, int]]) -> Ite
 
 
 def _open(folder: Path) -> Columns:
-    """Map a copy after a look at every byte of it."""
+    """Map a copy after a check of all its bytes."""
     facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
     for name, expected in facts["crc32"].items():
         if (folder / name).stat().st_size != facts["sizes"][name] or _crc32(folder / name) != expected:
@@ -188,14 +188,14 @@ def _map(folder: Path, facts: dict[str, Any]) -> Columns:
     arrays: dict[str, Array] = {
         name: np.memmap(folder / name, dtype, mode="r") for name, dtype in facts["types"].items()
     }
-    # As plain arrays: a memmap's own bookkeeping costs microseconds at each look.
+    # As plain arrays: a memmap costs microseconds more at each access.
     plain = {name: array.view(np.ndarray) for name, array in arrays.items()}
     text = plain.pop("key_text")
     return Columns(plain, text, {column: tuple(names) for column, names in facts["names"].items()})
 
 
 def _drop_old(folder: Path) -> None:
-    """Remove copies that nobody opened for two weeks; who has one mapped keeps what it maps."""
+    """Remove copies that were not opened for two weeks; a process that has one mapped keeps it."""
     for copy in (path for path in folder.iterdir() if path.is_dir()):
         opened = (copy / _FACTS if (copy / _FACTS).exists() else copy).stat().st_mtime
         if time.time() - opened > _KEPT_DAYS * 86400:

@@ -1,4 +1,4 @@
-"""Where the columns of a set come from: its index, or, of a large one, what this machine keeps of it."""
+"""Get the columns of a set from its index or, if it is large, from this machine's copy of them."""
 
 import hashlib
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from vidprep.shards.index import read_columns, read_parts
 from vidprep.shards.layout import INDEX, MANIFEST
 from vidprep.shards.manifest import Manifest, file_sha256
 
-# Samples from which on the processes of a machine share what they know of them.
+# From this many samples on, the processes of a machine share one copy of the columns.
 _LARGE = 1_000_000
 _LARGE_BYTES = 40 * _LARGE  # of an index
 
@@ -23,9 +23,10 @@ def set_columns(root: str, manifest: Manifest) -> Columns:
     if sum(total.used for total in manifest.totals.values()) < _LARGE:
         return read_columns(read_index_bytes(root, manifest), origin=origin)
     sha256 = manifest.index_sha256
-    # A remote set's manifest says which index it is; that of a disk is looked at, for it may be damaged.
+    # For a remote set, the manifest's hash of the index is trusted; on a disk the index is read, as it may be
+    # damaged.
     if is_local(root) and not _is_beside(root, sha256):
-        read_index_bytes(root, manifest)  # says what is wrong, unless an older generation's is kept
+        read_index_bytes(root, manifest)  # raises, unless it is an older generation's, which is kept
     found = find_copy(sha256) or shared_columns(sha256, _index_parts(root, manifest))
     return found or read_columns(read_index_bytes(root, manifest), origin=origin)
 

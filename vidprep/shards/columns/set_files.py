@@ -1,4 +1,4 @@
-"""The files of a shard set beside its tars, from a disk or an object store, each the one that is named."""
+"""Read the files of a shard set beside its tars, from a disk or a store, checked against the manifest."""
 
 import hashlib
 import posixpath
@@ -38,7 +38,7 @@ def read_index_bytes(root: str, manifest: Manifest) -> bytes:
     """Return the index that a manifest names.
 
     Raises:
-        ShardError: If it is missing or another one.
+        ShardError: If it is missing, or has other bytes.
     """
     index = read_named(root, INDEX, manifest.index_sha256, manifest.generation)
     if index is None:
@@ -47,7 +47,7 @@ def read_index_bytes(root: str, manifest: Manifest) -> bytes:
 
 
 def no_set_at(root: str, name: str) -> ShardError:
-    """Return the error for a set without a file that every set has."""
+    """Return the error for a set that lacks a file which every set has."""
     if name == MANIFEST and "://" not in root:
         return no_set(Path(root))
     what = f"No shard set at {root}: {name} is missing"
@@ -57,7 +57,7 @@ def no_set_at(root: str, name: str) -> ShardError:
 
 
 def read_named(root: str, name: str, sha256: str, generation: int) -> bytes | None:
-    """Return the file that a manifest names: the one beside it, or the one kept with its generation.
+    """Return the file that a manifest names: the one beside it, or the copy kept with its generation.
 
     Returns:
         None if there is none beside it.
@@ -80,8 +80,8 @@ def read_optional(root: str, name: str) -> bytes | None:
         content: bytes = filesystem.cat_file(path)
         return content
     except (FileNotFoundError, NotADirectoryError) as error:
-        # fsspec keeps the error in a frame of its own traceback: a circle, which would keep all callers'
-        # objects (a loader and its workers) until the next garbage collection.
+        # fsspec keeps the error in a frame of its own traceback: a reference cycle, which would keep all
+        # callers' objects (a loader and its workers) until the next garbage collection.
         error.__traceback__ = None
         return None
     except ShardError:

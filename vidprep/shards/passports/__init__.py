@@ -1,1 +1,1 @@
-"""Which videos a shard set holds, in a file that may be published; what two sets have in common."""
+"""Passports: files to publish that list the videos of a shard set; and comparisons of two sets by them."""

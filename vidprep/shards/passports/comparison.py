@@ -1,4 +1,4 @@
-"""Two shard sets, by their passports: which videos both have, and whether they are the same ones."""
+"""Compare two shard sets by their passports: which videos both have, and whether they are the same."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from vidprep.shards.passports.content_hash import SAME_CONTENT_BITS, differing_b
 from vidprep.shards.passports.making import open_passport
 from vidprep.shards.passports.passport import Passport
 
-# What becomes of a video that both annotate: a word of each in the column `relation`.
+# Values of the column `relation`, and what they mean.
 RELATIONS = {
     "same_bytes": "used in both, equal to the byte",
     "same_content": "used in both, encoded differently",
@@ -31,15 +31,15 @@ class Comparison:
     """What two sets have in common.
 
     Attributes:
-        first: Name of the first.
-        second: Name of the second.
+        first: Where the first set or passport lies.
+        second: Where the second one lies.
         rows: A row per video that either annotates: split, video_id, class, relation (see `RELATIONS`),
             differing_bits (of 192; -1 where it is not known), and status, reason and num_frames of each,
             as `status_first`, `status_second` and so on.
         same_classes: Whether the class lists are equal, order included.
         same_annotation: Whether both annotate the same ids with the same labels.
-        recipe_differences: `key: theirs / ours` sentences about what decides stored bytes.
-        relabelled: Videos that both annotate, with different classes.
+        recipe_differences: `key: first / second` for each differing setting or tool that decides the bytes.
+        relabelled: Videos that both annotate, but with different classes.
     """
 
     first: str
@@ -52,12 +52,12 @@ class Comparison:
 
     @property
     def is_same(self) -> bool:
-        """Whether both hold the same videos, to the byte."""
+        """Whether both hold the same videos with the same bytes."""
         held = set(self.rows["relation"]) <= {"same_bytes", "in_neither"}
         return held and self.same_classes and self.same_annotation
 
     def sentences(self) -> list[str]:
-        """Say what the two have in common besides their videos, and what differs in recipe and tools."""
+        """Return sentences that compare annotations, classes, recipes and tools."""
         lines = ["Both annotate the same videos." if self.same_annotation else "Their annotations differ."]
         if not self.same_classes:
             lines.append("Their class lists differ: labels of one mean other classes in the other.")
@@ -67,16 +67,16 @@ class Comparison:
         return [*lines, *(f"differs  {difference}" for difference in self.recipe_differences)]
 
     def counts(self) -> pd.DataFrame:
-        """Return how many videos of each split are in each relation: a row a relation, a column a split."""
+        """Return the number of videos by relation (rows) and split (columns)."""
         table = pd.crosstab(self.rows["relation"], self.rows["split"])
         return table.reindex([name for name in RELATIONS if name in table.index])
 
     def unused(self) -> pd.DataFrame:
-        """Return how many annotated videos each does not use, and why.
+        """Return how many annotated videos each set does not use, and why.
 
         Returns:
-            A row per split and reason, with the columns split, why ("missing" or "rejected: partial"), and
-            first and second: how many.
+            A row per split and reason, with the columns split, why ("missing" or "rejected: partial"), first
+            and second (numbers of videos).
         """
         sides = [
             self.rows.assign(why=why(self.rows, side)).groupby(["split", "why"]).size().rename(side)
@@ -86,7 +86,7 @@ class Comparison:
         return table[table["why"] != "used"].sort_values(["split", "why"], ignore_index=True)
 
     def per_class(self) -> pd.DataFrame:
-        """Return used videos by split and class in both, and in each; the greatest differences first."""
+        """Return the used videos of each split and class in both and in each, greatest difference first."""
         rows = self.rows.assign(
             first=self.rows["status_first"] == "used",
             second=self.rows["status_second"] == "used",
@@ -106,8 +106,8 @@ def compare(first: Passport | Path | str, second: Passport | Path | str) -> Comp
         print(found.is_same, found.counts())
 
     Args:
-        first: A passport, its file, or a shard set: its folder or URL.
-        second: Another one of the same dataset.
+        first: A passport, the path of its file, or the folder or URL of a shard set.
+        second: The same for another set of the same dataset.
 
     Raises:
         ShardError: If one is neither a set nor a passport, or is damaged.
@@ -159,18 +159,18 @@ def why(rows: pd.DataFrame, side: str) -> "pd.Series[str]":
     """Say what became of each video in a set: "used", "missing", "rejected: partial", ...
 
     Args:
-        rows: Of a comparison.
-        side: "first" or "second". A video that it does not annotate has no value.
+        rows: Rows of a comparison.
+        side: "first" or "second": which set. A video that this set does not annotate has no value.
     """
     status, reason = rows[f"status_{side}"], rows[f"reason_{side}"].fillna("")
     return status.mask(reason != "", status + ": " + reason)
 
 
 def common_videos(passports: Sequence[Passport], split: str) -> tuple[set[str], set[str]]:
-    """Return the keys of the videos of a split that all sets use, and of those among them to be left out.
+    """Return the keys of a split's videos that all sets use: those with the same content, and the others.
 
-    Left out are videos of which the first set and another one have fingerprints that are not of one video:
-    one of them is a wrong download.
+    Others are videos whose fingerprints in the first set and in another one differ too much: one of them is
+    a wrong download.
     """
     held = [_used(passport, split) for passport in passports]
     keys = sorted(set.intersection(*(set(one.index) for one in held)))
@@ -189,12 +189,12 @@ def _used(passport: Passport, split: str) -> "pd.Series[bytes]":
 
 
 def recipe_differences(first: Passport, second: Passport) -> tuple[str, ...]:
-    """Say in which keys that decide the stored bytes two sets differ, and in which tools.
+    """Return in which settings and tools that decide stored bytes two sets differ, as `key: first / second`.
 
-    Nothing where one of them is a folder of raw videos.
+    Empty if one of them is a folder of raw videos.
     """
     if not (first.head.tools and second.head.tools):
-        return ()  # of raw videos nothing is stored
+        return ()  # raw videos were not stored by a recipe
     ours, theirs = _decisive(first.head.recipe), _decisive(second.head.recipe)
     found = [f"{key}: {ours[key]!r} / {theirs[key]!r}" for key in ours if ours[key] != theirs[key]]
     tools = sorted(first.head.tools.keys() | second.head.tools.keys())

@@ -1,4 +1,4 @@
-"""A fingerprint of what a video shows, which survives that it is encoded anew, also at another size.
+"""A fingerprint of what a video shows, which stays nearly the same if the video is encoded again or resized.
 
 Three 64-bit difference hashes, of the first, the middle and the last frame: a frame is averaged down to
 9 x 8 grey cells, and a bit says whether a cell is brighter than its right neighbour (the method is known as
@@ -26,7 +26,7 @@ Grid = npt.NDArray[np.uint8]
 
 
 class ContentWatcher:
-    """Takes the fingerprint of a video whose frames pass by, in order; looks at three of them.
+    """Takes the fingerprint of a video while its frames are decoded in order; it uses three of them.
 
     Args:
         num_frames: Frames of the video, as far as is known before it is decoded.
@@ -42,7 +42,7 @@ class ContentWatcher:
             self._grids[number] = average_cells(luma_of(frame))
 
     def content(self) -> bytes | None:
-        """Return the fingerprint; None if a frame that belongs to it never came."""
+        """Return the fingerprint; None if one of the three frames never came."""
         if set(self._wanted) - self._grids.keys():
             return None
         return content_hash([self._grids[number] for number in self._wanted])
@@ -69,8 +69,7 @@ def average_cells(luma: npt.NDArray[np.uint8]) -> Grid:
     """Return the mean brightness of each of 8 x 9 cells, rounded down.
 
     Cell (i, j) of a picture of height h and width w has the rows from `i * h // 8` to `(i + 1) * h // 8` and
-    the columns from `j * w // 9` to `(j + 1) * w // 9`, the ends left out, but one row and one column at
-    least.
+    the columns from `j * w // 9` to `(j + 1) * w // 9`, ends excluded, but at least one row and one column.
     """
     height, width = luma.shape
     top, left = (np.arange(parts) * size // parts for parts, size in ((8, height), (9, width)))
@@ -98,7 +97,7 @@ def content_hash(grids: list[Grid]) -> bytes:
 
 
 def differing_bits(ours: npt.NDArray[np.bytes_], theirs: npt.NDArray[np.bytes_]) -> npt.NDArray[np.int64]:
-    """Return in how many of 192 bits fingerprints differ, pair by pair.
+    """Return in how many of their 192 bits fingerprints differ, pair by pair.
 
     Args:
         ours: (N,) fingerprints.

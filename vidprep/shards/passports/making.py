@@ -1,4 +1,4 @@
-"""The passport of a finished shard set: the one that lies in it, or one made from its ledger and index."""
+"""Get the passport of a finished shard set: its own, or one made from its ledger and index."""
 
 import io
 from collections.abc import Callable, Mapping, Sequence
@@ -31,12 +31,12 @@ _LEDGER_COLUMNS = ["key", "split", "video_id", "label", "status", "reason"]
 
 
 def open_passport(path: str | Path) -> Passport:
-    """Read a passport file, or that of a shard set, on a disk or behind a URL.
+    """Read a passport file, or the passport of a shard set, from a disk or a URL.
 
     A set without a passport of its own gets one made from its ledger and index, without fingerprints.
 
     Raises:
-        ShardError: If there is neither, or it is damaged.
+        ShardError: If there is neither a passport nor a set, or it is damaged.
     """
     if "://" not in str(path) and not Path(path).is_dir():
         return read_passport(Path(path))
@@ -50,7 +50,7 @@ def stored_passport(shards: ShardSet) -> Passport | None:
     Raises:
         ShardError: If it is damaged, or not the one of the manifest.
     """
-    # A set of format 1 may have got one later, which its manifest does not name.
+    # A set of format 1 may have got a passport later, which its manifest does not name.
     data = shards.read_named(PASSPORT) or shards.read_file(PASSPORT)
     if data is None:
         return None
@@ -65,15 +65,15 @@ def passport(
 ) -> Passport:
     """Write the passport of a finished shard set to a file of its own, to be published.
 
-    It is the one that lies in the set; of a set that has none, or none with fingerprints of all videos,
-    those are decoded once.
+    It is the set's own passport. If that lacks fingerprints, or the set has no passport, the videos without a
+    fingerprint are decoded once.
 
         ours = vidprep.passport("shards/motion", "ours.parquet")
         print(ours.head.totals["train"].used)
 
     Args:
-        shards_dir: The set.
-        out_path: Where the passport goes.
+        shards_dir: Folder or URL of the set.
+        out_path: The Parquet file to write.
         on_video: Called after each video with how many are done, and how many there are.
 
     Returns:
@@ -81,7 +81,7 @@ def passport(
 
     Raises:
         OSError: If it cannot be written; what was there before stays.
-        ShardError: If the set is not finished, or damaged.
+        ShardError: If the set is unfinished or damaged.
     """
     shards = ShardSet.open(shards_dir)
     contents = hash_contents(shards, known=known_contents(shards), on_video=on_video)
@@ -91,14 +91,14 @@ def passport(
 
 
 def passport_of(shards: ShardSet, *, contents: Mapping[str, bytes]) -> Passport:
-    """Make the passport of a finished set; of indexed third-party tars, every video is one that is used.
+    """Make the passport of a finished set; in that of indexed third-party tars, every video counts as used.
 
     Args:
         shards: The set.
         contents: Fingerprints of used videos by key, as far as they are known; see `hash_contents`.
 
     Raises:
-        ShardError: If the set has no manifest or no ledger: nobody knows what its videos were taken from.
+        ShardError: If the set has no manifest or no ledger: it is not known which videos it lacks.
     """
     data = shards.read_named(LEDGER)
     if shards.manifest is None and shards.read_file(LEDGER) is None:
@@ -124,11 +124,11 @@ def write_set_passport(
     stored: Sequence[Mapping[str, object]],
     contents: Mapping[str, bytes],
 ) -> str:
-    """Write the passport that lies in a set, when all of the set but its manifest is written.
+    """Write the passport of a set into it, when everything but its manifest is written.
 
     Args:
         path: Path of the passport.
-        manifest: With recipe, tools and totals.
+        manifest: The manifest so far, with recipe, tools and totals.
         classes: Names in label order.
         ledger: Row of each annotated video, see `LEDGER_SCHEMA`.
         stored: Rows of the index.
@@ -173,7 +173,7 @@ def _make(
 
 
 def known_contents(shards: ShardSet) -> dict[str, bytes]:
-    """Return the fingerprints that a set's own passport holds, by key; none if it has no passport.
+    """Return the fingerprints in a set's own passport, by key; empty if it has no passport.
 
     Raises:
         ShardError: If the passport is damaged.
@@ -192,11 +192,11 @@ def hash_contents(
     known: Mapping[str, bytes] | None = None,
     on_video: Callable[[int, int], object] = lambda done, total: None,
 ) -> dict[str, bytes]:
-    """Return the fingerprint of each video of a set, by key; what is not known yet is decoded.
+    """Return the fingerprint of each video of a set, by key; videos without a known one are decoded.
 
     Args:
         shards: The set.
-        known: Fingerprints by key.
+        known: Fingerprints that are known already, by key.
         on_video: Called after each video with how many are done, and how many there are.
 
     Raises:

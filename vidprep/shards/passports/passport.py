@@ -1,7 +1,7 @@
 """passport.parquet: which videos a shard set holds, in a small file that may be published.
 
-It holds no frame and no machine's path: a row per annotated video, and in its head what the set was made
-with. Two passports tell what two laboratories have in common, see `comparison`.
+It holds a row per annotated video and, in its head, what the set was made with; no frames, and no paths of a
+machine. With two passports, two laboratories can see what they have in common: see `comparison`.
 """
 
 import hashlib
@@ -40,14 +40,14 @@ _SORT = ["split", "video_id", "label"]
 
 
 class PassportHead(Frozen):
-    """What all videos of a set have in common.
+    """The head of a passport: facts about the whole set.
 
     Attributes:
-        recipe: Resolved.
+        recipe: The resolved recipe.
         classes: Names in label order.
-        tools: Versions that decided the bytes; empty for a folder of raw videos.
+        tools: Versions of the tools that decided the bytes, by name; empty for a folder of raw videos.
         totals: The accounting of each split.
-        expected: What the publication counts, by split; empty where it counts nothing.
+        expected: Published number of videos by split; empty if there is none.
         records_sha256: Hash of the annotation: split, id and label of each row.
         sha256: Hash of all rows.
     """
@@ -69,11 +69,11 @@ class PassportHead(Frozen):
 
 @dataclass(frozen=True)
 class Passport:
-    """A shard set, or a folder of raw videos, as far as it may be published.
+    """What may be published of a shard set, or of a folder of raw videos.
 
     Attributes:
-        origin: Where it was read, for messages.
-        head: What all videos have in common.
+        origin: Where it was read from, for messages.
+        head: Facts about the whole set.
         rows: Rows of `PASSPORT_SCHEMA`, by split and id.
     """
 
@@ -95,13 +95,13 @@ def make_passport(
     """Put a passport together.
 
     Args:
-        origin: What it is the passport of, for messages.
-        rows: With the columns of `PASSPORT_SCHEMA`, in any order.
-        recipe: Resolved.
+        origin: The set or folder, for messages.
+        rows: A row per annotated video with the columns of `PASSPORT_SCHEMA`, in any order.
+        recipe: The resolved recipe.
         classes: Names in label order.
-        tools: Versions that decided the bytes.
+        tools: Versions of the tools that decided the bytes, by name.
         totals: The accounting of each split.
-        expected: What the publication counts, by split.
+        expected: Published number of videos by split.
     """
     table = pa.Table.from_pandas(
         rows.sort_values(_SORT, kind="stable"), schema=PASSPORT_SCHEMA, preserve_index=False
@@ -133,10 +133,10 @@ def write_passport(passport: Passport, path: Path) -> None:
 
 
 def read_passport(path: Path) -> Passport:
-    """Read a passport and make sure that it is whole.
+    """Read a passport and check it against its own hash.
 
     Raises:
-        ShardError: If it is missing, none, or not what its own hash says.
+        ShardError: If it is missing, is no passport, or does not fit its own hash.
     """
     if not path.is_file():
         raise ShardError(
@@ -147,14 +147,14 @@ def read_passport(path: Path) -> Passport:
 
 
 def parse_passport(data: bytes, *, origin: str) -> Passport:
-    """Read a passport from the bytes of its file, and make sure that it is whole.
+    """Read a passport from the bytes of its file, and check it against its own hash.
 
     Args:
         data: Content of the file.
         origin: Where the bytes come from; an error message starts with it.
 
     Raises:
-        ShardError: If it is none, or not what its own hash says.
+        ShardError: If they are no passport, or do not fit its own hash.
     """
     try:
         table = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).read(use_threads=False)

@@ -1,4 +1,4 @@
-"""The passport of indexed third-party tars: what is in them is all that is known."""
+"""The passport of indexed third-party tars, of which nothing but their contents is known."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from vidprep.shards.manifest import SplitTotals
 from vidprep.shards.passports.passport import Passport, make_passport
 from vidprep.shards.shard_set import ShardSet
 
-# Of a recipe that says no more than that there is none.
+# For the recipe that a passport has to have: it says that there is none.
 _DATASET = DatasetManifest(
     name="third_party",
     title="Third-party tars",
@@ -22,10 +22,10 @@ _DATASET = DatasetManifest(
 
 
 def third_party_passport(shards: ShardSet, contents: Mapping[str, bytes]) -> Passport:
-    """Make the passport of tars that have an index and nothing else.
+    """Make the passport of tars that have an index, but neither manifest nor ledger.
 
     Args:
-        shards: With neither manifest nor ledger.
+        shards: The tars.
         contents: Fingerprints by key, as far as they are known.
 
     Raises:
@@ -56,7 +56,7 @@ def third_party_passport(shards: ShardSet, contents: Mapping[str, bytes]) -> Pas
 
 
 def _classes(index: pd.DataFrame) -> tuple[str, ...]:
-    """Return the class names in label order; a number that no sample has is its own name."""
+    """Return the class names in label order; a label that no sample has is named after its number."""
     names = dict(zip(index["label"].tolist(), index["class"].tolist(), strict=True))
     return tuple(names.get(label) or str(label) for label in range(max(names, default=-1) + 1))
 

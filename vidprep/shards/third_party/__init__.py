@@ -1,1 +1,1 @@
-"""Tars that others wrote: indexed, checked and described like vidprep's own, as far as they can be."""
+"""Third-party tars: index them, check them, and tell their splits, so that they load like vidprep's own."""

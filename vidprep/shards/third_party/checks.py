@@ -17,7 +17,7 @@ _AGAIN = "Copy it again, or run `vidprep index` again if it was changed on purpo
 
 
 def check_names(shards_dir: Path, known: set[str]) -> list[str]:
-    """Return which tars of a folder its index does not know."""
+    """Return a problem for each tar of a folder that its index does not know."""
     rule = read_split_rule(shards_dir)
     found = {path.relative_to(shards_dir).as_posix() for path in find_tars(shards_dir)}
     return [
@@ -28,11 +28,11 @@ def check_names(shards_dir: Path, known: set[str]) -> list[str]:
 
 
 def check_tar(shards_dir: Path, rows: list[dict[str, Any]], *, decode: bool) -> list[str]:
-    """Check one tar: is it there, are the videos the bytes of the index, and on request every frame.
+    """Check that a tar exists, that its videos have the bytes of the index and, on request, all their frames.
 
     Args:
-        shards_dir: The set.
-        rows: What the index says of one tar.
+        shards_dir: Folder of the tars.
+        rows: The index's rows of one tar.
         decode: Whether to decode every video.
     """
     name = rows[0]["shard"]
@@ -57,7 +57,7 @@ def _check_row(row: dict[str, Any], data: bytes, decode: bool) -> Iterator[str]:
 
 
 def frame_problems(num_frames: int, video: bytes) -> Iterator[str]:
-    """Yield what is wrong with the frames of a video that should have so many."""
+    """Yield what is wrong with the frames of a video that should have `num_frames`."""
     try:
         found = count_frames(video).num_frames
     except (av.FFmpegError, FrameMissingError) as error:

@@ -1,4 +1,4 @@
-"""An index.parquet for a folder of third-party tars."""
+"""Write an index.parquet for a folder of third-party tars."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ class Indexed:
     """What was found in third-party tars.
 
     Attributes:
-        index_path: The index that was written.
-        num_videos: In it, by split.
+        index_path: Path of the index that was written.
+        num_videos: Videos in it, by split.
         num_tars: Tars that were read.
-        num_unlabelled: Videos without a label; theirs is -1.
-        left_out: Why, by key, a sample is not in the index.
+        num_unlabelled: Videos without a label; they get -1.
+        left_out: Samples that are not in the index: the reason by key.
     """
 
     index_path: Path
@@ -42,19 +42,19 @@ def index_tars(
 ) -> Indexed:
     """Decode the videos of third-party tars, once, and write an index.parquet beside them.
 
-    Then loaders, verify, report, train, eval and passport take the folder like a shard set. The split of a
-    tar is the one that Energon's `.nv-meta/split.yaml` says, else a word that its name begins with
-    (`train-00000-of-00010.tar`), else its folder, else `train`. The label is the number or the name in a
-    `cls` member, else `label` of a `json` member, else -1; names are numbered in the order of the alphabet.
+    Loaders, verify, report, train, eval and passport then take the folder like a shard set. The split of a
+    tar is the one in Energon's `.nv-meta/split.yaml`, else the word that its name begins with
+    (`train-00000-of-00010.tar`), else its folder's name, else `train`. The label is the number or the name in
+    the `cls` member, else `label` of the `json` member, else -1; names are numbered in alphabetical order.
 
     Args:
-        directory: The tars are in it and below.
-        num_workers: Processes that decode; None: one per core, 0: this one.
+        directory: Folder with the tars, at any depth.
+        num_workers: Number of processes that decode; None: one per core, 0: this process.
         on_tar: Called after each tar with how many are done, and how many there are.
 
     Raises:
-        ShardError: If there are no tars, one is none, labels are numbers here and names there, or the folder
-            is a shard set that vidprep made.
+        ShardError: If there are no tars, a file is no tar, some labels are numbers and others names, or the
+            folder is a shard set that vidprep made.
     """
     directory = Path(directory)
     if (directory / MANIFEST).exists():
@@ -87,19 +87,19 @@ def _index_one(task: tuple[Path, str], directory: Path) -> TarIndex:
 
 
 def _ordered(rows: list[Row]) -> list[Row]:
-    """Return rows split by split; the order in each stays."""
+    """Return rows ordered by split; the order within a split stays."""
     return sorted(rows, key=lambda row: str(row["split"]))
 
 
 def unique_keys(rows: list[Row]) -> list[Row]:
-    """Return rows with keys that are unique: where tars repeat them, the tar's name stands in front."""
+    """Return rows with unique keys: where tars repeat a key, the tar's name is put in front."""
     if len({row["key"] for row in rows}) == len(rows):
         return rows
     return [row | {"key": f"{str(row['shard']).removesuffix('.tar')}/{row['key']}"} for row in rows]
 
 
 def numbered(rows: list[Row]) -> list[Row]:
-    """Return rows whose labels are numbers: where they are names, those are counted through in order.
+    """Return rows whose labels are numbers; names are numbered in alphabetical order.
 
     Raises:
         ShardError: If some samples have a number and others a name.

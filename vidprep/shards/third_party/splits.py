@@ -1,4 +1,4 @@
-"""Which split a third-party tar belongs to: what Energon's split.yaml, its name or its folder says."""
+"""Tell the split of a third-party tar by Energon's split.yaml, its name or its folder."""
 
 import fnmatch
 import re
@@ -10,7 +10,7 @@ import yaml
 from vidprep.errors import ShardError
 
 _ENERGON = Path(".nv-meta/split.yaml")
-# At the beginning of a name, and nothing of a longer word: train-00000-of-00010.tar, val_3.tar.
+# A whole word at the beginning of a name: train-00000-of-00010.tar, val_3.tar.
 _IN_NAME = re.compile(r"(train|training|validation|valid|val|dev|test)(?![a-z])", re.IGNORECASE)
 _SAME = {"training": "train", "valid": "validation", "val": "validation", "dev": "validation"}
 _BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
@@ -21,7 +21,7 @@ class SplitRule:
     """Tells the split of a tar.
 
     Attributes:
-        energon: Names of each split of an Energon dataset, with wildcards; empty where it is none.
+        energon: Names of the tars of each split in an Energon dataset, with wildcards; empty if it is none.
     """
 
     energon: dict[str, list[str]] = field(default_factory=dict)
@@ -74,7 +74,7 @@ def _matches(name: str, patterns: list[str]) -> bool:
 
 
 def _expanded(name: str) -> list[str]:
-    """Return a name with {000..012} as the names that are meant."""
+    """Return the names that a name with {000..012} stands for."""
     found = _BRACES.search(name)
     if not found:
         return [name]

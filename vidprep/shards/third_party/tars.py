@@ -1,4 +1,4 @@
-"""Third-party tars: which samples lie where, with which label."""
+"""Find third-party tars and their samples: where each lies, and its label."""
 
 import json
 import tarfile
@@ -21,7 +21,7 @@ NO_LABEL = -1
 
 @dataclass(frozen=True)
 class TarIndex:
-    """Index rows of one tar, and the keys of videos that do not decode, with the reason."""
+    """The index rows of one tar, and the reasons of rejected videos by key."""
 
     rows: list[dict[str, object]]
     rejected: dict[str, str]
@@ -49,7 +49,7 @@ def find_tars(directory: Path) -> list[Path]:
 
 
 def _linked_folders(directory: Path) -> list[Path]:
-    """Return the links to folders with tars: a walk leaves them out, and so would an index without a word."""
+    """Return the links to folders with tars; a walk does not follow them, so an index would lack these."""
     links = (path for path in directory.rglob("*") if path.is_symlink() and path.is_dir())
     return [path for path in links if [*path.glob("*.tar"), *path.glob("*/*.tar")]]
 
@@ -57,11 +57,11 @@ def _linked_folders(directory: Path) -> list[Path]:
 def index_tar(path: Path, directory: Path, *, split: str = "train") -> TarIndex:
     """Decode every video of a tar and return the index rows.
 
-    The label is the number or name in a `cls` member, or `label` in a `json` member; a name is in the column
-    `class`, and its label still -1.
+    The label is the number or name in the `cls` member, or `label` in the `json` member. If it is a name, it
+    is in the column `class`, and the label is -1 for now.
 
     Raises:
-        ShardError: If the file is no plain tar.
+        ShardError: If the file is not an uncompressed tar.
     """
     found = TarIndex([], {})
     for key, members in _samples(path):
@@ -91,7 +91,7 @@ _NOT_USED = ("cls_offset", "cls_size", "json_offset", "json_size")
 
 
 def _samples(path: Path) -> Iterator[tuple[str, dict[str, tarfile.TarInfo]]]:
-    """Yield (key, members by extension); members of a sample lie next to each other, as WebDataset has it."""
+    """Yield (key, members by extension); as WebDataset demands, the members of a sample are adjacent."""
     try:
         with tarfile.open(path, "r:") as tar:
             infos = [info for info in tar if info.isreg()]
@@ -130,7 +130,7 @@ def _label(path: Path, members: dict[str, tarfile.TarInfo]) -> dict[str, object]
             label = _read(path, members["cls"]).decode().strip()
         elif "json" in members:
             label = json.loads(_read(path, members["json"])).get("label", NO_LABEL)
-    except (ValueError, AttributeError) as error:  # another encoding; JSON that is none, or no object
+    except (ValueError, AttributeError) as error:  # not UTF-8; not JSON, or no object
         member = "cls" if "cls" in members else "json"
         raise ValueError(f"the member {member} holds no label: {error}") from error
     text = "" if label is None else str(label)

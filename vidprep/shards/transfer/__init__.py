@@ -1,1 +1,1 @@
-"""Finished shard sets from a disk to an object store and back."""
+"""Copy finished shard sets from a disk to an object store and back."""

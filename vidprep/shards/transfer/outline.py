@@ -1,9 +1,9 @@
 """The outline of a folder in an object store: its small files on a disk, with a hole in place of every tar.
 
-A hole is a file that has the size of the tar and takes no room. What looks at names and sizes, or reads
-index, ledger and manifest, works on it as on the folder itself; only bytes of tars are not there. A log,
-which stores cannot append to, lies in a store as pieces (`log.jsonl/20261129T221500.000001-1f3a`) and on the
-disk as one file.
+A hole is a file that has the size of the tar and takes no room. Code that looks at names and sizes, or reads
+index, ledger and manifest, works with an outline as with the folder itself; only the bytes of tars are
+missing. As stores cannot append to a file, a log is in pieces there
+(`log.jsonl/20261129T221500.000001-1f3a`), and one file on the disk.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from vidprep.shards.transfer.store import Store, StoredObject, at_once
 
 Listing = Mapping[str, StoredObject]
 LOG = "log.jsonl"
-_KEPT_HERE = (".partial", ".jsonl", ".lock")  # of this machine; a store has no such files
+_KEPT_HERE = (".partial", ".jsonl", ".lock")  # files of this machine, which a store does not have
 _TAR = ".tar"
 
 
@@ -31,13 +31,13 @@ def is_url(place: object) -> bool:
 
 
 def is_beside_shards(name: str) -> bool:
-    """Tell whether a file is a small one of a finished set: no tar, nothing that its build keeps."""
+    """Tell whether a file belongs to a finished set and is no tar."""
     return not name.startswith(".") and not name.endswith(_TAR)
 
 
 @contextmanager
 def local_outline(place: Path | str, *, wanted: Callable[[str], bool] = lambda name: True) -> Iterator[Path]:
-    """Give a folder as it is, or the outline of one in a store, for as long as a `with` block lasts.
+    """Give a folder as it is, or the outline of one in a store, during a `with` block.
 
     Args:
         place: A folder or a URL.
@@ -63,7 +63,7 @@ def local_outline(place: Path | str, *, wanted: Callable[[str], bool] = lambda n
 
 @contextmanager
 def errors_name_the_store(folder: Path, url: str) -> Iterator[None]:
-    """Let errors name the place in the store, which the user knows, instead of the outline on the disk."""
+    """Let errors name the place in the store, which the user knows, instead of the folder of the outline."""
     try:
         yield
     except Exception as error:
@@ -74,12 +74,12 @@ def errors_name_the_store(folder: Path, url: str) -> Iterator[None]:
 
 
 def fetch_outline(store: Store, folder: Path, there: Listing) -> None:
-    """Make a folder look like one in a store; what it has already is not fetched again.
+    """Make a folder the outline of one in a store; files that it has already are not fetched again.
 
     Args:
         store: The folder in the store.
-        folder: The one on the disk; files that the store has not are removed, but for those of this machine.
-        there: What lies in the store, or the part of it that is wanted.
+        folder: The folder on the disk; files that the store does not have are removed, except this machine's.
+        there: The objects in the store, or the wanted part of them, by name.
 
     Raises:
         ShardError: If the store does not answer, or a name would lead out of the folder.
@@ -104,23 +104,24 @@ def fetch_outline(store: Store, folder: Path, there: Listing) -> None:
 
 
 def put_folder(store: Store, folder: Path, there: Listing) -> bool:
-    """Make a folder in a store look like one on the disk, but for tars and logs; the manifest comes last.
+    """Make a folder in a store like one on the disk, except for tars and logs; the manifest comes last.
 
     Args:
         store: The folder in the store.
-        folder: The one on the disk.
-        there: What lies in the store.
+        folder: The folder on the disk.
+        there: The objects in the store, by name.
 
     Returns:
-        Whether the store itself made sure that a new manifest is the only one; True where there was one.
+        Whether the store itself made sure that no other process created the manifest; True if there was a
+        manifest before.
 
     Raises:
-        ShardError: If the store does not answer, or somebody else has put a manifest there.
+        ShardError: If the store does not answer, or another process has put a manifest there.
     """
     here = [path for path in sorted(folder.rglob("*")) if path.is_file() and _is_shared(path)]
     names = [path.relative_to(folder).as_posix() for path in here]
     changed = [name for name in names if not (name in there and _is_same(folder / name, there[name]))]
-    # What was kept with a generation is there before the files that readers look at first.
+    # The files kept for older generations come before those that readers look at first.
     order = sorted(changed, key=lambda name: (name == MANIFEST, name == INDEX, MANIFEST in name, name))
     first = [name for name in order if name not in (INDEX, MANIFEST) and MANIFEST not in name]
     at_once(lambda name: store.put(folder / name, name), first)
@@ -134,7 +135,7 @@ def put_folder(store: Store, folder: Path, there: Listing) -> bool:
 
 
 def make_hole(path: Path, size_bytes: int) -> None:
-    """Make a file of a size that holds nothing."""
+    """Make a file of some size that takes no room on the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         file.truncate(size_bytes)

@@ -1,4 +1,4 @@
-"""`pull`: a shard set from an object store to a disk."""
+"""`pull`: copy a shard set from an object store to a disk."""
 
 from pathlib import Path
 
@@ -12,16 +12,17 @@ from vidprep.shards.transfer.store import Store, StoredObject, digest_parts, par
 
 
 def pull(url: str, out_dir: Path | str, *, on_file: OnFile = lambda finished, total, name: None) -> Transfer:
-    """Copy a shard set from an object store; what is there already with the same bytes is left alone.
+    """Copy a shard set from an object store; files that exist with the same bytes are not copied.
 
-    Every file that the manifest names is checked; the manifest comes last. Stopped? The same call goes on.
+    Every file that the manifest names is checked; the manifest comes last. The same call resumes a stopped
+    one.
 
         vidprep.pull("memory://bucket/motion", "shards/copy")
 
     Args:
         url: The shard set, e.g. "s3://bucket/k400"; credentials come from the environment.
         out_dir: The folder to copy it to; made if it is missing.
-        on_file: Told, after each file, how many are done, of how many, and its name.
+        on_file: Called after each file with the number of files done, their total, and the file's name.
 
     Raises:
         ShardError: If there is no set, a file of it is missing or damaged, the folder holds something else,

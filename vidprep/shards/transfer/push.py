@@ -1,4 +1,4 @@
-"""`push`: a shard set from a disk to an object store."""
+"""`push`: copy a shard set from a disk to an object store."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -20,9 +20,9 @@ class Transfer:
 
     Attributes:
         num_copied: Files that were copied.
-        num_kept: Files that were there already, with the same bytes.
-        size_bytes: Bytes of those that were copied.
-        is_create_only: Whether the store itself made sure that no other manifest was there.
+        num_kept: Files that existed already with the same bytes.
+        size_bytes: Size of the copied files together.
+        is_create_only: Whether the store itself made sure that nobody else put a manifest there meanwhile.
     """
 
     num_copied: int
@@ -34,16 +34,16 @@ class Transfer:
 def push(
     shards_dir: Path | str, url: str, *, on_file: OnFile = lambda finished, total, name: None
 ) -> Transfer:
-    """Copy a finished shard set to an object store; what is there already with the same bytes is left alone.
+    """Copy a finished shard set to an object store; files that exist with the same bytes are not copied.
 
-    Index and manifest come last: before, no reader sees a set. Stopped? The same call goes on.
+    Index and manifest come last: before that, readers see no set. The same call resumes a stopped one.
 
         vidprep.push("shards/motion", "memory://bucket/motion")
 
     Args:
-        shards_dir: The shard set.
-        url: Where it is to lie, e.g. "s3://bucket/k400"; credentials come from the environment.
-        on_file: Told, after each file, how many are done, of how many, and its name.
+        shards_dir: Folder of the shard set.
+        url: Where the copy goes, e.g. "s3://bucket/k400"; credentials come from the environment.
+        on_file: Called after each file with the number of files done, their total, and the file's name.
 
     Raises:
         ShardError: If there is no finished set, a file is not what the manifest says, another set lies there,
@@ -78,7 +78,7 @@ def push(
 
 
 def files_of(root: Path) -> list[str]:
-    """Return the files of a shard set, without what its build keeps."""
+    """Return the files of a shard set, without those that its build keeps."""
     found = []
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -95,7 +95,7 @@ def _check_lies_there(root: Path, names: list[str], manifest: Manifest) -> None:
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Return names in the order in which they are copied: tars and all the rest, then the index."""
+    """Return names in the order in which they are copied: the index last."""
     return sorted(names, key=lambda name: (name == INDEX, name))
 
 
@@ -112,7 +112,7 @@ def checksums_of(manifest: Manifest) -> dict[str, str]:
 
 
 def check_is_named(name: str, digests: Digests, manifest: Manifest, place: str) -> None:
-    """Make sure that a file is the one that a manifest names, if it names it.
+    """Check a file against its hash in the manifest, if that has one.
 
     Raises:
         ShardError: If it is not.

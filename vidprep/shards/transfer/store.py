@@ -1,4 +1,4 @@
-"""What copying to and from a store needs of it, whichever it is."""
+"""Access to an object store of any kind, for copying to and from it."""
 
 import base64
 import errno
@@ -23,11 +23,11 @@ from vidprep.links import inside, open_store
 Result = TypeVar("Result")
 Item = TypeVar("Item")
 
-PART_BYTES = 32 << 20  # what is held in memory of a file; a part of a multipart upload
+PART_BYTES = 32 << 20  # of a file that are in memory at a time; also the size of a part of a multipart upload
 _ATTEMPTS = 8
 _BACKOFF_SECONDS = 0.5
 _MAX_BACKOFF_SECONDS = 15.0
-_DEADLINE_SECONDS = 300.0  # after which nothing is tried again
+_DEADLINE_SECONDS = 300.0  # no request is repeated after that
 _FINAL = (FileNotFoundError, PermissionError)
 _COPIES_AT_ONCE = 16
 _REMEDIES = {
@@ -48,7 +48,7 @@ class StoredObject:
 
     Attributes:
         size_bytes: Size of its content.
-        md5: Of its content in hexadecimal digits; None where the store does not tell.
+        md5: md5 of its content in hexadecimal digits; None if the store does not tell.
     """
 
     size_bytes: int
@@ -57,12 +57,12 @@ class StoredObject:
 
 @dataclass(frozen=True)
 class Digests:
-    """What was read or written.
+    """Size and checksums of what was read or written.
 
     Attributes:
-        size_bytes: How much.
-        md5: Of it.
-        sha256: Of it.
+        size_bytes: Number of bytes.
+        md5: Their md5 in hexadecimal digits.
+        sha256: Their sha256 in hexadecimal digits.
     """
 
     size_bytes: int
@@ -71,19 +71,19 @@ class Digests:
 
 
 class Retries:
-    """Counts the requests of this process that were made again; from several threads."""
+    """Counts the repeated requests of this process; may be used by several threads."""
 
     def __init__(self) -> None:
         self._num = 0
         self._lock = threading.Lock()
 
     def add(self) -> None:
-        """Note one more."""
+        """Count one more."""
         with self._lock:
             self._num += 1
 
     def take(self) -> int:
-        """Return how many there were since the last time that somebody asked."""
+        """Return the count since the last call, and begin again at 0."""
         with self._lock:
             num, self._num = self._num, 0
         return num
@@ -93,17 +93,17 @@ RETRIES = Retries()
 
 
 class _Taken(FileExistsError):
-    """An object that was to be created exists."""
+    """An object that was to be created exists already."""
 
 
 class Store:
-    """A folder of an object store; failed requests are made again, after a wait that doubles.
+    """A folder of an object store; failed requests are repeated, after a wait that doubles each time.
 
     Args:
         url: The folder, e.g. "s3://bucket/k400".
 
     Raises:
-        ShardError: If nothing knows such URLs.
+        ShardError: If there is no driver for such URLs.
     """
 
     def __init__(self, url: str) -> None:
@@ -140,11 +140,11 @@ class Store:
         return self._again(lambda: bytes(self._filesystem.cat_file(self._path(name))), "read", name)
 
     def digests(self, name: str) -> Digests:
-        """Read an object and return its checksums; no more than a part of it is in memory."""
+        """Read an object and return its size and checksums; only a part of it is in memory at a time."""
         return self._again(lambda: digest_parts(self._parts(name)), "read", name)
 
     def fetch(self, name: str, path: Path) -> Digests:
-        """Copy an object to a file; no more than a part of it is in memory."""
+        """Copy an object to a file; only a part of it is in memory at a time."""
 
         def copy() -> Digests:
             with path.open("wb") as file:
@@ -153,7 +153,7 @@ class Store:
         return self._again(copy, "read", name)
 
     def put(self, path: Path, name: str) -> Digests:
-        """Copy a file to an object, which appears when it is whole; a failed upload leaves nothing behind."""
+        """Copy a file to an object, which appears when it is complete; a failed upload leaves nothing."""
 
         def copy() -> Digests:
             file = self._filesystem.open(self._path(name), "wb", block_size=PART_BYTES)
@@ -173,7 +173,7 @@ class Store:
         """Write an object that must not exist yet; tell whether the store itself made sure of that.
 
         Raises:
-            FileExistsError: If it exists, with other bytes.
+            FileExistsError: If it exists with other bytes.
         """
 
         def create() -> bool:
@@ -193,11 +193,11 @@ class Store:
             if self._again(create, "written", name):
                 return True
         except _Taken as error:
-            # Perhaps by our own attempt, whose answer was lost.
+            # It may be our own attempt, of which only the answer was lost.
             if self.read(name) == data:
                 return True
             raise FileExistsError(f"{self.url}/{name} exists") from error
-        self.replace(name, data)  # a store without such a thing; the caller has looked
+        self.replace(name, data)  # this store cannot create only; the caller has checked before
         return False
 
     def replace(self, name: str, data: bytes) -> None:
@@ -214,16 +214,16 @@ class Store:
         at_once(copy, names)
 
     def remove(self, names: Iterable[str]) -> None:
-        """Remove objects that are there."""
+        """Remove objects, as far as they exist."""
         if paths := [self._path(name) for name in names]:
             with suppress(FileNotFoundError):
                 self._again(lambda: self._filesystem.rm(paths), "removed", paths[0].rpartition("/")[2])
 
     def abort_uploads(self) -> int:
-        """Abort uploads in parts that died before they were complete, where a store keeps, and bills, such.
+        """Abort multipart uploads that were never completed, where a store keeps (and bills) their parts.
 
         Returns:
-            How many there were.
+            How many were aborted.
         """
         if not hasattr(self._filesystem, "abort_mpu"):
             return 0
@@ -239,23 +239,23 @@ class Store:
         return self._again(abort, "cleared of unfinished uploads", "")
 
     def check_operations(self, probe: str) -> bool:
-        """Make sure that the store can do what a build needs: write, read, copy and remove.
+        """Check that the store can do what a build needs: write, read, copy and remove.
 
         Args:
-            probe: Name of an object to try it with.
+            probe: Name of an object to try this with.
 
         Returns:
             Whether it also refuses to create an object that exists.
 
         Raises:
-            ShardError: If it cannot, or may not.
+            ShardError: If it cannot, or the credentials do not allow it.
         """
         data = b"May be removed."
         is_create_only = self.put_new(probe, data)
         if is_create_only:
             with suppress(FileExistsError):
                 self.put_new(probe, data + data)
-                is_create_only = False  # it took no notice of the condition
+                is_create_only = False  # the store ignored the condition
         self.copy([(probe, f"{probe}-copy")])
         if self.read(f"{probe}-copy")[: len(data)] != data:
             raise ShardError(f"{self.url}: a copied object has other bytes than the object.")
@@ -270,16 +270,16 @@ class Store:
     def _parts(self, name: str) -> Iterator[bytes]:
         with self._filesystem.open(self._path(name), "rb", block_size=PART_BYTES, cache_type="none") as file:
             size = getattr(file, "size", None)
-            # No more than there is: gcsfs asks for parts of a large read at once, also behind the end.
+            # Not more than there is: gcsfs asks for the parts of a large read at once, even beyond the end.
             while data := file.read(PART_BYTES if size is None else min(PART_BYTES, size - file.tell())):
                 yield data
 
     def _again(self, request: Callable[[], Result], what: str, name: str) -> Result:
-        """Make a request until it succeeds, or as often as makes sense.
+        """Repeat a request until it succeeds, or repeating makes no more sense.
 
         Raises:
-            ShardError: With the last error.
-            OSError: Of the local disk, with its path.
+            ShardError: With the store's last error.
+            OSError: If the local disk fails; with the path.
         """
         place = f"{self.url}/{name}".rstrip("/")
         started = time.monotonic()
@@ -295,7 +295,7 @@ class Store:
                         f"{place} cannot be {what}: stores of this kind do not offer that."
                     ) from error
                 if error.filename is not None and not isinstance(error, _FINAL):
-                    raise  # of a file of ours
+                    raise  # an error of a local file
                 is_late = time.monotonic() - started > _DEADLINE_SECONDS
                 remedy = _remedy(error)
                 if remedy or isinstance(error, _FINAL) or attempt == _ATTEMPTS or is_late:
@@ -308,7 +308,7 @@ class Store:
 
 
 def at_once(work: Callable[[Item], object], items: Iterable[Item]) -> None:
-    """Do something with each of many items, several at a time; the first error ends it."""
+    """Call `work` with each item, several at the same time; the first error ends it."""
     with ThreadPoolExecutor(_COPIES_AT_ONCE) as pool:
         for _ in pool.map(work, items):
             pass
@@ -320,7 +320,7 @@ def _is_taken(error: OSError) -> bool:
 
 
 def _remedy(error: OSError) -> str:
-    """Return what to do about an error that does not pass by itself, as a sentence; "" about others."""
+    """Return what to do about an error that repeating cannot mend, as a sentence; "" for other errors."""
     text = f"{error} {error.__cause__!r}"
     return next((f" {remedy}" for words, remedy in _REMEDIES.items() if re.search(words, text)), "")
 
@@ -333,7 +333,7 @@ def parts_of(path: Path) -> Iterator[bytes]:
 
 
 def digest_parts(parts: Iterator[bytes], write: Callable[[bytes], object] = lambda data: None) -> Digests:
-    """Write parts one after the other, and return their checksums."""
+    """Write parts one after the other, and return their size and checksums."""
     size, md5, sha256 = 0, hashlib.md5(usedforsecurity=False), hashlib.sha256()
     for data in parts:
         size += len(data)
