@@ -26,6 +26,7 @@ import time
 from pathlib import Path
 
 import psutil
+from process_usage import peak_mib
 
 from vidprep.builder.transcoding.command import encode_command
 from vidprep.ffmpeg import find_ffmpeg
@@ -346,10 +347,6 @@ def made_up_shards(out, planned):
         )
         staging_path(out, number).touch()
     return done
-
-
-def peak_mib():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
 def memory(folder, num_videos, rounds):

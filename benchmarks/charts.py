@@ -4,7 +4,7 @@ import statistics
 
 
 def spread(values, form="{:.2f}"):
-    """Median, and in parentheses the least and the greatest."""
+    """Return the median, and in parentheses the least and the greatest value."""
     median, least, greatest = (
         form.format(one) for one in (statistics.median(values), min(values), max(values))
     )
@@ -16,8 +16,8 @@ def bar_chart(bars, label, path):
 
     Args:
         bars: Values of each bar, by its name.
-        label: Of the axis, with its unit.
-        path: The PNG.
+        label: Label of the axis, with its unit.
+        path: Path of the PNG.
     """
     from matplotlib.figure import Figure  # without pyplot: no window, nothing global
 

@@ -75,7 +75,7 @@ class Clips:
         parse_packets(self.data[at])
 
     def codec(self, at, first):
-        """Packets to a decoder that is open, from the key frame on; the frames are not even looked at."""
+        """Feed packets to an open decoder, from the key frame on; the frames are not used."""
         data, table = self.data[at], self.tables[at]
         decoder = self.stored._decoder(table.decoder_config)
         for number in range(table.keys[bisect_right(table.keys, first) - 1], first + CLIP_LEN):
@@ -131,7 +131,7 @@ def main():
     )
     parser.add_argument("--folder", type=Path, default=Path("demo/bench-loader"))
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--clips", type=int, default=40, help="of each part in each round")
+    parser.add_argument("--clips", type=int, default=40, help="clips that each part handles in each round")
     parser.add_argument("--results", type=Path, default=RESULTS, help="file whose section is written anew")
     args = parser.parse_args()
     clips = Clips(args.folder)

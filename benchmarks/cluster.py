@@ -32,7 +32,7 @@ SECTION = "A cluster and a bucket (`benchmarks/cluster.py`)"
 NUM_WORKERS, SLOWNESS = 4, 20
 NUM_MESSAGES = 500
 NUM_SHARDS, SHARD_SECONDS, VIDEOS_PER_SHARD = 32, 1.0, 10
-FASTER = 10  # than in a real build go the time of these shards and that of the rules about slow ones
+FASTER = 10  # times as fast as in a real build are these shards, and the rules about slow ones
 
 
 def one_build(source, out):

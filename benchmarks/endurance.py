@@ -1,4 +1,4 @@
-"""A hundred thousand clips: do memory and open files of loader and workers stay as they are?
+"""A hundred thousand clips: do memory and open files of loader and workers stay constant?
 
     python benchmarks/endurance.py
 

@@ -166,7 +166,7 @@ def main():
     parser.add_argument("--size", type=int, default=112)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--threads", type=int, help="of PyTorch; 1 is disturbed least by other users")
+    parser.add_argument("--threads", type=int, help="threads of PyTorch; 1 is disturbed least by other users")
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)

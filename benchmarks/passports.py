@@ -8,7 +8,6 @@ python benchmarks/passports.py subset        in turn: a subset, its checksums al
 import argparse
 import hashlib
 import os
-import resource
 import shutil
 import statistics
 import subprocess
@@ -23,6 +22,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pandas as pd
+from process_usage import cpu_seconds
 
 import vidprep
 from vidprep.builder.plan import plan_build
@@ -76,11 +76,6 @@ def seconds_of_watching(stored):
             watcher.see(number, frame)
             seconds += time.process_time() - started
     return seconds
-
-
-def cpu_seconds():
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def measure_size(folder, rounds):
@@ -235,7 +230,7 @@ if __name__ == "__main__":
     parser.add_argument("--folder", type=Path, help="where files lie and stay; default: a temporary one")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument(
-        "--videos", type=int, default=6000, help="of subset: half a megabyte each; half are taken"
+        "--videos", type=int, default=6000, help="for `subset`: of half a megabyte each; half are copied"
     )
     given = parser.parse_args()
     measures = {

@@ -155,7 +155,7 @@ def main():
     )
     parser.add_argument("--folder", type=Path, default=Path("demo/bench"))
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement of a loader")
+    parser.add_argument("--seconds", type=float, default=4.0, help="seconds that a loader is measured")
     parser.add_argument("--minutes", type=float, default=9.0, help="after which no other round is begun")
     parser.add_argument("--megabytes", type=int, default=1000, help="that are verified")
     parser.add_argument("--shards", type=int, nargs="+", default=[100, 1000], help="of 250 samples, opened")

@@ -10,7 +10,7 @@ class Section:
 
     Args:
         path: The file; None: lines are printed only.
-        heading: Of the section, without the hashes.
+        heading: Heading of the section, without the hashes.
 
     Raises:
         ValueError: If the file has no such section.

@@ -11,7 +11,6 @@ import argparse
 import heapq
 import json
 import random
-import resource
 import statistics
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from process_usage import cpu_seconds, peak_mib
 from results_file import RESULTS, Section
 
 DOCS = Path(__file__).parents[1] / "docs" / "scaling.md"
@@ -30,7 +30,7 @@ PER_SHARD, PART_BYTES = 250, 32 << 20
 
 @dataclass(frozen=True)
 class Measured:
-    """From RESULTS.md and from the tests of stores."""
+    """Measurements, from RESULTS.md and from the tests of stores."""
 
     cpu_seconds_a_clip: float = 0.94  # four real Kinetics clips of 10 s, 340x256 to 426x320, checks included
     efficiency: float = 0.9  # of a build against a shell loop of FFmpeg
@@ -49,7 +49,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Assumed:
-    """What no machine at hand can tell."""
+    """Assumptions about clusters and prices, which were not measured."""
 
     spread: float = 0.1  # of the speed of cores, standard deviation of its logarithm
     slow_share: float = 0.001  # of the cores have a twentieth of the speed
@@ -223,10 +223,6 @@ def write_tables(path):
             section.add(line)
 
 
-def peak_mib():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-
-
 def plan_and_finish(num):
     """CPU seconds and memory of what one process does, for so many videos; printed as JSON."""
     from build import made_up_inventory, made_up_shards
@@ -294,11 +290,6 @@ def cpu_of_clips(section, folder):
                 best, size = min(best, cpu_seconds() - start), video.path.stat().st_size
         section.add(f"| {path.name} | {best:.2f} | {path.stat().st_size:,} | {size:,} |")
     section.add("")
-
-
-def cpu_seconds():
-    each = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in each)
 
 
 def measure(args):

@@ -8,12 +8,12 @@ one FFmpeg that decodes the source from end to end and throws the frames away.
 
 import argparse
 import random
-import resource
 import subprocess
 import tempfile
 from pathlib import Path
 
 import vidprep
+from benchmarks.process_usage import cpu_seconds
 from vidprep.builder.transcoding.command import decode_command
 from vidprep.ffmpeg import find_ffmpeg
 
@@ -70,12 +70,6 @@ def write_list(path: Path, name: str, seconds: float, count: int) -> None:
         end = start + draws.uniform(*_SEGMENT_SECONDS)
         rows.append(f"{name},class {number % 5},{start:.3f},{end:.3f}")
     path.write_text("\n".join(rows) + "\n")
-
-
-def cpu_seconds() -> float:
-    """Return what this process and its children have used."""
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 if __name__ == "__main__":

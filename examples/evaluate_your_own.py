@@ -1,4 +1,4 @@
-"""Judge the network of train_your_own.py: `python examples/evaluate_your_own.py SHARDS own_network.pt`."""
+"""Evaluate the network of train_your_own.py: `python examples/evaluate_your_own.py SHARDS own_network.pt`."""
 
 import sys
 

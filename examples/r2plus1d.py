@@ -3,7 +3,7 @@
     export PYTHONPATH=examples
     vidprep train --shards SHARDS --out runs/r2plus1d --set model.factory=r2plus1d:r2plus1d_18
 
-A convolution in space and one in time, a batch norm and a ReLU between them, stand for each 3D one.
+Each 3D convolution is replaced by one in space and one in time, with a batch norm and a ReLU between them.
 """
 
 import torch
@@ -22,22 +22,22 @@ def factorised(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 
 
 class Block(nn.Module):
-    """Two factorised convolutions and what goes past them."""
+    """Two factorised convolutions, and a shortcut around them."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
         self.conv1, self.bn1 = factorised(inputs, outputs, stride), nn.BatchNorm3d(outputs)
         self.conv2, self.bn2 = factorised(outputs, outputs), nn.BatchNorm3d(outputs)
-        self.past: nn.Module = nn.Identity()
+        self.shortcut: nn.Module = nn.Identity()
         if stride > 1:
-            self.past = nn.Sequential(
+            self.shortcut = nn.Sequential(
                 nn.Conv3d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm3d(outputs)
             )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return a map of `outputs` channels, each axis divided by the stride."""
         y = torch.relu(self.bn1(self.conv1(x)))
-        return torch.relu(self.bn2(self.conv2(y)) + self.past(x))
+        return torch.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
 
 
 def r2plus1d_18(num_classes: int, width: int = 64, dropout: float = 0.0) -> nn.Module:

@@ -1,5 +1,6 @@
 """What the documents say about the project is true: files exist, pages are current, Python blocks run."""
 
+import ast
 import json
 import re
 import runpy
@@ -48,6 +49,19 @@ def test_both_walks_name_every_file_once():
     hops = re.findall(r"^\d+\. `(vidprep/[\w/.]+)`", text, re.M)
     assert len(hops) >= 20
     assert all((REPOSITORY / hop).is_file() for hop in hops)
+
+
+def test_the_maps_of_folders_name_what_is_there():
+    """Words such as `ranks.py` and `training/` in a folder's docstring are files and folders of it."""
+    named = [
+        (path.parent, name)
+        for path in (REPOSITORY / "vidprep").rglob("__init__.py")
+        for name in re.findall(
+            r"(?<![\w/.`-])(\w+(?:\.py|/))(?=[\s,;])", ast.get_docstring(ast.parse(path.read_text())) or ""
+        )
+    ]
+    assert len(named) > 50
+    assert [(folder, name) for folder, name in named if not (folder / name).exists()] == []
 
 
 def test_the_api_page_is_current():

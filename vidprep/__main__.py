@@ -1,4 +1,4 @@
-"""`vidprep` and `python -m vidprep`: the first moment, which takes Ctrl-C before anything is imported."""
+"""Entry point of `vidprep` and `python -m vidprep`: handles Ctrl-C before anything else is imported."""
 
 from vidprep.stop_signals import take_ctrl_c
 

@@ -1,4 +1,4 @@
-"""What can go wrong in the world outside, as one tree.
+"""All expected errors (files, data, tools, stop signals; not bugs), as one tree.
 
     VidprepError
     ├── RecipeError        a pipeline file, a --set, a manifest, a class list
@@ -119,4 +119,4 @@ class VideoRejected(VidprepError):
 
 
 class ReportError(VidprepError):
-    """A folder is nothing to report on, or its results are damaged."""
+    """A folder holds nothing to report on, or its results are damaged."""

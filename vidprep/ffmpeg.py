@@ -44,7 +44,7 @@ def _packaged_ffmpeg() -> str:
 
 @functools.cache
 def ffmpeg_version(path: str) -> str:
-    """Return the version that `path` names itself by, e.g. "n9.0.2-17-g2a571b6068-20260930".
+    """Return the version that the binary reports, e.g. "n9.0.2-17-g2a571b6068-20260930".
 
     Raises:
         ToolError: If `path` is no FFmpeg that runs.
@@ -66,7 +66,7 @@ def check_encoder(path: str, encoder: str) -> None:
     """Make sure that FFmpeg has an encoder.
 
     Raises:
-        ToolError: If it was built without.
+        ToolError: If it was built without this encoder.
     """
     listed = _run(path, "-hide_banner", "-encoders").stdout
     if encoder not in {line.split()[1] for line in listed.splitlines() if len(line.split()) > 1}:

@@ -1,4 +1,4 @@
-"""Files that exist with all of their bytes or not at all, full disks, names that cannot be mixed up."""
+"""Writing files atomically; recognising full disks and errors of stores; distinct short names of paths."""
 
 import errno
 import os
@@ -30,7 +30,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def replace_durably(partial_path: Path, path: Path) -> None:
-    """Give a written file its name, after its bytes are on the disk; the name is then on the disk, too."""
+    """Rename a written file to `path`: first its bytes are synced to the disk, then the new name is."""
     _sync(partial_path)
     partial_path.replace(path)
     _sync(path.parent)
@@ -50,7 +50,7 @@ def is_disk_full(error: BaseException) -> bool:
 
 
 def distinct_names(paths: Sequence[Path]) -> dict[str, Path]:
-    """Return each path by what a person calls it: its last part, or all of it where two end alike.
+    """Return each path by a short name: its last part, or the whole path where two end alike.
 
     a/x, a/y -> x, y     a/x, b/x -> a/x, b/x     a/x, a/x -> x
     """
@@ -61,11 +61,11 @@ def distinct_names(paths: Sequence[Path]) -> dict[str, Path]:
 
 @contextmanager
 def store_errors() -> Iterator[None]:
-    """Make an `OSError` of whatever a remote store raises: each has an error tree of its own.
+    """Turn whatever a remote store raises into an `OSError`: each library has an error tree of its own.
 
     Raises:
-        OSError: With what was raised in its message, where that was none.
-        VidprepError: As it was raised; it is no error of the store's.
+        OSError: With the original error in its message, unless that was an `OSError` itself.
+        VidprepError: As it was raised, for it does not come from the store.
     """
     try:
         yield
@@ -76,10 +76,10 @@ def store_errors() -> Iterator[None]:
 
 
 def open_regular(path: Path) -> BufferedReader:
-    """Open a regular file; a FIFO in its place would be waited for without end.
+    """Open a regular file; opening a FIFO would wait forever.
 
     Raises:
-        OSError: If it is none.
+        OSError: If it is not a regular file.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):

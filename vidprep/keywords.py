@@ -1,4 +1,4 @@
-"""Keywords that several public functions share, without being written once for each of them."""
+"""Keyword arguments that several public functions share: written once, shown in the help of each."""
 
 import inspect
 from collections.abc import Callable

@@ -11,7 +11,7 @@ def lazy_names(
     """Return `__getattr__` and `__dir__` for a package.
 
     Args:
-        package: Its `__name__`.
+        package: The package's `__name__`.
         modules: The module of each name that the package offers.
     """
 

@@ -26,7 +26,7 @@ def inside(root: Path | str, name: str) -> Path:
 
     Args:
         root: The folder; links to it are followed.
-        name: Of the file, below the folder.
+        name: Path of the file, below the folder.
 
     Raises:
         ShardError: If a link leads out; the message names it, its target and what to do.
@@ -37,7 +37,7 @@ def inside(root: Path | str, name: str) -> Path:
 
 
 def link_problem(root: Path | str, name: str) -> str | None:
-    """Return what is wrong with a file's place, or None; see `inside`."""
+    """Return a message if a link leads out of the folder on the way to a file, else None; see `inside`."""
     real_root = Path(os.path.realpath(root))
     target = Path(os.path.realpath(Path(root, name)))
     if target.is_relative_to(real_root):
@@ -68,7 +68,7 @@ def open_store(url: str) -> tuple[AbstractFileSystem, str]:
     """Return the file system behind a URL, and the path in it.
 
     Raises:
-        ShardError: If it shows files of this machine under another name, past the rule for links.
+        ShardError: If the URL is another way to name local files, which would bypass the rule for links.
     """
     filesystem, path = url_to_fs(url)
     behind = filesystem

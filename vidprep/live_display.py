@@ -1,4 +1,4 @@
-"""How far a long command is: a bar with a line of text on a terminal, plain lines now and then elsewhere."""
+"""Progress of a long command: a bar with a line of text on a terminal, elsewhere a plain line every 10 s."""
 
 import time
 from abc import ABC, abstractmethod
@@ -34,10 +34,10 @@ class LiveDisplay(ABC):
 
     @abstractmethod
     def done_and_total(self) -> tuple[int, int]:
-        """Return how long the bar is, and how long it will be."""
+        """Return how much is done and how much there is in all, for the bar."""
 
     def last_line(self) -> str:
-        """Return what stays to be read at the end; nothing if empty."""
+        """Return the line that stays on the screen at the end; "" for none."""
         return self.line()
 
     def render(self) -> RenderableType:

@@ -1,7 +1,7 @@
-"""Which process this is of how many, and which cores and memory it may use.
+"""Rank and world size of this process, and the cores and the memory that it may use.
 
-A container's limits count, too: those of the process's control group and of every group around it, in version
-1 or 2 of the interface.
+A container's limits count, too: those of the process's control group (version 1 or 2) and of every group
+around it.
 """
 
 import math
@@ -13,7 +13,7 @@ _ROOT = Path("/")
 
 
 def rank_and_world_size() -> tuple[int, int]:
-    """Return which process this is of how many, as torchrun says it; (0, 1) if there is only this one."""
+    """Return rank and world size as torchrun sets them in the environment; (0, 1) without torchrun."""
     return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
 
 

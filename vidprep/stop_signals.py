@@ -1,8 +1,8 @@
-"""Somebody wants the work to stop: a scheduler by SIGTERM or SIGUSR1, a person by Ctrl-C.
+"""Signals that ask for a stop: SIGTERM or SIGUSR1 from a scheduler, SIGINT from Ctrl-C.
 
-A training and a build note the signal and stop after the step or the videos in hand; an evaluation stops at
-once, as what it has in hand is one video; anything else is ended by KeyboardInterrupt. Only the main thread
-may ask for signals: elsewhere nothing here does anything.
+A training and a build note the signal and stop after the current step or videos; an evaluation stops at once
+and loses one video; anything else is ended by KeyboardInterrupt. Python allows signal handlers in the main
+thread only: in other threads the functions here do nothing.
 
 A terminal sends SIGINT to every process of its foreground group. A program of ours takes it from its very
 first moment (`take_ctrl_c`); its workers are started so that they ignore it (`ignore_ctrl_c_in_children`).
@@ -30,12 +30,12 @@ class _CtrlC:
 
 
 class StopSignals:
-    """Notes the first stop signal instead of dying of it, for the length of a `with` block.
+    """Notes the first stop signal instead of ending the process, for the length of a `with` block.
 
-    A second Ctrl-C stops at once: a program of ours ends, anybody else's gets a KeyboardInterrupt.
+    A second Ctrl-C stops at once: `vidprep` ends, a program that uses the library gets a KeyboardInterrupt.
 
     Args:
-        on_first: Called with the first signal, between any two lines of the main thread.
+        on_first: Called with the first signal, at any point of the main thread.
 
     Attributes:
         received: The signal, or None.
@@ -83,7 +83,7 @@ def interrupted_by_stop_signals() -> Iterator[None]:
 
 @contextmanager
 def ignore_ctrl_c_in_children() -> Iterator[None]:
-    """Start processes to which a Ctrl-C in the terminal means nothing: this one tells them to stop.
+    """Start processes that a Ctrl-C in the terminal does not reach: this process tells them to stop.
 
     They inherit the blocked signal; one that comes meanwhile is delivered here at the end of the block.
     """
@@ -99,9 +99,9 @@ def ignore_ctrl_c_in_children() -> Iterator[None]:
 
 
 def take_ctrl_c() -> None:
-    """Make Ctrl-C end this program with a sentence, whatever it is at.
+    """Make Ctrl-C end this program with a sentence at any moment.
 
-    While modules are imported nothing is in hand, and an exception may get lost in a library's C code: the
+    While modules are imported, no work has begun and an exception may get lost in a library's C code, so the
     program ends right there. Later, Ctrl-C is a KeyboardInterrupt; a second one ends the program.
     """
     _CtrlC.is_taken = True

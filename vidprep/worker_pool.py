@@ -1,4 +1,4 @@
-"""A function of each item, in processes of this machine that know nothing of a Ctrl-C in the terminal."""
+"""A function of each of many items, in several processes, which a Ctrl-C in the terminal does not reach."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -17,10 +17,12 @@ def map_in_processes(
 ) -> Iterator[Result]:
     """Yield the function's value for each item, in order.
 
-    Whoever stops early, by Ctrl-C or otherwise, waits for the items in hand only.
+    A caller that stops early, by Ctrl-C or otherwise, waits only for the items that are being worked on.
 
     Args:
-        num_workers: Processes; None: one per core.
+        function: Must be picklable.
+        items: The items.
+        num_workers: Number of processes; None: one per core.
     """
     pool = ProcessPoolExecutor(num_workers or num_cores(), mp_context=get_context("spawn"))
     try:

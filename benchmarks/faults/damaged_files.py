@@ -1,8 +1,8 @@
 """Files of shard sets, runs and evaluations with bytes flipped, cut off, or fields of another kind.
 
-Each file is read by what the commands read it with. An error with a message and no error at all are both
-fine; anything else would be a traceback for a person. Of plans and predictions, what is read without an error
-has to be what was written.
+Each file is read by the functions that the commands use. An error with a message and no error at all are both
+fine; anything else would be a traceback for a user. Plans and predictions that are read without an error have
+to be what was written.
 """
 
 import copy
@@ -215,7 +215,7 @@ def _sign(root: Path) -> None:
 
 
 def what_comes_of(root: Path, name: str) -> str:
-    """Return "message" or "no error", or else the error that a person would see as a traceback."""
+    """Return "message" or "no error", or else the error that a user would see as a traceback."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

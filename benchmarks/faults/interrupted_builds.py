@@ -60,7 +60,7 @@ class Bench:
 
 
 def last_sentence(text: str) -> str:
-    """Return what a program said last, without what is another one each time."""
+    """Return the last sentence of a program, without what differs from try to try."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return (lines[-1] if lines else "nothing")[:160]
 

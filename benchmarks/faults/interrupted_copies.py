@@ -1,6 +1,7 @@
 """Sets that are extended, or made of others, by processes that are killed at random moments of their work.
 
-They are forked from a server that has imported vidprep: a command starts for longer than it copies so little.
+They are forked from a server that has imported vidprep already: starting a command takes longer than copying
+so few videos.
 """
 
 import multiprocessing

@@ -1,4 +1,4 @@
-"""What is written down of each fault."""
+"""A row of the table of faults."""
 
 from dataclasses import dataclass
 
@@ -11,13 +11,13 @@ class Outcome:
 
     Attributes:
         fault: What was done to the program or its files.
-        tries: How often.
+        tries: How often it was done.
         survived: How often the work ended well afterwards, or the damage was named or did no harm.
-        lost: Videos, samples or steps that were missing in the end; None: not a question here.
-        duplicated: Those that were there twice; None likewise.
-        same_bytes: How often the result had the bytes that it has without a fault; None likewise.
-        message: What was said, as far as it is always the same.
-        goal: The share of the tries that has to survive.
+        lost: Number of videos, samples or steps that were missing in the end; None: does not apply.
+        duplicated: Number of them that were there twice; None: does not apply.
+        same_bytes: How often the result had the same bytes as without a fault; None: does not apply.
+        message: The message of the program, as far as it is always the same.
+        goal: Share of the tries that has to survive.
     """
 
     fault: str

@@ -79,28 +79,24 @@ def _newest(
 
 
 def _tell(shards_dir: Path, folder: Path, row: dict[str, Any]) -> Story:
-    story = [
-        ("key", row["key"]),
-        ("annotated as", f"{row['class']} (label {row['label']}, {row['label_full']} in the full set)"),
-        ("split", row["split"]),
-    ]
-    if row["source"]:
-        story.append(("found as", f"{row['source_dir']}/{row['source']} ({row['source_bytes']:,} bytes)"))
+    label = f"label {row['label']}, {row['label_full']} in the full set"
+    story = _beginning(row, label, f"{row['source_dir']}/{row['source']}")
     if row["shard"] >= 0:
         return story + _planned(shards_dir, folder, row)
     return story + _status(row)
 
 
+def _beginning(row: dict[str, Any], label: str, source: str) -> Story:
+    """Tell the key, class and split of a video, and its source if a file was found."""
+    story = [("key", row["key"]), ("annotated as", f"{row['class']} ({label})"), ("split", row["split"])]
+    if row["source"]:
+        story.append(("found as", f"{source} ({row['source_bytes']:,} bytes)"))
+    return story
+
+
 def _tell_of_copy(shards_dir: Path, row: dict[str, Any]) -> Story:
     """Tell what ledger and index say, in a set that was copied without what its build keeps."""
-    story = [
-        ("key", row["key"]),
-        ("annotated as", f"{row['class']} (label {row['label']})"),
-        ("split", row["split"]),
-    ]
-    if row["source"]:
-        story.append(("found as", f"{row['source']} ({row['source_bytes']:,} bytes)"))
-    story += _status(row)
+    story = _beginning(row, f"label {row['label']}", row["source"]) + _status(row)
     stored = _rows(read_index(shards_dir), row["key"]) if row["status"] == "used" else []
     return story + [line for one in stored for line in _stored(one)]
 

@@ -21,6 +21,12 @@ def task(raw, out, share, *options):
     return done.stdout
 
 
+def start_stuck_task(raw, out, misbehaving_ffmpeg):
+    """Start task 2 of 2, which does not get beyond its first validation video."""
+    stuck = misbehaving_ffmpeg("held_out", "sleep 500")
+    return start_build(raw, out, "--sync", "--array", "2/2", "--ffmpeg", stuck)
+
+
 def seen(out, number, total):
     """Count the videos that a task has in hand or has finished."""
     log = share_dir(out, number, total) / ".build" / "log.jsonl"
@@ -95,9 +101,7 @@ def test_tasks_side_by_side(dozen, reference, tmp_path):
 @pytest.mark.slow
 def test_a_killed_task_goes_on(dozen, reference, tmp_path, misbehaving_ffmpeg):
     out = tmp_path / "set"
-    killed = start_build(
-        dozen, out, "--sync", "--array", "2/2", "--ffmpeg", misbehaving_ffmpeg("held_out", "sleep 500")
-    )
+    killed = start_stuck_task(dozen, out, misbehaving_ffmpeg)
     wait_until(lambda: seen(out, 2, 2) >= 4)
     state = read_status(out)
     assert (state.state, state.num_tasks_running, state.num_videos_done >= 4) == ("running", 1, True)
@@ -126,9 +130,7 @@ def test_a_task_that_is_told_to_end_keeps_its_videos_and_disturbs_no_other(
 @pytest.mark.slow
 def test_two_of_one_share_and_a_build_beside_a_task(dozen, reference, tmp_path, misbehaving_ffmpeg):
     out = tmp_path / "set"
-    first = start_build(
-        dozen, out, "--sync", "--array", "2/2", "--ffmpeg", misbehaving_ffmpeg("held_out", "sleep 500")
-    )
+    first = start_stuck_task(dozen, out, misbehaving_ffmpeg)
     wait_until(lambda: seen(out, 2, 2) >= 1)
     again = run_build(dozen, out, "--sync", "--array", "2/2")
     assert again.returncode == 1

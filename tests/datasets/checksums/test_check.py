@@ -14,14 +14,6 @@ from vidprep.cli.main import app
 from vidprep.errors import SourceError
 
 
-@pytest.fixture
-def raw(tmp_path):
-    raw = Raw(tmp_path / "raw")
-    for number in range(3):
-        raw.add(f"video{number}")
-    return raw
-
-
 def listed(raw, path, *, algorithm="sha256"):
     lines = [
         f"{hashlib.new(algorithm, video.read_bytes()).hexdigest()}  {video.name}"

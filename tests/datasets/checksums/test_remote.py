@@ -6,21 +6,12 @@ import pytest
 
 import vidprep
 from tests.helpers.programs.program import run_here
-from tests.helpers.raw_videos.raw_k400 import Raw
 from tests.helpers.stores.bucket import WARNINGS, s3_store
 from vidprep.datasets.archives.listing import ArchiveOptions
 from vidprep.datasets.checksums.check import check_checksums
 
 pytestmark = WARNINGS
 FOLDER = "raw/train/yoga"
-
-
-@pytest.fixture
-def raw(tmp_path):
-    raw = Raw(tmp_path / "raw")
-    for number in range(3):
-        raw.add(f"video{number}")
-    return raw
 
 
 @pytest.fixture

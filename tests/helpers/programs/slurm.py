@@ -45,7 +45,7 @@ class Slurm:
     """A cluster that lives as long as a `with` block.
 
     Args:
-        folder: For its state and logs.
+        folder: Folder of its state and logs.
     """
 
     def __init__(self, folder: Path):
@@ -121,11 +121,11 @@ class Slurm:
         return self.states(job)
 
     def wait_for_turn(self, job, condition, seconds=300):
-        """Wait for what a job does, one that was queued again, too.
+        """Wait until `condition` is true of a job, which may be queued again meanwhile.
 
-        SLURM has such a job wait for two minutes. Here it begins as soon as it is safe: a node that has just
-        ended its first turn refuses the next one ("Job credential revoked"), and SLURM then takes the job for
-        completed.
+        SLURM would have such a job wait for two minutes. Here it begins as soon as it is safe: a node that
+        has just ended its first turn refuses the next one ("Job credential revoked"), and SLURM then takes
+        the job for completed.
         """
         last_running = time.monotonic()
 

@@ -34,15 +34,15 @@ def scene(path, seed, *, size=(160, 120), crf=23, num_frames=20):
 def download(
     folder: Path, downloads: Path, splits, *, missing=(), other_encoding=(), swapped=(), labels=("yoga",)
 ):
-    """A raw folder with video i of split `splits[i]`; what two laboratories get is the same file, or not.
+    """Make a raw folder with video i of split `splits[i]`; by default both laboratories get the same file.
 
     Args:
-        folder: Where it is made.
-        downloads: Where videos are kept for the other laboratory.
-        splits: "train" or "val", of each video.
+        folder: The raw folder.
+        downloads: Folder that keeps the videos for the other laboratory.
+        splits: "train" or "val" for each video.
         missing: Numbers of videos that this laboratory does not get.
-        other_encoding: Of videos that it gets at another size and quality.
-        swapped: Two videos that it gets under each other's id.
+        other_encoding: Numbers of videos that it gets at another size and quality.
+        swapped: Numbers of two videos that it gets under each other's id.
         labels: Classes of the videos, in turn.
     """
     raw = Raw(folder)

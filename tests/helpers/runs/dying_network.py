@@ -39,7 +39,7 @@ def _die_once(died: Path) -> None:
 
 
 def dying(num_classes: int, width: int, depth: int) -> nn.Module:
-    """Make one; a depth is among the tiny settings, and not asked for."""
+    """Return such a network; `depth` is passed by the tiny settings, and unused."""
     return Dying(doubled(num_classes, width))
 
 
@@ -47,8 +47,8 @@ def dies(*, step: int, died: Path, with_agent: bool = False) -> dict[str, str]:
     """Return the environment of a process that is killed in mid-training.
 
     Args:
-        step: In which step, from 1, unless the file `died` exists.
-        died: Made when it dies.
-        with_agent: Kill torchrun's agent, which started it, before.
+        step: Step in which it is killed, from 1, unless the file `died` exists.
+        died: Path of a file that is made when it is killed.
+        with_agent: First kill torchrun's agent, which started it.
     """
     return {_STEP: str(step), _DIED: str(died)} | ({_WITH_AGENT: "yes"} if with_agent else {})

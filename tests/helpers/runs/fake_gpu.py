@@ -1,7 +1,7 @@
-"""A GPU of make-believe: "cuda" computes on the CPU, copies to it come late, calls of CUDA are noted.
+"""A simulated GPU: "cuda" computes on the CPU, copies to it come late, calls of CUDA are noted.
 
-A copy out of pinned memory reads its source only when somebody waits for it, or computes with the copy: as
-late as a real one may. Memory that is used again too early shows itself in the clips.
+A copy out of pinned memory reads its source only when the copy is waited for or computed with: as late as a
+real one may. Memory that is used again too early then shows in the clips.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,9 +23,9 @@ class FakeGpu(TorchFunctionMode):
     """Takes "cuda" for the CPU while it is entered.
 
     Attributes:
-        calls: What was asked of CUDA, in order.
-        num_late: Copies that came late.
-        memory: Bytes that are free.
+        calls: Names of the CUDA functions called, in order.
+        num_late: Number of copies that came late.
+        memory: Bytes of free memory.
     """
 
     def __init__(self, memory: int = 64 << 30) -> None:

@@ -1,4 +1,4 @@
-"""What there is to report on, made by hand: shard sets, runs, evaluations, as the docs say."""
+"""Shard sets, runs, evaluations and analyses to report on, written by hand in the documented formats."""
 
 import hashlib
 import json

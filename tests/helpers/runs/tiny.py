@@ -14,7 +14,7 @@ from tests.helpers.sets.numbered import encode, sample, write_shard_set
 from vidprep.harness.run_folder import read_metrics
 
 NUM_CLASSES = 4
-# Everything small, no dropout or randomness left out: what the equality tests compare is the real thing.
+# Everything is small, but dropout and randomness are kept, so that the equality tests compare the real thing.
 SETTINGS = {
     "train_clip.clip_len": 4,
     "train_clip.crop_size": 32,
@@ -67,7 +67,7 @@ def start(
 
 
 def run(*words: object, num_ranks: int = 1, expect: int = 0) -> str:
-    """Run `vidprep` on so many processes, a single one being this one; return what all of them say."""
+    """Run `vidprep` in `num_ranks` processes (one: in this process); return the output of all."""
     if num_ranks == 1:
         return _run_here(*words, expect=expect)
     port = free_port()

@@ -10,7 +10,7 @@ import pytest
 moto_server = pytest.importorskip("moto.server", reason="moto is not installed")
 pytest.importorskip("s3fs", reason="s3fs is not installed")
 
-# Of what moto and its friends do.
+# Warnings of moto and of the packages that it uses.
 WARNINGS = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 
 

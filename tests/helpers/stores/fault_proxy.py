@@ -38,7 +38,7 @@ class FaultProxy:
     Attributes:
         fault: Says what happens to a request: a key of `_CODES`, "reset" (in the midst of the answer), "lost"
             (it is carried out and the answer is lost), "stall" (`stall_seconds` before the answer), or None.
-        requests: All that came.
+        requests: All requests so far, in order.
         stall_seconds: How long a stalled answer takes.
     """
 

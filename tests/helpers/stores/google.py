@@ -24,7 +24,7 @@ def google_store(monkeypatch: pytest.MonkeyPatch, bucket: str) -> Iterator[fsspe
         monkeypatch.setenv(
             "NO_GCE_CHECK", "true"
         )  # else it looks for the metadata server of a Google machine
-        monkeypatch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # which the server has not
+        monkeypatch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # which the server does not have
         fsspec.get_filesystem_class("gs").clear_instance_cache()
         filesystem = fsspec.filesystem("gs", skip_instance_cache=True)
         filesystem.mkdir(bucket)

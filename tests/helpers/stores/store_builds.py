@@ -1,4 +1,4 @@
-"""What lies in a bucket after a build."""
+"""The content of a bucket after a build."""
 
 import hashlib
 import json
