@@ -8,12 +8,13 @@
     write_report   all of it -> one HTML page           Batch           what the loaders give
     subset, merge  shard sets -> another, by copying    rescore         accuracy on common videos
     push, pull     a shard set to a store and back
-    explain        one video's story                    passport, compare   which videos, and the same ones?
+    explain        one video's story                    passport, compare   do two sets hold the same videos?
 
 `TrainClip` and `EvalViews` say which clips and views; `to_network_input` turns a `Batch` into what a network
-takes, an `Augmenter` does it with an `Augmentation`; `DictOutput` says what dictionaries hold instead, `show`
-lets a person see clips; every expected failure is a `VidprepError`. These names are the public interface,
-described in docs/api.md. Everything else may change from one release to the next.
+takes, and an `Augmenter` does the same with an `Augmentation`; with `DictOutput` loaders give dictionaries
+instead of batches; `show` draws clips for a person to look at; every expected failure is a `VidprepError`.
+These names are the public interface, described in docs/api.md. Everything else may change from one release to
+the next.
 """
 
 from typing import TYPE_CHECKING, Any

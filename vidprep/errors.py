@@ -82,7 +82,7 @@ class BatchExpired(LoaderError):
 
 
 class CheckpointError(VidprepError):
-    """A file of weights is missing, unreadable, would run code, or belongs to another network."""
+    """A file of weights is missing, unreadable, would run code when loaded, or is of another network."""
 
 
 class HarnessError(VidprepError):

@@ -15,7 +15,7 @@ def find_ffmpeg(path: str | None = None) -> str:
     """Return the path of the FFmpeg binary to use.
 
     Args:
-        path: A binary of the user's; by default imageio-ffmpeg's, which is static and pinned, so that the
+        path: Path of the user's FFmpeg; None: imageio-ffmpeg's, which is static and pinned, so that the
             bytes are the same on every machine.
 
     Raises:
@@ -30,8 +30,8 @@ def find_ffmpeg(path: str | None = None) -> str:
 def _packaged_ffmpeg() -> str:
     """Return the binary inside imageio-ffmpeg.
 
-    Its own `get_ffmpeg_exe` goes on to the system's FFmpeg, without a word, if its binary does not run: when
-    the kernel kills it for memory, say. That is another FFmpeg and other bytes.
+    imageio-ffmpeg's own `get_ffmpeg_exe` silently falls back to the system's FFmpeg if its binary does not
+    run, e.g. when the kernel kills it for lack of memory. That is another FFmpeg, which writes other bytes.
     """
     binaries = Path(str(importlib.resources.files("imageio_ffmpeg"))) / "binaries"
     found = sorted(path for path in binaries.glob("ffmpeg-*") if path.is_file())
@@ -63,7 +63,7 @@ def ffmpeg_version(path: str) -> str:
 
 @functools.cache
 def check_encoder(path: str, encoder: str) -> None:
-    """Make sure that FFmpeg has an encoder.
+    """Check that FFmpeg was built with an encoder.
 
     Raises:
         ToolError: If it was built without this encoder.

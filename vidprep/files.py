@@ -15,7 +15,7 @@ def write_whole(path: Path, data: bytes) -> None:
     """Write a file so that it exists with all of its bytes or not at all.
 
     Raises:
-        OSError: With the path, also where Python leaves it out: a disk that fills up while bytes are written.
+        OSError: If it cannot be written; with the path, which Python leaves out if a disk fills up meanwhile.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial_path = path.with_name(f"{path.name}.{os.getpid()}.partial")

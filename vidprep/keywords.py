@@ -10,8 +10,8 @@ _Function = TypeVar("_Function", bound=Callable[..., object])
 def shows_keywords_of(other: Callable[..., object]) -> Callable[[_Function], _Function]:
     """Show the keywords of `other` in place of `**keywords` of a function that passes them on to it.
 
-    `help()`, name completion and docs/api.md then have them one by one, with their defaults. What may be
-    passed is not changed by this; mypy knows it from `**keywords: Unpack[...]`.
+    `help()`, name completion and docs/api.md then list them with their defaults. This does not change which
+    keywords may be passed; mypy knows them from `**keywords: Unpack[...]`.
     """
     shared = [
         parameter

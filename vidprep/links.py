@@ -1,4 +1,4 @@
-"""Links that lead out of a folder: the one place that says which files are part of a shard set.
+"""Links that lead out of a folder: the rule for which files are part of a shard set.
 
 A set may come from anybody, and what it names is read, copied and published. So a file is part of it only if
 it lies below the set's own folder after all links; the folder itself may be reached by links. One exception:
@@ -41,7 +41,7 @@ def link_problem(root: Path | str, name: str) -> str | None:
     real_root = Path(os.path.realpath(root))
     target = Path(os.path.realpath(Path(root, name)))
     if target.is_relative_to(real_root):
-        # A tar is read as one: within the folder, too, nothing else may be in its place.
+        # Even within the folder, a link may only lead to a file of the same kind, e.g. from a tar to a tar.
         if target.suffix == Path(name).suffix:
             return None
         kind = Path(name).suffix
@@ -57,7 +57,7 @@ def link_problem(root: Path | str, name: str) -> str | None:
 
 
 def plain_root(root: Path | str) -> str:
-    """Return a folder as a path, also where it is given as a `file://` URL; other URLs as they are."""
+    """Return a folder as a path, even if it is given as a `file://` URL; other URLs stay as they are."""
     text = str(root)
     if _LOCAL_URL.match(text):
         text = str(LocalFileSystem._strip_protocol(text))

@@ -15,7 +15,7 @@ _PLAIN_LINE_SECONDS = 10.0
 
 
 class LiveDisplay(ABC):
-    """Shows `line()` for the length of a `with` block; a display says what its line and its bar are.
+    """Shows `line()` during a `with` block; subclasses say what the line and the bar are.
 
     Attributes:
         console: Where to show it.
@@ -49,18 +49,18 @@ class LiveDisplay(ABC):
         done, total = self.done_and_total()
         grid = Table.grid()  # a bar alone ends without a line break, and the text would go on beside it
         grid.add_row(ProgressBar(total=max(total, 1), completed=done, width=60))
-        # Consoles of commands break no lines, for logs; here what does not fit would not be seen.
+        # The commands' consoles do not break lines, for logs; here, what does not fit would be invisible.
         return Group(grid, Text(words, no_wrap=False, overflow="fold"))
 
     def say(self, *, at_once: bool = False) -> None:
-        """Print the line where there is no terminal, every ten seconds or `at_once`."""
+        """Print the line if there is no terminal: at most every ten seconds, or `at_once`."""
         now = time.monotonic()
         if not self.console.is_terminal and (at_once or now - self._last_line > _PLAIN_LINE_SECONDS):
             self._last_line, self._said = now, self.line()
             self.print(self._said)
 
     def print(self, text: str) -> None:
-        """Print a line, one line in a log as well, whatever brackets are in it."""
+        """Print a text as it is, brackets included, without line breaks."""
         self.console.print(text, soft_wrap=True, markup=False, highlight=False)
 
     def __enter__(self) -> Self:

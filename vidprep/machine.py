@@ -29,7 +29,7 @@ def num_cores(root: Path = _ROOT) -> int:
 
 
 def available_memory(root: Path = _ROOT) -> int:
-    """Return how many bytes of memory can still be taken.
+    """Return how many bytes of memory this process can still use.
 
     File contents that the system keeps in memory and can drop at any time count as free.
 
@@ -56,7 +56,7 @@ def _groups(root: Path, controller: str) -> Iterator[Path]:
         else:
             continue
         inner = top / place.strip("/")
-        # In a container the place may be one on the host, which is not to be seen; its limits are at the top.
+        # In a container the path may be the host's, which does not exist here; its limits are at the top.
         yield from (group for group in (inner, *inner.parents) if group.is_relative_to(top))
 
 

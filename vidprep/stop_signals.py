@@ -4,8 +4,8 @@ A training and a build note the signal and stop after the current step or videos
 and loses one video; anything else is ended by KeyboardInterrupt. Python allows signal handlers in the main
 thread only: in other threads the functions here do nothing.
 
-A terminal sends SIGINT to every process of its foreground group. A program of ours takes it from its very
-first moment (`take_ctrl_c`); its workers are started so that they ignore it (`ignore_ctrl_c_in_children`).
+A terminal sends SIGINT to every process of its foreground group. The program `vidprep` handles it from its
+first moment on (`take_ctrl_c`); its workers are started so that they ignore it (`ignore_ctrl_c_in_children`).
 """
 
 import os
@@ -23,7 +23,7 @@ _SHOW_CURSOR = "\x1b[?25h"
 
 
 class _CtrlC:
-    """Whether this process is a program of ours, and whether Ctrl-C was pressed."""
+    """Whether this process is the program `vidprep`, and whether Ctrl-C was pressed."""
 
     is_taken = False
     was_pressed = False
@@ -65,7 +65,7 @@ class StopSignals:
 
 @contextmanager
 def interrupted_by_stop_signals() -> Iterator[None]:
-    """Make stop signals a KeyboardInterrupt with their number, for the length of a `with` block."""
+    """Turn stop signals into a KeyboardInterrupt with their number, during a `with` block."""
     received: list[int] = []
 
     def interrupt(number: int, _: FrameType | None) -> None:
@@ -85,11 +85,11 @@ def interrupted_by_stop_signals() -> Iterator[None]:
 def ignore_ctrl_c_in_children() -> Iterator[None]:
     """Start processes that a Ctrl-C in the terminal does not reach: this process tells them to stop.
 
-    They inherit the blocked signal; one that comes meanwhile is delivered here at the end of the block.
+    They inherit the blocked signal; a Ctrl-C that comes meanwhile is delivered here at the end of the block.
     """
     from multiprocessing import resource_tracker
 
-    # It is started with the first process, and unblocks the signal while it starts: so it comes first.
+    # Python's resource tracker starts with the first process and unblocks the signal: so start it before.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -139,7 +139,7 @@ def _stop_at_once() -> None:
 
 
 def _end_program(sentence: str) -> None:
-    """End this process and all below it, without waiting for anything."""
+    """End this process and all its children, without waiting for anything."""
     from psutil import Error, Process
 
     with suppress(Error):

@@ -1,4 +1,4 @@
-"""`vidprep audit`: is the dataset complete, and does it count what Table A counts?"""
+"""`vidprep audit`: is the dataset complete, and does it have the published number of videos?"""
 
 import json
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AuditedVideos(VideoOptions):
-    """As for a build, but without a source only the annotation is looked at."""
+    """Options that say which videos are meant; without a source, only the annotation is checked."""
 
     source: Annotated[
         list[str] | None,
@@ -42,7 +42,7 @@ def audit(
     videos: AuditedVideos,
     against: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="List the samples that another pipeline's dataset has, too."),
+        typer.Option(metavar="NAME", help="List the samples shared with another pipeline's dataset."),
     ] = None,
     against_annotations: Annotated[
         list[str] | None, typer.Option(metavar="PATH", help="That dataset's annotation; repeatable.")
@@ -51,7 +51,7 @@ def audit(
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="List of sha256sum or md5sum: read the videos it names, compare; exit 1 if one differs; "
+            help="List of checksums (sha256sum, md5sum): compare the videos in it; exit 1 if one differs; "
             "repeatable.",
         ),
     ] = None,
@@ -89,7 +89,7 @@ def audit(
 
 @contextmanager
 def _checking(console: "Console", *, wanted: bool) -> "Iterator[OnFile]":
-    """Show how far the reading of videos is, if they are read."""
+    """Show the progress of comparing checksums, if any are compared."""
     from vidprep.cli.display import StepProgress
 
     if not wanted:
@@ -100,7 +100,7 @@ def _checking(console: "Console", *, wanted: bool) -> "Iterator[OnFile]":
 
 
 def _shared(found: "Audit", against: str | None, annotations: list[str] | None) -> "pd.DataFrame | None":
-    """Return the samples that another dataset has, too."""
+    """Return the samples shared with another dataset; None if none was named."""
     if against is None:
         return None
     import vidprep
@@ -151,7 +151,7 @@ def _as_json(found: "Audit") -> dict[str, Any]:
 
 
 def _print(found: "Audit", console: "Console") -> None:
-    """Print the table, then what has to be said about it; file names are escaped, they are not markup."""
+    """Print the table, then the remarks; file names are escaped, as rich would take brackets for markup."""
     from rich.markup import escape
 
     from vidprep.datasets.audit_counts import used_per_source

@@ -23,7 +23,7 @@ Out = Annotated[str | None, typer.Option(metavar="DIR|URL", help="The shard set.
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """Options of a build, whatever the videos are: who builds, how much of it, and into which set."""
+    """Options of a build, apart from which videos: which workers build, how much, and into which set."""
 
     workers: Annotated[
         int | None,
@@ -68,7 +68,7 @@ class BuildOptions:
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="List of sha256sum or md5sum: videos that differ are rejected; repeatable.",
+            help="List of checksums (sha256sum, md5sum): videos that differ are rejected; repeatable.",
         ),
     ] = None
     array: Annotated[
@@ -93,7 +93,7 @@ class BuildOptions:
     ] = None
 
     def arguments(self) -> dict[str, Any]:
-        """Return the options as arguments of `vidprep.build`; what excludes each other is wrong usage."""
+        """Return the options as arguments of `vidprep.build`; refuse options that exclude each other."""
         from vidprep.builder.engines.slurm_jobs import SlurmJobs
         from vidprep.builder.from_raw import check_array
         from vidprep.builder.progress.metrics import check_metrics_port
@@ -122,7 +122,7 @@ class BuildOptions:
 
 @contextmanager
 def _wrong_usage(option: str) -> Iterator[None]:
-    """Say of a ValueError that it is the user's option that is wrong."""
+    """Turn a ValueError into a usage error about an option."""
     try:
         yield
     except ValueError as error:
@@ -181,7 +181,7 @@ def status(
     shards_dir: ShardsDirOrUrl,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Show it again and again, until the set is complete.")
+        bool, typer.Option("--watch", help="Keep showing it until the set is complete.")
     ] = False,
 ) -> None:
     """Show how far a build is: while it runs, after a crash, or when it is done.
@@ -221,7 +221,7 @@ def _build(
 
 
 def _print_set(result: "BuildResult", console: "Console", *, extend: bool) -> None:
-    """Print the accounting of a finished set, and what a person should know of it."""
+    """Print the accounting of a finished set, and remarks about it."""
     from vidprep.cli.display import accounting_table
     from vidprep.shards.ledger import read_ledger
     from vidprep.shards.transfer.outline import is_beside_shards, local_outline
@@ -250,7 +250,7 @@ def _share_sentence(array: str, result: "BuildResult") -> str:
 
 
 def _news(result: "BuildResult", *, extend: bool) -> list[str]:
-    """Return what an extension came to, or what one would add."""
+    """Return sentences about what an extension added, or what one would add."""
     if result.extension is not None:
         one = result.extension
         added = sum(one.num_added.values())

@@ -1,6 +1,6 @@
-"""What commands show: how far a long one is (a bar on a terminal, plain lines elsewhere), and the accounting.
+"""The progress of long commands (a bar on a terminal, plain lines elsewhere), and a set's accounting.
 
-Nothing here imports torch: a command shows itself before that has come.
+Nothing here imports torch, so that a command shows something before torch is loaded.
 """
 
 import threading
@@ -28,8 +28,8 @@ _BUILD_MESSAGES = {
     "archive problem": "Warning: {problem}. Its other videos are built.",
     "planned anew": "Planned anew, as no shard was finished yet: {difference}.",
     "unlisted": "Warning: {num_videos:,} videos are in no list of checksums, unchecked, e.g. {example}.",
-    "not create-only": "Warning: {url} is in a store that overwrites where it should only create: "
-    "two builds that begin in the same second could meet. It is looked first.",
+    "not create-only": "Warning: {url} is in a store that cannot refuse to overwrite an object. Another "
+    "build there is noticed, unless it begins in the same second.",
     "no workers": "The scheduler has no workers yet; waiting for them.",
     "dashboard": "Dask's dashboard: {address}",
     "metrics": "Metrics for Prometheus: {address}",
@@ -42,11 +42,12 @@ _COUNTED = ("shard", "video", "done")
 
 
 class StepProgress(LiveDisplay):
-    """Steps of one command.
+    """Shows the steps of a command.
 
     Args:
-        num_steps: In all, those that an earlier run made included; 0 where `update` will tell.
-        unit: What a step is, in the plural.
+        num_steps: Number of all steps, those of an earlier run included; 0 if `update` will tell.
+        unit: Name of the steps, in the plural.
+        console: Where to show it.
     """
 
     def __init__(self, num_steps: int, unit: str, console: Console) -> None:
@@ -57,12 +58,18 @@ class StepProgress(LiveDisplay):
         self._what = "starting"
 
     def update(self, finished: int, total: int, what: str) -> None:
-        """Note a step, told by a caller that knows how many there are."""
+        """Note a step of a caller that knows how many there are.
+
+        Args:
+            finished: Steps so far.
+            total: All steps.
+            what: The step that was made, for people.
+        """
         self._num_steps = total
         self.step(finished, what)
 
     def step(self, finished: int, what: str) -> None:
-        """Take note that one more step was made.
+        """Note that one more step was made.
 
         Args:
             finished: Steps so far, those that an earlier run made included; the rate is that of this run.
@@ -91,12 +98,12 @@ class StepProgress(LiveDisplay):
         return self._finished, self._num_steps
 
     def last_line(self) -> str:
-        """Return nothing: the last step was said."""
+        """Return nothing: the last step was printed already."""
         return ""
 
 
 class TrainProgress(LiveDisplay):
-    """Shows where a training is.
+    """Shows the progress of a training run.
 
     Args:
         console: Where to show it.
@@ -110,8 +117,8 @@ class TrainProgress(LiveDisplay):
         self._line: dict[str, Any] = {}
 
     def update(self, event: "TrainEvent") -> None:
-        """Take note of what a training tells."""
-        from vidprep.harness.training.state import (  # brings torch, which is there now
+        """Take in one event of a training run."""
+        from vidprep.harness.training.state import (  # imports torch, which is loaded by now
             EndForeseen,
             MetricsWritten,
             StepDone,
@@ -180,7 +187,7 @@ def _validation_sentence(line: dict[str, Any]) -> str:
 
 
 class EvalProgress(LiveDisplay):
-    """Shows how far one rank is; the others have as many videos, give or take one.
+    """Shows the progress of one rank of an evaluation; all have as many videos, give or take one.
 
     Args:
         world_size: Ranks that share the videos.
@@ -222,7 +229,7 @@ class BuildProgress(LiveDisplay):
 
     Args:
         console: Where to show them.
-        verb: What is done to its videos.
+        verb: What is done to the videos, e.g. "to transcode".
     """
 
     def __init__(self, console: Console, verb: str = "to transcode") -> None:
@@ -233,7 +240,7 @@ class BuildProgress(LiveDisplay):
         self._videos: dict[int, int] = {}  # by shard, so that a shard begun again counts once
         self._rejected: dict[int, int] = {}
         self._workers: dict[str, str] = {}
-        self._lock = threading.RLock()  # a signal may tell of an event in the midst of another
+        self._lock = threading.RLock()  # a signal handler may report an event while another one is handled
 
     def update(self, event: dict[str, Any]) -> None:
         """Take in one event of a build."""
@@ -294,7 +301,7 @@ class BuildProgress(LiveDisplay):
         return self._before + sum(self._videos.values()), self._num_videos
 
     def render(self) -> RenderableType:
-        """Return bar, line, and what each worker is at."""
+        """Return bar, line, and what each worker is doing."""
         with self._lock:
             table = Table.grid(padding=(0, 1))
             for worker, state in sorted(self._workers.items()):

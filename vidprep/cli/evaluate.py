@@ -69,14 +69,14 @@ On = Annotated[
     typer.Option(
         "--on",
         metavar="PASSPORT",
-        help="Also count only videos that this set holds: a passport or a shard set; repeatable.",
+        help="Also give the accuracy on videos that this set has, too: a passport or a set; repeatable.",
     ),
 ]
 WeightsName = Annotated[
     Literal["trained", "ema"] | None,
     typer.Option(
         help="The weights as trained, or their average (optimisation.ema_decay).",
-        show_default="what the checkpoint's recipe judges",
+        show_default="as in the checkpoint's recipe",
     ),
 ]
 MicroBatch = Annotated[
@@ -160,7 +160,7 @@ def evaluate(
 def _compared(
     out_dir: Path, paths: Sequence[Path], results: "Results", others: dict[str, "Results"]
 ) -> list["ComparedEvaluations"]:
-    """Compare with earlier evaluations over the same classes, and write classes as versus-NAME.csv."""
+    """Compare with earlier evaluations over the same classes; write versus-NAME.csv, a row per class."""
     import vidprep
 
     found = []
@@ -195,9 +195,9 @@ def rescore(
         typer.Option(metavar="EVAL", help="Another evaluation to compare with, video by video; repeatable."),
     ] = None,
 ) -> None:
-    """Judge on equal terms: accuracy on common videos, and paired tests against other evaluations.
+    """Compare evaluations on equal terms: accuracy on common videos, and paired tests.
 
-    Nothing is computed anew: the predictions of the evaluation are counted again.
+    The network is not run again: the stored predictions of the evaluation are counted.
     """
     from rich.console import Console
 
@@ -231,7 +231,7 @@ def reproduce(
     *,
     machine: MachineOptions,
 ) -> None:
-    """Evaluate under the conditions of a published figure, and print ours beside it.
+    """Evaluate under the conditions of a published accuracy, and print ours beside it.
 
     It also prints what differs from the published conditions: stored videos, missing videos, weights.
     """

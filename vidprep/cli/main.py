@@ -23,7 +23,7 @@ from vidprep.cli.train import runs, train
 from vidprep.errors import BuildStopped, HarnessStopped, VidprepError
 from vidprep.stop_signals import ctrl_c_was_pressed
 
-# What Ctrl-C leaves behind, where a command does not say so itself.
+# What is said after Ctrl-C, if the command itself does not say what it keeps.
 _KEPT = {
     "build": "Finished shards are kept: the same command goes on.",
     "build-mini": "Finished shards are kept: the same command goes on.",
@@ -80,7 +80,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., object]]] = {
 
 
 def _unwrapped(text: str) -> str:
-    """Return a docstring with each paragraph on a line: terminals are not as wide as the source."""
+    """Return a docstring with each paragraph on one line, to be wrapped to the terminal's width."""
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in inspect.cleandoc(text).split("\n\n"))
 
 

@@ -39,7 +39,7 @@ def model(
 ) -> None:
     """Print the network: stages, shapes, parameters, multiply-accumulates, receptive field.
 
-    All of it is counted on the network itself, which is built without memory for its weights.
+    The numbers are counted on the network itself, which is built without memory for its weights.
     """
     from rich.console import Console
 
@@ -90,7 +90,7 @@ def _print_factory(
 def _summaries(
     recipe: "Recipe", num_classes: int, num_frames: int | None, size: int | None
 ) -> dict[str, "Summary"]:
-    """Return what a training clip and an evaluation view cost; only the clip if its size was given."""
+    """Return the summaries for a training clip and, if no size was given, for an evaluation view."""
     import torch
 
     from vidprep.model import build_model

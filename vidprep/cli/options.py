@@ -57,7 +57,7 @@ FromCsv = Annotated[
     ),
 ]
 Root = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="The folder that --from-csv's paths are below.")
+    Path | None, typer.Option(metavar="DIR", help="The folder that --from-csv's paths are relative to.")
 ]
 ValFraction = Annotated[
     float,
@@ -80,7 +80,7 @@ Generation = Annotated[
 OutDir = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where results go.")]
 Weights3D = Annotated[Path | None, typer.Option("--checkpoint", metavar="FILE", help="A file of 3D weights.")]
 RunDir = Annotated[
-    Path | None, typer.Option("--run", metavar="RUN", help="Or a training: every epoch's checkpoint.")
+    Path | None, typer.Option("--run", metavar="RUN", help="Or a run's folder: every epoch's checkpoint.")
 ]
 MACHINE = "How to use the machine"
 ComputeDevice = Annotated[
@@ -138,7 +138,7 @@ class VideoOptions:
     overrides: Overrides = None
 
     def check_named(self, name: str | None) -> None:
-        """Make sure that the command is told which videos are meant; otherwise it is wrong usage."""
+        """Check that the options say which videos are meant; otherwise it is a usage error."""
         if not (name or self.dataset or self.from_folders or self.from_csv):
             raise typer.BadParameter(
                 "which videos? Give a pipeline (see `vidprep pipelines`), --dataset FILE, "
@@ -186,7 +186,7 @@ class MachineOptions:
 
 
 def spread_groups(command: Callable[..., object]) -> Callable[..., object]:
-    """Return a command for typer, which knows single options only, of one that takes groups of options.
+    """Turn a command that takes groups of options into one with single options, as typer needs.
 
     A group is a dataclass whose fields are options: `videos: VideoOptions` of the command becomes --source,
     --annotations and so on of the program, at the same place in its help.
@@ -219,7 +219,7 @@ def spread_groups(command: Callable[..., object]) -> Callable[..., object]:
 
 
 def check_one_source(checkpoint: Path | None, run: Path | None) -> None:
-    """Make sure that a command got either a file or a run; anything else is wrong usage."""
+    """Check that a command got either a file or a run; anything else is a usage error."""
     if (checkpoint is None) == (run is None):
         given = "both" if run else "neither"
         raise typer.BadParameter(
@@ -232,11 +232,11 @@ def check_one_source(checkpoint: Path | None, run: Path | None) -> None:
 
 
 def shorten_omp_waiting() -> None:
-    """Have PyTorch's threads spin for a moment and then sleep; has to be called before torch is imported.
+    """Let PyTorch's threads spin for a moment and then sleep; call this before torch is imported.
 
-    The loader's workers want the same cores: on two busy ones a small network is 4 to 8 times as slow where
-    waiting threads spin as long as they like. Threads that sleep at once are woken too late to be of use: on
-    two quiet cores the demo trains 12 to 19 % more clips a second with a moment of spinning.
+    The loader's workers need the same cores: on two busy ones a small network is 4 to 8 times as slow if
+    waiting threads spin without limit. Threads that sleep at once are woken too late: on two quiet cores the
+    demo trains 12 to 19 % more clips a second with a moment of spinning.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ["OMP_WAIT_POLICY"] = "passive"

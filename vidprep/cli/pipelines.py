@@ -1,4 +1,4 @@
-"""`vidprep pipelines`, `datasets` and `init`: which recipes and datasets there are; files for new ones."""
+"""`vidprep pipelines`, `datasets` and `init`: list and show recipes and datasets, begin new ones."""
 
 from pathlib import Path
 from typing import Annotated

@@ -22,7 +22,7 @@ def report(
     max_mb: Annotated[
         float,
         typer.Option(
-            min=0.5, max=10_000, help="Size of the page at most; clips and figures are made smaller to fit."
+            min=0.5, max=10_000, help="Largest size of the page; clips and figures are made smaller to fit."
         ),
     ] = 10.0,
 ) -> None:
@@ -53,7 +53,7 @@ def _counts(kinds: Sequence[str]) -> list[str]:
 
 @contextmanager
 def _progress() -> Iterator[tuple[Callable[[str], None], Callable[[int, int], None]]]:
-    """Yield callbacks for stages and clips: a bar on a terminal, a line now and then elsewhere."""
+    """Yield callbacks for stages and clips, which show a bar on a terminal, a line now and then elsewhere."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -75,7 +75,7 @@ def _progress() -> Iterator[tuple[Callable[[str], None], Callable[[int, int], No
 
 
 class _Lines:
-    """Plain lines: each stage, and every few seconds how far its clips are."""
+    """Prints plain lines: each stage and, every few seconds, how many of its clips are done."""
 
     def __init__(self) -> None:
         self._began = self._last = time.monotonic()

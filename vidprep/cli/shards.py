@@ -19,7 +19,7 @@ def verify(
         int | None, typer.Option(min=1, help="Processes that read shards.", show_default="one per core")
     ] = None,
 ) -> None:
-    """Check a shard set against its manifest: sizes, hashes, members, counts; exit 1 if anything is off."""
+    """Check a shard set against its manifest: sizes, hashes, members, counts; exit 1 if anything differs."""
     from rich.console import Console
 
     import vidprep
@@ -106,7 +106,7 @@ def ledger(
 
 @dataclass(frozen=True)
 class PassportVideos(VideoOptions):
-    """As for a build, but without any of them a shard set is meant."""
+    """Options that say which raw videos are meant; without any, a shard set is meant."""
 
     source: Annotated[
         list[str] | None,
@@ -118,7 +118,7 @@ class PassportVideos(VideoOptions):
         return bool(self.source or self.dataset or self.from_folders or self.from_csv)
 
     def named_after(self) -> Path | None:
-        """Return what a passport of videos of your own is named after."""
+        """Return the folder or file that a passport of videos of your own is named after."""
         return self.dataset or self.from_folders or (self.from_csv[0] if self.from_csv else None)
 
 
@@ -140,10 +140,10 @@ def passport(
         typer.Option(min=1, help="Raw videos that are decoded at a time.", show_default="one per core"),
     ] = None,
 ) -> None:
-    """Write down which videos a shard set holds, in a small file to publish, which contains no frames.
+    """Write a passport: a small file to publish that tells which videos a shard set holds, without frames.
 
     `vidprep compare` tells what two passports have in common. With --source, or videos of your own, raw
-    videos are looked at and nothing is built; stopped, the same command goes on.
+    videos are decoded and nothing is built; the same command resumes a stopped one.
     """
     from rich.console import Console
 

@@ -1,4 +1,4 @@
-"""`vidprep subset`, `merge`, `reshard`, `push` and `pull`: shard sets made of shard sets by copying."""
+"""`vidprep subset`, `merge`, `reshard`, `push` and `pull`: make shard sets from others by copying."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -83,7 +83,7 @@ def merge(
         typer.Option(help="Where two sets hold different bytes under one id: 'first' takes the first set's."),
     ] = None,
 ) -> None:
-    """Make one shard set of several by copying: what one lacks, another may have.
+    """Merge several shard sets into one by copying: what one lacks, another may have.
 
     A video is used if any of them uses it. Stopped? The same command goes on.
     """

@@ -20,8 +20,8 @@ def synth(
     classes: Annotated[
         int | None, typer.Option(min=1, help="Number of classes.", show_default="12 (ssv2), 10 (k400), 4")
     ] = None,
-    videos_per_class: Annotated[int, typer.Option(min=1, help="For training.")] = 8,
-    validation_per_class: Annotated[int, typer.Option(min=0, help="For validation.")] = 2,
+    videos_per_class: Annotated[int, typer.Option(min=1, help="Training videos of each class.")] = 8,
+    validation_per_class: Annotated[int, typer.Option(min=0, help="Validation videos of each class.")] = 2,
     seed: Annotated[int, typer.Option(min=0, help="Another seed makes other videos.")] = 0,
     broken: Annotated[
         float,

@@ -1,4 +1,4 @@
-"""`vidprep train`: shards to a trained network."""
+"""`vidprep train` and `runs`: train a network on shards, and list training runs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ RunDir = Annotated[Path | None, typer.Option("--out", metavar="RUN", help="Folde
 Plan = Annotated[
     bool,
     typer.Option(
-        "--plan", help="Say how much memory and time the training takes and whether it fits; begin nothing."
+        "--plan", help="Tell how much memory and time the training takes and whether it fits; do not train."
     ),
 ]
 Resume = Annotated[
@@ -32,15 +32,15 @@ Resume = Annotated[
 
 @dataclass(frozen=True)
 class ResultOptions:
-    """Options that decide the result, and whether a run goes on with other ones."""
+    """Options that decide the result, and those that let a resumed run change them."""
 
     overrides: Overrides = None
     extend: Annotated[
         bool,
         typer.Option(
             "--extend",
-            help="With --resume: go on with another optimisation.epochs, a cosine's too. A step schedule "
-            "needs --set optimisation.epochs=N only.",
+            help="With --resume: allow another optimisation.epochs, even for a cosine schedule. With a step "
+            "schedule --set optimisation.epochs=N is enough.",
             rich_help_panel=_RESULT,
         ),
     ] = False
@@ -48,8 +48,7 @@ class ResultOptions:
         list[str] | None,
         typer.Option(
             metavar="KEY",
-            help="With --resume: this setting may be another one from here on; noted in run.json; "
-            "repeatable.",
+            help="With --resume: allow this setting to change from here on; noted in run.json; repeatable.",
             rich_help_panel=_RESULT,
         ),
     ] = None
@@ -113,7 +112,7 @@ class TrainMachineOptions(MachineOptions):
         bool,
         typer.Option(
             "--deterministic",
-            help="Kernels that give the same numbers on every run of a GPU, where there are any; slower.",
+            help="Use GPU kernels that give the same numbers on every run, where there are any; slower.",
             rich_help_panel=MACHINE,
         ),
     ] = False

@@ -1,1 +1,1 @@
-"""Tables that commands print: what a person looks at first."""
+"""Tables that commands print."""

@@ -16,7 +16,7 @@ from vidprep.shards.transfer.outline import is_url
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_MOST_ROWS = 24  # of workers; of more than that, those of a machine are shown together
+_MOST_ROWS = 24  # if there are more workers, those of a machine share a row
 _NUM_NAMED = 4
 _DISK_SECONDS, _STORE_SECONDS = 2.0, 10.0
 _SHARE_OF_READING = 10  # a status that takes a second to read is read every ten seconds
@@ -80,8 +80,8 @@ class _StatusDisplay(LiveDisplay):
     """Shows the last state that was read.
 
     Attributes:
-        state: It.
-        shown: Its first word when it was last printed where there is no terminal.
+        state: The state that was read last.
+        shown: The word for the state ("running", ...) that `line` returned last.
     """
 
     def __init__(self, name: str, state: BuildStatus, console: Console) -> None:

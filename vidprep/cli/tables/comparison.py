@@ -1,4 +1,4 @@
-"""What `vidprep compare` prints of two sets, and writes as JSON."""
+"""What `vidprep compare` prints, or writes as JSON, about two sets."""
 
 from collections.abc import Hashable
 from typing import Any
@@ -11,7 +11,7 @@ _MAX_CLASSES = 10  # of those that differ most
 
 
 def tables(found: Comparison) -> list[Table]:
-    """Return the tables that have a row: relations, why videos are not used, classes."""
+    """Return the tables that are not empty: relations, why videos are not used, classes."""
     made = (relations_table(found), unused_table(found), classes_table(found))
     return [table for table in made if table.row_count]
 
@@ -30,7 +30,7 @@ def relations_table(found: Comparison) -> Table:
 
 
 def unused_table(found: Comparison) -> Table:
-    """Return how many annotated videos each does not use, and why."""
+    """Return how many annotated videos each set does not use, and why."""
     table = Table("not used", "split", box=None, header_style="bold")
     for name in ("A", "B"):
         table.add_column(name, justify="right")
@@ -40,7 +40,7 @@ def unused_table(found: Comparison) -> Table:
 
 
 def classes_table(found: Comparison) -> Table:
-    """Return the classes of which the two hold different videos, those that differ most first."""
+    """Return the classes in which the two hold different videos, those that differ most first."""
     rows = found.per_class()
     table = Table("class", "split", box=None, header_style="bold")
     for name in ("A", "B", "both"):
@@ -58,11 +58,11 @@ def video_lines(found: Comparison, relation: str) -> list[str]:
 
 
 def as_json(found: Comparison, relation: str | None) -> dict[str, object]:
-    """Return a comparison for machines.
+    """Return a comparison as JSON values.
 
     Args:
         found: The comparison.
-        relation: Also list the videos of this one; None: of none but different_content.
+        relation: Also list the videos of this relation; None: only those of different_content.
     """
     classes = found.per_class()
     return {

@@ -1,4 +1,4 @@
-"""What `vidprep eval` prints: the figures, of which videos they are, and what speaks against them."""
+"""What `vidprep eval` prints: accuracies, the videos that they are of, and warnings."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,10 +28,11 @@ def print_results(
     others: dict[str, "Results"],
     comparisons: Sequence["ComparedEvaluations"] = (),
 ) -> None:
-    """Print an evaluation, earlier ones beside it, and what common videos say of the difference.
+    """Print an evaluation beside earlier ones, and comparisons on their common videos.
 
     Args:
-        out_dir: Where the evaluation lies.
+        results: The evaluation.
+        out_dir: Its folder.
         others: Earlier evaluations by name.
         comparisons: Comparisons of the evaluation with these.
     """
@@ -78,7 +79,7 @@ def print_comparison(found: "ComparedEvaluations", console: Console) -> None:
 
 
 def _print_turned(out_dir: Path, console: Console) -> None:
-    """Print which classes turn into which; the whole table is a file."""
+    """Print which classes turn into which when time is reversed; a file has the whole table."""
     from vidprep.harness.evaluation.tables.turned_classes import TURNED, read_turned_table, turned_sentence
 
     table = read_turned_table(out_dir / TURNED)
@@ -114,7 +115,7 @@ def _table(results: "Results", others: dict[str, "Results"]) -> Table:
 
 
 def _accounting_rows(results: "Results") -> list[list[str]]:
-    """Return of which videos the figures are, and what they can be over all that are annotated."""
+    """Return rows about the videos behind the accuracies, and bounds over all annotated videos."""
     seen, annotation, common = results.coverage, results.annotation, results.common
     rows = []
     if common is not None:
@@ -152,7 +153,7 @@ def _headline(results: "Results") -> list[str]:
 
 
 def _differs(results: "Results", other: "Results") -> str:
-    """Say that two evaluations are not of the same videos or views, or that one has not scored all of its."""
+    """Say if two evaluations have other videos or views, or if one has not scored all its videos."""
     seen = other.coverage
     if not seen.all_stored_scored:
         return f" (only {seen.scored:,} of {seen.stored:,} videos!)"

@@ -1,4 +1,4 @@
-"""What `vidprep reproduce` prints: ours beside the published figure, and what differs."""
+"""What `vidprep reproduce` prints: our accuracy beside the published one, and what differs."""
 
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def print_reproduction(found: "Reproduction") -> None:
-    """Print ours beside the published figure, and what differs from its conditions."""
+    """Print our accuracy beside the published one, and what differs from its conditions."""
     published, results = found.published, found.results
     console = Console(highlight=False, soft_wrap=True)
     console.print(published.what, markup=False)
