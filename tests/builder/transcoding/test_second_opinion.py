@@ -1,10 +1,14 @@
 """VP9 that FFmpeg's own decoder shows without a word is heard by libvpx, the reference decoder."""
 
+import shutil
+from dataclasses import replace
+
 import av
 import pytest
 
 from tests.builder.transcoding.test_transcode import fake_ffmpeg, rejected, store
 from tests.helpers.raw_videos.videos import numbered_video
+from vidprep.builder.transcoding import transcode
 from vidprep.builder.transcoding.command import decode_command
 from vidprep.builder.transcoding.ffmpeg_run import run_ffmpeg
 from vidprep.ffmpeg import find_ffmpeg
@@ -54,3 +58,31 @@ def test_decode_errors_count_also_without_a_word(short_packet, tmp_path):
     body = SILENT.format(ffmpeg=find_ffmpeg(), errors=tmp_path / "errors")
     error = rejected(short_packet, tmp_path, ffmpeg=fake_ffmpeg(tmp_path / "silent", body))
     assert error.reason == "partial" and "Error submitting" not in error.detail
+
+
+@pytest.mark.parametrize(
+    ("codec", "options", "runs"),
+    [
+        ("libvpx-vp9", ("-b:v", "200k", "-deadline", "realtime"), 1),
+        # Hidden frames, more colours, a picture whose sides are odd.
+        ("libvpx-vp9", ("-b:v", "50k", "-auto-alt-ref", 6, "-lag-in-frames", 25, "-cpu-used", 5), 1),
+        ("libvpx-vp9", ("-b:v", "200k", "-deadline", "realtime", "-vf", "setparams=colorspace=bt709"), 1),
+        ("libvpx-vp9", ("-b:v", "200k", "-deadline", "realtime", "-vf", "crop=97:95:exact=1"), 1),
+        ("libvpx-vp9", ("-b:v", "200k", "-deadline", "realtime", "-pix_fmt", "yuv444p"), 2),
+        ("libvpx", ("-b:v", "200k", "-deadline", "realtime"), 3),
+    ],
+    ids=["plain", "alt-ref", "bt709", "odd", "4:4:4", "VP8"],
+)
+def test_a_healthy_webm_is_decoded_once_and_stored_as_by_ffmpegs_own_decoder(
+    tmp_path, monkeypatch, codec, options, runs
+):
+    """In a file of another name FFmpeg's own decoder makes the stored video."""
+    webm = numbered_video(tmp_path / "a.webm", 30, codec=codec, options=options)
+    other = shutil.copy(webm, tmp_path / "a.mkv")
+    commands, run = [], run_ffmpeg
+    monkeypatch.setattr(transcode, "run_ffmpeg", lambda *words: commands.append(words) or run(*words))
+    ours = store(webm, tmp_path)
+    stored, num_runs = ours.path.read_bytes(), len(commands)
+    theirs = store(other, tmp_path)
+    assert (num_runs, ours.num_frames) == (runs, 30)
+    assert stored == theirs.path.read_bytes() and ours == replace(theirs, path=ours.path)

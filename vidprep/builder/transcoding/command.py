@@ -33,16 +33,18 @@ def encode_command(
     target: Path,
     settings: Transcode,
     *,
+    decoder: str | None = None,
     cut: Cut | None = None,
     frame_rate: float = 0.0,
 ) -> list[str]:
     """Return the command that decodes a video and stores it as the recipe says, frame by frame.
 
     Args:
+        decoder: One of FFmpeg's, instead of the one that it would choose.
         cut: The part of the source to store; None: all of it.
         frame_rate: Images a second, if the source is a file of concatenated images; 0.0: it is a video.
     """
-    return _with_files(_encode_template(ffmpeg_path, settings, cut, frame_rate), source, target)
+    return _with_files(_encode_template(ffmpeg_path, settings, decoder, cut, frame_rate), source, target)
 
 
 def remux_command(ffmpeg_path: str, source: Path, target: Path) -> list[str]:
@@ -63,15 +65,22 @@ def decode_command(
 
 
 def grids_command(
-    ffmpeg_path: str, source: Path, target: Path, *, cut: Cut | None = None, frame_rate: float = 0.0
+    ffmpeg_path: str,
+    source: Path,
+    target: Path,
+    *,
+    decoder: str | None = None,
+    cut: Cut | None = None,
+    frame_rate: float = 0.0,
 ) -> list[str]:
     """Return the command that decodes a video and writes (8, 9) grey levels of every frame, a byte each.
 
     Args:
+        decoder: One of FFmpeg's, instead of the one that it would choose.
         cut: The part of the source to look at; None: all of it.
         frame_rate: Images a second, if the source is a file of concatenated images; 0.0: it is a video.
     """
-    return _with_files(_grids_template(ffmpeg_path, cut, frame_rate), source, target)
+    return _with_files(_grids_template(ffmpeg_path, decoder, cut, frame_rate), source, target)
 
 
 # ffmpeg-python takes milliseconds to write a command that is the same for every video, but for two names.
@@ -85,9 +94,9 @@ def _with_files(template: tuple[str, ...], source: Path, target: Path) -> list[s
 
 @functools.lru_cache(maxsize=32)  # each part of a source has a command of its own
 def _encode_template(
-    ffmpeg_path: str, settings: Transcode, cut: Cut | None, frame_rate: float
+    ffmpeg_path: str, settings: Transcode, decoder: str | None, cut: Cut | None, frame_rate: float
 ) -> tuple[str, ...]:
-    source = _input(cut, frame_rate)["V:0"]
+    source = _input(cut, frame_rate, decoder)["V:0"]
     video = _upright_square_pixels(_cut(source, cut) if cut else source, settings)
     options = _CLEAN | {
         "fps_mode": "passthrough",  # every decoded frame once, none added, none dropped
@@ -114,8 +123,10 @@ def _decode_template(ffmpeg_path: str, decoder: str | None, cut: Cut | None) -> 
 
 
 @functools.lru_cache(maxsize=32)
-def _grids_template(ffmpeg_path: str, cut: Cut | None, frame_rate: float) -> tuple[str, ...]:
-    source = _input(cut, frame_rate)["V:0"]
+def _grids_template(
+    ffmpeg_path: str, decoder: str | None, cut: Cut | None, frame_rate: float
+) -> tuple[str, ...]:
+    source = _input(cut, frame_rate, decoder)["V:0"]
     frames = _cut(source, cut) if cut else source
     cells = frames.filter("scale", w=GRID_WIDTH, h=GRID_HEIGHT, flags="area+accurate_rnd+bitexact")
     options = {"an": None, "fps_mode": "passthrough", "format": "rawvideo"}

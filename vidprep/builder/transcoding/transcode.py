@@ -6,6 +6,7 @@ AVI or a transport stream holds and, in "encode" mode, the file that FFmpeg wrot
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import av
@@ -129,15 +130,13 @@ def look_at_raw(
     """
     grids_path = scratch_dir / "grids"
 
-    def look(cut: Cut | None) -> list[str]:
-        return grids_command(ffmpeg_path, source, grids_path, cut=cut, frame_rate=frame_rate)
-
+    command = partial(grids_command, ffmpeg_path, source, grids_path, frame_rate=frame_rate)
     if segment:
-        log, detail = _read_segment(look, source, settings, ffmpeg_path, segment)
+        log, detail = _read_segment(command, source, settings, ffmpeg_path, segment)
         num_frames = log.num_frames_encoded
     else:
-        log = run_ffmpeg(look(None), settings)
-        detail = _check_whole(_with_second_opinion(log, source, settings, ffmpeg_path), settings)
+        log = _read_whole(command, source, settings, ffmpeg_path)
+        detail = _check_whole(log, settings)
         num_frames = log.num_frames_decoded
     _check_length(num_frames, settings, detail)
     grids = np.fromfile(grids_path, np.uint8).reshape(-1, GRID_HEIGHT, GRID_WIDTH)
@@ -198,15 +197,13 @@ def check_stored(video: TranscodedVideo, settings: Transcode) -> TranscodedVideo
 def _encode_segment(
     source: Path, target: Path, settings: Transcode, ffmpeg_path: str, segment: Segment
 ) -> TranscodedVideo:
-    def encode(cut: Cut) -> list[str]:
-        return encode_command(ffmpeg_path, source, target, settings, cut=cut)
-
-    log, detail = _read_segment(encode, source, settings, ffmpeg_path, segment)
+    command = partial(encode_command, ffmpeg_path, source, target, settings)
+    log, detail = _read_segment(command, source, settings, ffmpeg_path, segment)
     return _transcoded(target, log, detail, None)
 
 
 def _read_segment(
-    command: Callable[[Cut], list[str]],
+    command: Callable[..., list[str]],
     source: Path,
     settings: Transcode,
     ffmpeg_path: str,
@@ -219,7 +216,7 @@ def _read_segment(
     """
     for seek in (True, False):
         cut = plan_cut(segment, seek=seek)
-        log = run_ffmpeg(command(cut), settings)
+        log = run_ffmpeg(command(cut=cut), settings)
         if is_trustworthy(log, cut, segment):
             break
     check_inside(log, segment)
@@ -230,8 +227,9 @@ def _read_segment(
 def _encode(
     source: Path, target: Path, settings: Transcode, ffmpeg_path: str, frame_rate: float
 ) -> TranscodedVideo:
-    log = run_ffmpeg(encode_command(ffmpeg_path, source, target, settings, frame_rate=frame_rate), settings)
-    detail = _check_whole(_with_second_opinion(log, source, settings, ffmpeg_path), settings)
+    command = partial(encode_command, ffmpeg_path, source, target, settings, frame_rate=frame_rate)
+    log = _read_whole(command, source, settings, ffmpeg_path)
+    detail = _check_whole(log, settings)
     if log.num_frames_decoded != log.num_frames_encoded:
         raise VideoRejected(
             "frame_count",
@@ -248,8 +246,8 @@ def _transcoded(target: Path, log: FFmpegLog, detail: str, whole_source: Path | 
 
 
 def _copy(source: Path, target: Path, settings: Transcode, ffmpeg_path: str) -> TranscodedVideo:
-    log = run_ffmpeg(decode_command(ffmpeg_path, source), settings)
-    detail = _check_whole(_with_second_opinion(log, source, settings, ffmpeg_path), settings)
+    log = _read_whole(partial(decode_command, ffmpeg_path, source), source, settings, ffmpeg_path)
+    detail = _check_whole(log, settings)
     video = TranscodedVideo(
         *(target, log.num_frames_decoded, log.width, log.height, log.fps, detail),
         suspect=log_suspicion(log, source),
@@ -266,6 +264,31 @@ def _copy(source: Path, target: Path, settings: Transcode, ffmpeg_path: str) -> 
     return video
 
 
+def _read_whole(
+    command: Callable[..., list[str]], source: Path, settings: Transcode, ffmpeg_path: str
+) -> FFmpegLog:
+    """Run a command on all of a source; `_with_second_opinion` has been asked for, too.
+
+    The pictures of a VP9 video are the same whoever decodes it. So libvpx is the only one to decode a WebM
+    that it finds nothing wrong with; what comes of any other is as if it had not been tried.
+
+    Args:
+        command: Makes the command when it is given `decoder`.
+    """
+    strict = _STRICT_DECODERS["vp9"]
+    if source.suffix.lower() == ".webm" and has_decoder(ffmpeg_path, strict):
+        try:
+            log = run_ffmpeg(command(decoder=strict), settings)
+        except VideoRejected as rejected:
+            if rejected.reason == "timed_out":
+                raise
+        else:
+            if log.source_codec == "vp9" and _is_plain(log) and not _is_damaged(log):
+                return replace(log, source_stream=log.source_stream.replace(f" ({strict})", "", 1))
+    log = run_ffmpeg(command(), settings)
+    return _with_second_opinion(log, source, settings, ffmpeg_path)
+
+
 def _with_second_opinion(
     log: FFmpegLog, source: Path, settings: Transcode, ffmpeg_path: str, cut: Cut | None = None
 ) -> FFmpegLog:
@@ -274,12 +297,11 @@ def _with_second_opinion(
     FFmpeg's VP8 and VP9 decoders do not care whether a packet ends before its pictures do; libvpx does.
     """
     decoder = _STRICT_DECODERS.get(log.source_codec)
-    is_plain = "yuv420p(" in log.source_stream or "yuv420p," in log.source_stream
     if (
         decoder is None
         or log.complaints
         or log.num_decode_errors
-        or not is_plain
+        or not _is_plain(log)
         or not has_decoder(ffmpeg_path, decoder)
     ):
         return log
@@ -287,11 +309,20 @@ def _with_second_opinion(
     return replace(log, complaints=strict.complaints, num_decode_errors=strict.num_decode_errors)
 
 
+def _is_plain(log: FFmpegLog) -> bool:
+    return "yuv420p(" in log.source_stream or "yuv420p," in log.source_stream
+
+
+def _is_damaged(log: FFmpegLog, *, is_part: bool = False) -> bool:
+    lacking = log.num_frames_decoded == 0 or (not is_part and lacks_frames(log))
+    return bool(log.complaints or log.num_decode_errors or lacking)
+
+
 def _check_whole(log: FFmpegLog, settings: Transcode, *, is_part: bool = False) -> str:
     """Return the ledger's detail of a video that decodes, in whole or as `partial` allows."""
     if log.num_frames_decoded == 0:
         raise VideoRejected("undecodable", f"no frame decodes; {log.source_stream}")
-    if not (log.complaints or log.num_decode_errors or (not is_part and lacks_frames(log))):
+    if not _is_damaged(log, is_part=is_part):
         return log.source_stream
     announced = f" ({log.num_frames_announced} announced)" if log.num_frames_announced else ""
     seen = f"{log.num_frames_decoded} frames decode of {log.num_packets} packets read{announced}"
