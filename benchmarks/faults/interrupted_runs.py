@@ -50,12 +50,9 @@ def _train_again(
         text, _ = process.communicate(timeout=240)
         said[_sentence(text, process.returncode)] += 1
         tiny.run(*words, "--resume")
-        steps = [line["step"] for line in read_metrics(run)]
-        expected = [line["step"] for line in read_metrics(whole)]
+        missing, twice, is_same = _compare(run, whole)
         survived += 1
-        lost += len(set(expected) - set(steps))
-        duplicated += len(steps) - len(set(steps))
-        same += bool(np.array_equal(tiny.losses(run), tiny.losses(whole)))
+        lost, duplicated, same = lost + missing, duplicated + twice, same + is_same
     return Outcome(
         f"{name} (steps and losses)", tries, survived, lost, duplicated, same, said.most_common(1)[0][0]
     )
@@ -78,14 +75,19 @@ def ranks(shards: Path, folder: Path, tries: int) -> Outcome:
         texts = [process.communicate(timeout=240)[0] for process in both]
         said[_sentence(texts[0], both[0].returncode)] += 1
         tiny.run(*words, "--resume", num_ranks=2)
-        steps = [line["step"] for line in read_metrics(run)]
-        expected = [line["step"] for line in read_metrics(whole)]
+        missing, twice, is_same = _compare(run, whole)
         survived += 1
-        lost += len(set(expected) - set(steps))
-        duplicated += len(steps) - len(set(steps))
-        same += bool(np.array_equal(tiny.losses(run), tiny.losses(whole)))
+        lost, duplicated, same = lost + missing, duplicated + twice, same + is_same
     name = "kill -9 of one of two ranks (steps and losses)"
     return Outcome(name, tries, survived, lost, duplicated, same, said.most_common(1)[0][0])
+
+
+def _compare(run: Path, whole: Path) -> tuple[int, int, bool]:
+    """Return how many steps of a run are missing, how many are there twice, and whether its losses agree."""
+    steps = [line["step"] for line in read_metrics(run)]
+    expected = [line["step"] for line in read_metrics(whole)]
+    is_same = bool(np.array_equal(tiny.losses(run), tiny.losses(whole)))
+    return len(set(expected) - set(steps)), len(steps) - len(set(steps)), is_same
 
 
 def _train(shards: Path, run: Path) -> list[object]:

@@ -28,7 +28,7 @@ class Headline:
 
 @dataclass(frozen=True)
 class Difference:
-    """Two evaluations on the videos that both have judged; `is_clear` if the interval leaves out zero."""
+    """Two evaluations on their common videos; `is_clear` if the interval does not contain zero."""
 
     first: str
     second: str
