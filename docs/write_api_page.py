@@ -59,7 +59,7 @@ in the package is private by convention and may change from one release to the n
 
 `import vidprep` costs nothing: torch, Dask and pyarrow are loaded with the first name that needs them. The
 commands call these functions, which print nothing; progress goes to a callback. A wrong argument is a
-`ValueError`; whatever the world does wrong (a damaged file, a full disk, no GPU) is a `VidprepError`.
+`ValueError`; any other expected failure (a damaged file, a full disk, no GPU) is a `VidprepError`.
 """
 _SECTION = re.compile(r"(Args|Attributes|Returns|Yields|Raises):")
 _ENTRY = re.compile(r"( {4})?([\w.*`, ]+?): (.*)")

@@ -57,7 +57,8 @@ class Batch:
     memory of its own. All other tensors may be kept, and stay on the CPU unless moved.
 
     Attributes:
-        video: (N, T, *frame) uint8.
+        video: (N, T, *frame) uint8: N clips (or views) of T frames. A frame is (S, S, 3) with "rgb" and
+            (3S/2, S) with "yuv420", see `vidprep.load.decoding.pixels`.
         label: (N,) int64.
         key: N keys.
         frame_indices: (N, T) int32, numbers of the frames in their video.
@@ -108,7 +109,7 @@ class Batch:
         return replace(self, video=video, label=label, _lease=Lease())
 
     def rows(self, start: int, stop: int) -> "Batch":
-        """Return clips `start` to `stop - 1`, in the same memory and for as long."""
+        """Return clips `start` to `stop - 1` as a batch in the same memory, which expires with this one."""
         return replace(
             self,
             video=self.video[start:stop],

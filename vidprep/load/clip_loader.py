@@ -35,14 +35,15 @@ class _Planned(NamedTuple):
 class ClipLoader(Loader):
     """Batches of random training clips, epoch after epoch.
 
-    Global batch b of an epoch is samples b * B to (b + 1) * B - 1 of a permutation of (seed, epoch); this
-    rank decodes its share of it. The rest of the epoch, less than a batch, is dropped unless `drop_last` is
-    False. A clip, its crop and its flip are functions of (seed, epoch, key).
+    With B = `batch_size`, global batch b of an epoch is samples b * B to (b + 1) * B - 1 in a random order
+    that depends on (seed, epoch) only; this rank decodes its share of it. The rest of the epoch, less than a
+    batch, is dropped unless `drop_last` is False. A clip, its crop and its flip are functions of (seed,
+    epoch, key).
 
-    Iterating goes on from the loader's position to the end of the epoch; once the last batch of an epoch is
-    given, the next iteration shows the next epoch. Only one iteration may be under way at a time. Its workers
-    serve the next one, too: they end with `close()`, with a `with` block around the loader, when the loader
-    is forgotten, or when an iteration is left half-way.
+    Iterating goes on from the loader's position to the end of the epoch; the iteration after that is the next
+    epoch. Only one iteration may be under way at a time. The workers serve all iterations: they end with
+    `close()`, with a `with` block around the loader, when the loader is garbage-collected, or when an
+    iteration is left half-way.
 
         clip = vidprep.TrainClip(clip_len=8, crop_size=32)
         with vidprep.ClipLoader("shards/motion", "train", clip=clip, batch_size=4) as loader:
@@ -61,8 +62,8 @@ class ClipLoader(Loader):
         batch_size: Clips of a global batch, over all ranks together.
         clips: "random", or "centre" for a validation during training: the middle clip and crop, not mirrored,
             the same in every epoch.
-        drop_last: Leave out the rest of an epoch that fills no batch. Otherwise it is the last batch: ranks
-            may get one video more or less than others of it, and some none.
+        drop_last: Leave out the rest of an epoch that fills no batch. False: it is a smaller last batch, of
+            which ranks may get one video more or less than others, and some none.
         seed: Seed of the order and of the clips.
         epoch: The first epoch to give, from 0; see `set_epoch`.
         rank: Number of this process among `world_size`, from 0.
@@ -71,8 +72,9 @@ class ClipLoader(Loader):
         pixels: "yuv420", half the bytes, converted by `vidprep.load.transforms` on the GPU; or "rgb".
         output: "batch" for a `Batch`, "dict" for a dictionary of tensors with memory of its own, or a
             `DictOutput` that says what the dictionary holds.
-        transform: Called with each batch, as `output` has it; what it returns is given instead. Bare pixels
-            of the loader's memory in it, also in lists, tuples and dictionaries, are copied and may be kept.
+        transform: Called with each batch, in the form set by `output`; what it returns is given instead.
+            Tensors and arrays in it that lie in the loader's memory, also inside lists, tuples and
+            dictionaries, are copied and may be kept.
         max_decode_errors: Videos that may fail to decode before the loader gives up. They are missing from
             their batch, never replaced.
         options: How to use the machine.

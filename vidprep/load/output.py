@@ -26,7 +26,7 @@ class DictOutput:
         dtype: `torch.uint8`, levels 0 to 255; or a floating type, normalised with `mean` and `std`.
         mean: Means of R, G and B, where 1 is white; unused with uint8.
         std: Standard deviations of R, G and B.
-        class_names: Add `class`, a name for each clip.
+        class_names: Whether to add `class`, the class name of each clip.
     """
 
     layout: Layout = "BCTHW"

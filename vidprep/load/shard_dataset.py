@@ -27,7 +27,7 @@ def decode_clip(
 ) -> dict[str, Any]:
     """Decode a random training clip of a webdataset sample.
 
-    A function of (seed, epoch, key): the same clip in whatever process and order, so every epoch needs a
+    A function of (seed, epoch, key): the same clip in every process and any order, so every epoch needs a
     pipeline of its own.
 
         dataset = wds.WebDataset(urls).map(functools.partial(decode_clip, clip=TrainClip(), epoch=epoch))
@@ -84,8 +84,9 @@ class ShardDataset(torch.utils.data.Dataset[Any]):
         transform: Called with each sample, in the process that made it; what it returns is given instead.
 
     Raises:
-        ShardError: If there is no such shard set, or `clip.flip` is "safe" and it does not say its classes.
-        ValueError: If a crop does not fit into a frame, or a clip has a rate above a stored one.
+        ShardError: If there is no such shard set, or `clip.flip` is "safe" and the set does not list its
+            classes.
+        ValueError: If a crop does not fit into a frame, or a clip needs a higher frame rate than is stored.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""From a batch to the network's input, on whatever device the batch is.
+"""From a batch to the network's input, on the device that the batch is on.
 
 N = clips or views, T = frames, S = side of the batch's buffer, see `vidprep.load.decoding.pixels`.
 """

@@ -20,7 +20,7 @@ def with_movement(table: pd.DataFrame, first: pd.DataFrame, source: str) -> pd.D
 
     Args:
         table: From `filter_table`.
-        first: From the same network at an earlier time, for the same kind of matrix.
+        first: From `filter_table` of the same network at an earlier epoch, with the same `matrix`.
         source: Where `table` is from, for the message.
 
     Raises:

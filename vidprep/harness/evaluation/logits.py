@@ -37,7 +37,7 @@ def view_logits(
     The classifier computes in float32 whatever the precision, see `I3DResNet.logits`.
 
     Args:
-        network: In eval mode, on the device of the batch.
+        network: The network, in eval mode, on the device of the batch.
         batch: All views of a video, on the network's device.
         micro_batch: Views at a time, at most.
         precision: Number format of the convolutions.

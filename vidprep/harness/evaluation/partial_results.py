@@ -178,7 +178,7 @@ def only_evaluation(parts_dir: Path) -> AbstractContextManager[None]:
     """Keep other evaluations out of a folder for the length of a `with` block.
 
     Raises:
-        HarnessError: If one is at work in it.
+        HarnessError: If another evaluation is at work in it.
     """
     return one_at_a_time(
         parts_dir / "lock",

@@ -75,7 +75,7 @@ def evaluate(
         on_video: Called after each video with how many of this rank are done, and how many it has.
 
     Returns:
-        What was written, on every rank.
+        The content of results.json, on every rank.
 
     Raises:
         CheckpointError: If the checkpoint is unusable, or was trained on other classes.

@@ -55,8 +55,8 @@ def train(
     """Train a network on the training split of a shard set.
 
     One process uses one GPU, or the CPU; under torchrun, each takes its share of the same batches. Only the
-    recipe and the seed decide the result; the rest says how to use the machine. SIGTERM, SIGUSR1 and Ctrl-C
-    save the position first.
+    recipe and the seed decide the result; the rest says how to use the machine. On SIGTERM,
+    SIGUSR1 or Ctrl-C it saves its position and stops.
 
         result = vidprep.train("shards/motion", "runs/new", overrides=["optimisation.epochs=1"])
         print(result.checkpoint)

@@ -1,4 +1,4 @@
-"""A batch of training clips, augmented on whatever device it is.
+"""A batch of training clips, augmented on the device that it is on.
 
 N = clips, T = frames; whole levels are 0 to 255.
 """

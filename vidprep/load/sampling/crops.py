@@ -37,7 +37,7 @@ def train_box(clip: TrainClip, width: int, height: int, draws: Draws) -> Box:
 
 
 def centre_box(clip: TrainClip, width: int, height: int) -> Box:
-    """Return the `crop_size` square in the middle of a frame, whatever training crops are like.
+    """Return the `crop_size` square in the middle of a frame; `clip.spatial` does not matter.
 
     Raises:
         ValueError: If it does not fit into the frame.

@@ -99,7 +99,7 @@ class ProcessEngine:
     from each other about 100 times a clip (`benchmarks/loader.py engine`, figures in `docs/loader.md`).
 
     Args:
-        config: For every worker.
+        config: Settings of every worker.
         num_workers: Processes; each decodes in one thread.
         timeout_seconds: How long to wait for a message from any worker before the loader gives up. While a
             process of the node fetches a shard into the cache, it waits on: the requests have a limit.

@@ -62,7 +62,7 @@ def compare_evaluations(
     Args:
         first_dir: A finished evaluation.
         second_dir: Another one, of any network and any views, over the same classes.
-        passports: If given, only videos that all of these sets hold, showing the same, are counted.
+        passports: If given, only videos count that all of these sets hold with the same content.
 
     Raises:
         HarnessError: If one is not there, their classes or a video's labels differ, or they have no video in

@@ -1,4 +1,4 @@
-"""Weights & Biases and MLflow, where installed: offline, into the run's folder, unless told otherwise."""
+"""Weights & Biases and MLflow, where installed: by default offline, into the run's folder."""
 
 import importlib
 import os

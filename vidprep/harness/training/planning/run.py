@@ -23,7 +23,7 @@ def plan_training(
     micro_batch: MicroBatch = None,
     loading: LoaderOptions | None = None,
 ) -> TrainingPlan:
-    """Say what a training would compute, take and need, without beginning it.
+    """Return what a training would compute, and the memory that it needs, without beginning it.
 
     A pass of one clip is run to measure its memory; nothing is written.
 
