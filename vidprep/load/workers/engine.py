@@ -20,6 +20,7 @@ from vidprep.errors import LoaderError
 from vidprep.load.cache import is_fetching
 from vidprep.load.decoding.pixels import Uint8s
 from vidprep.load.options import LoaderOptions
+from vidprep.load.workers.environment import worker_environment
 from vidprep.load.workers.jobs import Done, Job, Work, WorkConfig
 from vidprep.load.workers.ring import map_ring, open_memory
 
@@ -211,6 +212,7 @@ def _start_worker(number: int, config: WorkConfig, memory: int) -> _Worker:
             [sys.executable, "-m", "vidprep.load.workers.worker", str(theirs.fileno()), str(memory)],
             pass_fds=(theirs.fileno(), memory),
             stdin=subprocess.DEVNULL,
+            env=worker_environment(),
         )
     finally:
         theirs.close()
