@@ -101,7 +101,7 @@ def _check_names(checkpoint: str, trained_on: tuple[str, ...], shards: ShardSet)
     if wrong is not None:
         raise CheckpointError(
             f"checkpoint {checkpoint} calls label {wrong} {trained_on[wrong]!r}, the tars of {shards.root} "
-            f"call it {named[wrong]!r}: names are numbered by the alphabet of those that occur. Put the "
+            f"call it {named[wrong]!r}: such tars number the names that occur in alphabetical order. Put the "
             "network's numbers into the `cls` member of each sample and run "
             f"`vidprep index {shards.root}` again."
         )

@@ -113,7 +113,7 @@ def _basis(results: Results) -> str:
     if results.checkpoint.weights == "ema":
         basis += ", the average (EMA) of the weights"
     if results.checkpoint.selected_by is not None:
-        basis += f", of a moment that was selected by {results.checkpoint.selected_by}"
+        basis += f", a checkpoint that was selected by {results.checkpoint.selected_by}"
     return basis if results.all_stored_scored else f"{basis}, of {results.coverage.stored:,} stored"
 
 

@@ -31,5 +31,5 @@ def test_the_end_of_a_short_training():
 
 def test_a_cpu_is_told_that_it_will_not_do():
     said = foresee_end(Position(0, 11, 3402), 35, 1100.0, on="cpu")
-    assert "end in about 5 months. This is nothing for a CPU: use GPUs" in said
-    assert "nothing for a CPU" not in foresee_end(Position(0, 11, 3402), 35, 1100.0, on="cuda")
+    assert "end in about 5 months. This is too long for a CPU: use GPUs" in said
+    assert "too long for a CPU" not in foresee_end(Position(0, 11, 3402), 35, 1100.0, on="cuda")

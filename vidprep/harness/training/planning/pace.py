@@ -58,7 +58,7 @@ def foresee_end(position: Position, epochs: int, seconds: float, *, on: str) -> 
     )
     if remaining > _LONG and on == "cpu":
         sentence += (
-            " This is nothing for a CPU: use GPUs (how fast they are was not measured here), or a smaller "
+            " This is too long for a CPU: use GPUs (how fast they are was not measured here), or a smaller "
             "network, clip or number of epochs (--set model.width, train_clip.crop_size, "
             "optimisation.epochs)."
         )
