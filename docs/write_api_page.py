@@ -123,6 +123,8 @@ def _clean(text: str) -> str:
     """Leave out the modules in front of types, and quotes around them."""
     text = re.sub(r"<function <lambda> at \w+>", "...", text)
     text = re.sub(r"<class '([\w.]+)'>", r"\1", text)
+    # How pydantic writes the bounds of a number that may be None.
+    text = re.sub(r"FieldInfo\([^[\]]*metadata=\[(.*?)\]\)", r"\1", text)
     text = re.sub(r"(?:[a-z_]+\w*\.)+(?=[A-Z])", "", text)
     return re.sub(r"(?<=: )'([^']*)'", r"\1", text)
 

@@ -11,10 +11,10 @@ def import_framework(module: str, *, package: str, at_least: str, needed_for: st
     """Return a framework's module.
 
     Args:
-        module: What to import.
-        package: What to install; its version is compared.
-        at_least: Oldest version that the adapter was written for, e.g. "2.2".
-        needed_for: Who wants it; the error message names it.
+        module: Name of the module to import.
+        package: Name of the package to install; its version is compared.
+        at_least: Oldest version that the adapter works with, e.g. "2.2".
+        needed_for: What needs it, for the error message.
 
     Raises:
         ToolError: If it is not installed, too old, or does not import.

@@ -31,11 +31,11 @@ def model_inputs(given: dict[str, Any]) -> dict[str, torch.Tensor]:
 
 
 class TrainerEpochs(IterableDataset[Any]):
-    """An epoch of a ClipLoader, the one in which a Trainer is.
+    """The current epoch of a Trainer, as batches of a ClipLoader.
 
     Args:
-        loader: Where the batches come from.
-        trainer: Its state tells how many steps are done.
+        loader: Gives the batches.
+        trainer: A Trainer, whose state tells how many steps are done.
     """
 
     def __init__(self, loader: ClipLoader, trainer: Any) -> None:
@@ -47,8 +47,8 @@ class TrainerEpochs(IterableDataset[Any]):
     def __iter__(self) -> Iterator[Any]:
         """Yield the batches of the epoch from the Trainer's step on.
 
-        A Trainer that is resumed throws away as many batches as it had trained on: it gets empty ones, and
-        nothing is decoded for them.
+        A Trainer that is resumed discards as many batches as it had trained on: it is given empty ones, so
+        that nothing is decoded for them.
         """
         arguments, steps_done = self._trainer.args, self._trainer.state.global_step
         at_a_time = arguments.gradient_accumulation_steps
@@ -63,7 +63,7 @@ class LoaderTrainerMixin:
     """Makes a `transformers.Trainer` take a `ClipLoader` to train on and a `ViewLoader` to evaluate on.
 
     The loaders decide order, batch size and epoch; the Trainer's own data options have no effect. A run that
-    is resumed, also in mid-epoch, ends in the weights of an undisturbed one. Evaluation is for one process:
+    is resumed, also in mid-epoch, ends in the weights of an uninterrupted one. Evaluation is for one process:
     with several, the Trainer waits for batches that a rank with fewer videos does not have.
     """
 
@@ -97,7 +97,7 @@ class LoaderTrainerMixin:
         """Load all weights of a checkpoint.
 
         The Trainer looks for the names of the network in the file, where some, VideoMAE's among them, have
-        older ones; what it does not find it leaves as it was drawn, with a warning
+        older ones; weights that it does not find stay random, with a warning
         (huggingface/transformers, issue 43701). `from_pretrained` knows both.
         """
         super()._load_from_checkpoint(resume_from_checkpoint, model)  # type: ignore[misc]

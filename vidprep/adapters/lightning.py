@@ -25,8 +25,8 @@ class ShardLoaders:
 
     Args:
         shards: A shard set, its folder or its URL.
-        clip: Training clips.
-        views: Views of a validation; None: the shards have no validation split, or nobody wants it.
+        clip: Which frames and pixels make a training clip.
+        views: Which clips and crops are validated; None: no validation.
         batch_size: Clips of a step, over all ranks together.
         seed: Seed of the order and of the clips.
         output: As in `ClipLoader`.
@@ -91,11 +91,11 @@ class ShardLoaders:
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the position, for the checkpoint."""
+        """Return the position of the training loader, for the checkpoint."""
         return {"train": self._train.state_dict()} if self._train else {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on at a position, now or once the loader is made.
+        """Go to a position, now or when the loader is made.
 
         Raises:
             ValueError: If the loader is made, and the position is one among other clips.

@@ -34,9 +34,9 @@ class DecodeFrames:
 
     Args:
         clip_len: Frames of a clip.
-        frame_step: Source frames from one to the next.
+        frame_step: Source frames from one frame of a clip to the next.
         temporal: As in `TrainClip`.
-        test_mode: The clip in the middle, the same each time.
+        test_mode: Take the clip in the middle, the same each time.
         seed: None: random clips follow from NumPy's generator, as mmaction2 seeds it. A number: each video
             shows the same random clip in every epoch, for tests and comparisons.
     """
@@ -54,7 +54,7 @@ class DecodeFrames:
         self._test_mode, self._seed = test_mode, seed
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Add `imgs` and what comes with them."""
+        """Add `imgs` and the keys that mmaction2's decoders add with them."""
         video, num_frames = results["stored_video"], results["total_frames"]
         if self._test_mode:
             frames = centre_frames(self._clip, num_frames)

@@ -44,7 +44,7 @@ class VideoClsDataset(torch.utils.data.Dataset[Any]):
         data_path: Unused: the videos are in the shards.
         mode: "train", "validation" or "test".
         clip_len: Frames of a clip.
-        frame_sample_rate: Source frames from one to the next.
+        frame_sample_rate: Source frames from one frame of a clip to the next.
         crop_size: Side of the square crop.
         short_side_size: Must be that of the shards or None: nothing is resized.
         test_num_segment: Clips of a video in "test".
@@ -129,13 +129,13 @@ class VideoClsDataset(torch.utils.data.Dataset[Any]):
 class VideoDataset(torch.utils.data.Dataset[Any]):
     """V-JEPA 2's dataset: (clips, label, frame numbers of each clip).
 
-    A clip is (T, H, W, C) uint8 for `transform`, which makes of it what the network takes.
+    `transform` gets each clip as (T, H, W, C) uint8 and returns what the network takes.
 
     Args:
         data_paths: `SHARDS/split`, or a list of one.
         frames_per_clip: Frames of a clip.
         fps: Frames a second; give one of `fps`, `duration` and `frame_step`.
-        frame_step: Source frames from one to the next.
+        frame_step: Source frames from one frame of a clip to the next.
         num_clips: Clips of a video: several random ones with `random_clip_sampling`, else spread evenly.
         transform: Called with each clip.
         shared_transform: Called with the frames of all clips, one after another.
