@@ -55,14 +55,14 @@ PACE = Pace()  # one for the process: what was learned from one shard holds for 
 def wait_if_too_late(
     size_bytes: int, tell: Callable[[float, float], object], stop_if_asked: Callable[[], object]
 ) -> None:
-    """Return if a video may be begun; else wait until the job ends, or somebody asks to stop.
+    """Return if a video may be begun; else wait until the job ends, or a stop is requested.
 
     Nothing is lost by waiting: the time that is left is too short for the video, and other workers go on.
 
     Args:
         size_bytes: Size of its source; 0 or less: unknown.
         tell: Called with the seconds that the video may take and those that the job has left, before waiting.
-        stop_if_asked: Raises `BuildStopped` if somebody asked.
+        stop_if_asked: Raises `BuildStopped` if a stop was requested.
     """
     end = _job_end()
     if end is None:

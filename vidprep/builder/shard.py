@@ -86,7 +86,7 @@ def build_shard(task: ShardTask, report: Report) -> None:
         report: Called with an event when the shard starts and after each video, from several threads.
 
     Raises:
-        BuildStopped: If somebody asked the build to stop; finished videos are kept.
+        BuildStopped: If the build was asked to stop; finished videos are kept.
         BuildError: If the disk is full, or anything unexpected happened to a video, which is named.
         SourceError: If a source is not what the plan says.
     """

@@ -64,6 +64,6 @@ class ShardTask:
 
 
 def stop_if_asked(task: ShardTask) -> None:
-    """Raise `BuildStopped` if somebody asked the build to stop."""
+    """Raise `BuildStopped` if the build was asked to stop."""
     if is_asked_to_stop(task.out_dir, task.name_of_stop):
         raise BuildStopped("Stopped on request.")

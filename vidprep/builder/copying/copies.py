@@ -32,8 +32,7 @@ from vidprep.shards.stored_video import RangeReader, StoredVideo, range_reader, 
 from vidprep.shards.tar import Sample
 from vidprep.shards.transfer.outline import is_url
 
-# A request to stop is looked for after so many videos, every tenth of a second or so. From a store, as many
-# are fetched ahead.
+# Videos between two checks for a request to stop (about 0.1 s); also how many are fetched ahead.
 _LOOK_EVERY = 32
 _REMOTE_TURNS = 16  # shards that are filled from a store at the same time
 _WHERE = ("mp4_offset", "mp4_size", "mp4_crc32", "num_frames", "width", "height")

@@ -40,7 +40,7 @@ _DASK_SETTINGS = {
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": False,
     "distributed.admin.tick.limit": "60s",
-    # Dask looks at every thread a hundred times a second, to draw profiles that nobody sees here.
+    # Dask samples every thread a hundred times a second, for profiles that are not used here.
     "distributed.worker.profile.enabled": False,
     "distributed.admin.system-monitor.interval": "10s",
     "distributed.worker.memory.monitor-interval": "10s",

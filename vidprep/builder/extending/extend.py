@@ -80,7 +80,7 @@ def _write_next(
 
 
 def _with_known_classes(request: BuildRequest, manifest: Manifest) -> BuildRequest:
-    """Give a dataset of your own, whose classes nobody lists, those that the set has."""
+    """Give a dataset of your own that does not list its classes those of the set."""
     stage, before = request.recipe.dataset, manifest.recipe.dataset.definition
     if stage.definition is None or stage.definition.labels.classes or before is None:
         return request

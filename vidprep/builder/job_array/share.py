@@ -58,7 +58,7 @@ def build_share(
     *,
     ffmpeg: str | None = None,
 ) -> tuple[Manifest | None, int]:
-    """Fill the shards of one task that nobody has finished yet; the last task makes the set.
+    """Build the shards of one task that are not finished yet; the last task makes the set.
 
     Args:
         plan: Which video goes into which shard; the same for all tasks.

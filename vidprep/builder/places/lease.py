@@ -29,7 +29,7 @@ class Lease:
         store: Store of the shard set.
         share: Share of a job array, e.g. "3/8"; "": all shards.
         beat: Called each time after the lease was renewed.
-        lost: Called if somebody else has taken it over: this process was believed to be dead.
+        lost: Called if another process has taken it over, in the belief that this one was dead.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Lease:
             names: Names of the objects that lie in the store.
 
         Raises:
-            BuildBusy: If somebody else has it, or, for a build of all shards, one of a share.
+            BuildBusy: If another process has it; for a build of all shards, also if one has that of a share.
             ShardError: If the store does not answer.
         """
         leases = [name for name in names if name.startswith(f"{LEASE}/")]
@@ -62,7 +62,7 @@ class Lease:
             try:
                 self._store.put_new(self._name(), self._facts())
                 break
-            except FileExistsError:  # somebody else was faster
+            except FileExistsError:  # another process was faster
                 leases = self._leases()
         try:
             self._check_free(name for name in self._leases() if name != self._name())

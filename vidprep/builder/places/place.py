@@ -106,7 +106,7 @@ class InStore:
                     f"{partial_path} has sha256 {written.sha256[:12]}... and was written with "
                     f"{done.sha256[:12]}...: the scratch disk is damaged. Run the same build again."
                 )
-        # Only now: whoever sees the done-file finds the tar.
+        # Only now, so that a process which sees the done-file finds the tar.
         signed = done.signed()
         store.replace(done_name(self.below, done.shard), signed.model_dump_json().encode())
         if done.rows:
@@ -115,7 +115,7 @@ class InStore:
 
     def ask_to_stop(self, out_dir: Path, name: str = "") -> None:
         """See `Place`."""
-        if self._has_plan(self.folder()):  # else nobody works here
+        if self._has_plan(self.folder()):  # else no worker is active here
             ask_to_stop(self.folder(), name)
 
     def forget_stop(self, out_dir: Path) -> None:

@@ -150,7 +150,7 @@ class _Watch:
         """Return how many of the seconds since the last look count."""
         states, before = _states(self._pid), self._cpu_seconds
         self._cpu_seconds = _cpu_seconds(self._pid)
-        if states & {b"T", b"t"}:  # somebody has stopped it, as with SIGSTOP
+        if states & {b"T", b"t"}:  # it was stopped, as with SIGSTOP
             return 0.0
         return min(passed, self._cpu_seconds - before) if b"R" in states else passed
 

@@ -60,8 +60,8 @@ class FFmpegLog:
         fps: Frames a second of the output, rounded to two decimals.
         complaints: Errors of the demuxer and the video decoder, and the decoder's warnings of frames that it
             had to make up: the video is not whole.
-        errors: All such lines, whoever wrote them.
-        warnings: Lines of the next lower level, whoever wrote them.
+        errors: All such lines, from any part of FFmpeg.
+        warnings: All lines of level "warning", from any part of FFmpeg.
         duration_seconds: Length of the source by its header; 0.0 if it does not tell.
         first_frame_seconds: Time of the first frame decoded, where the command asks for it; else None.
         last_frame_seconds: Time of the last frame near the end that is wanted; None if there is none.

@@ -34,7 +34,7 @@ def run_ffmpeg(command: list[str], settings: Transcode) -> FFmpegLog:
             "no_video_stream", "undecodable" or "encode_failed".
         BuildError: If the disk is full, or FFmpeg's log cannot be read.
         SourceError: If the storage of the source fails.
-        BuildStopped: If somebody else told FFmpeg to stop.
+        BuildStopped: If another process told FFmpeg to stop.
     """
     ended = _run_again_if_killed(command, settings)
     log = parse_log(ended.log)

@@ -42,8 +42,8 @@ class TranscodedVideo:
     Attributes:
         path: The MP4.
         num_frames: Frames that were stored.
-        width: In pixels.
-        height: In pixels.
+        width: Width in pixels.
+        height: Height in pixels.
         fps: Nominal rate: frame i is shown at i / fps seconds; 0.0 if the source does not tell.
         detail: The ledger's `detail`: FFmpeg's description of the source, and what a partial video lacks.
         source_size: Width and height of the source's pictures, upright, in their own pixels.
@@ -95,7 +95,7 @@ def transcode(
         VideoRejected: If the video cannot be used; `reason` and `detail` say why.
         BuildError: If the disk is full, or FFmpeg's log cannot be read.
         SourceError: If the storage of the source fails.
-        BuildStopped: If somebody else told FFmpeg to stop.
+        BuildStopped: If another process told FFmpeg to stop.
     """
     target = scratch_dir / "video.mp4"
     if segment:

@@ -14,7 +14,7 @@ from vidprep.errors import BuildBusy, BuildError
 from vidprep.recipes.manifests import SPLITS
 from vidprep.shards.layout import GENERATIONS
 
-# `vidprep status` takes the lock for an instant, to see whether somebody else has it.
+# `vidprep status` takes the lock for an instant, to see whether another process has it.
 _LOCK_SECONDS = 2.0
 
 
@@ -92,7 +92,7 @@ def ask_to_stop(out_dir: Path, name: str = "") -> None:
 
 
 def is_asked_to_stop(out_dir: Path, name: str = "") -> bool:
-    """Tell whether somebody asked the workers to stop: all, or those of one shard of one run."""
+    """Tell whether the workers were asked to stop: all, or those of one shard of one run."""
     return stop_path(out_dir).exists() or (name != "" and stop_path(out_dir, name).exists())
 
 
@@ -112,7 +112,7 @@ def _refuse_foreign(out_dir: Path) -> None:
 
 
 def _refuse_links(out_dir: Path) -> None:
-    """Refuse a folder in which what is moved and deleted would lie elsewhere: it may come from anybody."""
+    """Refuse a folder with links that lead out of it: files elsewhere would be moved or deleted."""
     folders = [out_dir / name for name in (BUILD_DIR, *SPLITS, GENERATIONS)]
     below = [path for folder in folders for path in folder.rglob("*")]
     for path in (*folders, *below):

@@ -53,7 +53,7 @@ def take_over(out_dir: Path, folder: Path) -> None:
 
     Args:
         out_dir: The build.
-        folder: The task's share, which nobody works in.
+        folder: The folder of the task's share; the task must not be running.
     """
     for done in sorted(done_path(folder, 0).parent.glob("*.json")):
         number = int(done.stem)

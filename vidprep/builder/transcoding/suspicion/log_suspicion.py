@@ -39,7 +39,7 @@ def log_suspicion(log: FFmpegLog, source: Path | None) -> str:
                     return "lost_packets"
                 if _is_cut_off(log, file):
                     return "cut_off"
-        except OSError:  # it is gone: whoever reads it again says so
+        except OSError:  # it is gone: the check at the end says so
             return ""
     return "odd_rotation" if _warns(log, _TURNED) else ""
 

@@ -10,16 +10,17 @@ Plane = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.intp]
 
-# In pixels of the stored video: an edge is a step of so many levels between flat sides, along so many rows.
+# An edge, in pixels of the stored video, is a step of at least so many levels between flat sides, along so
+# many rows.
 _MIN_STEP = 20
 RUN = 8
 # What an edge answers to: the pixels 0 and 2 on one side of it, 5 and 7 on the other.
 _PIXELS = (0, 2, 5, 7)
-# An edge that lay so many pixels away in the frame before has moved; it is not new.
+# Pixels: an edge that was at most this far away in the frame before has moved, and is not new.
 _REACH = 8
 # Below 6 stored pixels positions on the coding grid cannot be told apart.
 _MIN_PERIOD = 6.0
-# Of the new edges of each kind, and of all, so many must lie on the grid beyond chance.
+# Shares of the new edges, of each kind and of all, that must lie on the grid beyond chance.
 _MIN_SHARE_OF_KIND = 0.3
 _MIN_SHARE_OF_ALL = 0.38
 
@@ -136,7 +137,7 @@ class Grid(NamedTuple):
 
 @functools.lru_cache(maxsize=64)
 def coding_grid(side: int, period: float) -> Grid:
-    """Return the grid on a side of so many pixels with a border every `period` pixels."""
+    """Return the grid on a side of `side` pixels with a border every `period` pixels."""
     while period < _MIN_PERIOD:
         period *= 2
     beside = (np.arange(side - _PIXELS[-1]) + 4) % period  # place j is about the border left of pixel j + 4
