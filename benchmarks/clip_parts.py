@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from av.packet import Packet
 from charts import spread
-from loader_data import CLIP_LEN, CROP
+from loader_data import CLIP_LEN, CROP, as_worker
 from quick import machine, versions
 from results_file import RESULTS, Section
 
@@ -134,6 +134,7 @@ def main():
     parser.add_argument("--clips", type=int, default=40, help="clips that each part handles in each round")
     parser.add_argument("--results", type=Path, default=RESULTS, help="file whose section is written anew")
     args = parser.parse_args()
+    as_worker()
     clips = Clips(args.folder)
     measure(clips, 8, 0)  # warm
     rounds = [measure(clips, args.clips, number) for number in range(args.rounds)]

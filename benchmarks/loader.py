@@ -24,7 +24,7 @@ import sys
 import time
 from pathlib import Path
 
-from loader_data import CLIP_LEN, prepare
+from loader_data import CLIP_LEN, as_worker, prepare
 from loader_peers import (
     BATCH,
     WORKERS,
@@ -278,6 +278,7 @@ def main():
     elif args.what in COMPARISONS:
         compare(COMPARISONS[args.what], args)
     else:
+        as_worker()
         views(args)
 
 

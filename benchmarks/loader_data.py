@@ -1,7 +1,9 @@
 """What benchmarks/loader.py measures on: the same videos as files, shards, JPEG tars and litdata chunks."""
 
 import io
+import os
 import subprocess
+import sys
 import tarfile
 import tempfile
 from pathlib import Path
@@ -64,6 +66,14 @@ def make_shards(folder, originals, settings=None):
                     writer.write(sample_of(path.stem, stored))
         rows += [row | {"shard": name} for row in writer.rows]
     write_index(rows, folder / INDEX)
+
+
+def as_worker():
+    """Begin this script anew in a worker's environment; the C library reads it at the start only."""
+    from vidprep.load.workers.environment import worker_environment
+
+    if "GLIBC_TUNABLES" not in os.environ and worker_environment() != os.environ:
+        os.execve(sys.executable, sys.orig_argv, worker_environment())
 
 
 def sample_of(name, stored):
@@ -135,6 +145,4 @@ def make_litdata(folder):
 
 
 if __name__ == "__main__":
-    import sys
-
     make_litdata(Path(sys.argv[1]))

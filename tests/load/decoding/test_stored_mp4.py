@@ -1,6 +1,7 @@
 """Stored videos are read without a container and show the same frames; all else is passed on."""
 
 import random
+import struct
 
 import av
 import pytest
@@ -8,7 +9,13 @@ import pytest
 from tests.helpers.paths import REAL_DATA, RELEASE_0_1
 from tests.helpers.sets.numbered import STORED, encode, read_number
 from vidprep.load.decoding.frames import read_frames
-from vidprep.load.decoding.stored_mp4 import NotStoredError, StoredReader, parse_packets
+from vidprep.load.decoding.stored_mp4 import (
+    NotStoredError,
+    StoredReader,
+    _offsets,
+    _offsets_in_one_chunk,
+    parse_packets,
+)
 from vidprep.shards.shard_set import ShardSet
 from vidprep.shards.video_file import FrameMissingError
 
@@ -54,6 +61,23 @@ def test_what_lies_in_a_shard_set_is_of_this_form():
         video = split.video(row)
         data = (RELEASE_0_1 / "shards" / video.shard).read_bytes()[video.offset : video.offset + video.size]
         assert len(parse_packets(data).sizes) == video.num_frames
+
+
+@pytest.mark.parametrize(
+    ("chunks", "runs", "in_one", "in_any"),
+    [
+        ([500], [1, 3, 1], [500, 507, 515], [500, 507, 515]),
+        ([500, 900], [1, 2, 1, 2, 1, 1], [], [500, 507, 900]),
+        ([500, 900, 700], [1, 1, 1], [], [500, 900, 700]),
+    ],
+)
+def test_packets_of_one_chunk_and_of_several(chunks, runs, in_one, in_any):
+    """The short way, which what vidprep stores goes, and the one for all tables."""
+    stco = struct.pack(f">II{len(chunks)}I", 0, len(chunks), *chunks)
+    stsc = struct.pack(f">II{len(runs)}I", 0, len(runs) // 3, *runs)
+    table = {b"stco": (0, len(stco)), b"stsc": (len(stco), len(stco) + len(stsc))}
+    assert _offsets_in_one_chunk(stco + stsc, table, [7, 8, 9]) == in_one
+    assert _offsets(stco + stsc, table, [7, 8, 9]) == in_any
 
 
 def test_packets_cover_the_media_data_without_gaps(videos):

@@ -12,6 +12,8 @@ import struct
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from operator import add
 from typing import NamedTuple, cast
 
 import av
@@ -138,12 +140,12 @@ def _parse(video: bytes) -> PacketTable:
     if b"ctts" in table:
         raise NotStoredError("frames are reordered")
     sizes = _sizes(video, table[b"stsz"][0])
-    offsets = _offsets(video, table, sizes)
-    keys = [number - 1 for number in _counted(video, table[b"stss"][0], ">u4").tolist()]
-    inside = len(sizes) > 0 and offsets.min() >= 0 and int((offsets + sizes).max()) <= len(video)
+    offsets = _offsets_in_one_chunk(video, table, sizes) or _offsets(video, table, sizes)
+    keys = [number - 1 for number in _numbers(video, table[b"stss"][0])]
+    inside = offsets and min(offsets) >= 0 and max(map(add, offsets, sizes)) <= len(video)
     if not inside or not keys or keys[0] != 0 or keys != sorted(set(keys)) or keys[-1] >= len(sizes):
         raise NotStoredError("the table names packets that are not there")
-    return PacketTable(offsets.tolist(), sizes.tolist(), keys, _decoder_config(video, table[b"stsd"]))
+    return PacketTable(offsets, sizes, keys, _decoder_config(video, table[b"stsd"]))
 
 
 def _each_box(video: bytes, span: Span) -> Iterator[tuple[bytes, Span]]:
@@ -172,15 +174,32 @@ def _counted(video: bytes, at: int, dtype: str, width: int = 1) -> npt.NDArray[n
     return np.frombuffer(video, dtype, count * width, at + 8)
 
 
-def _sizes(video: bytes, at: int) -> Ints:
+def _numbers(video: bytes, at: int, width: int = 1) -> list[int]:
+    """Return the entries of a table of 32 bits each, without numpy: its calls on few numbers cost more."""
+    _, count = struct.unpack_from(">II", video, at)
+    return list(struct.unpack_from(f">{count * width}I", video, at + 8))
+
+
+def _sizes(video: bytes, at: int) -> list[int]:
     _, fixed, count = struct.unpack_from(">III", video, at)
     if fixed:
         raise NotStoredError("packets of one size")
-    return np.frombuffer(video, ">u4", count, at + 12).astype(np.int64)
+    return list(struct.unpack_from(f">{count}I", video, at + 12))
 
 
-def _offsets(video: bytes, table: dict[bytes, Span], sizes: Ints) -> Ints:
+def _offsets_in_one_chunk(video: bytes, table: dict[bytes, Span], sizes: list[int]) -> list[int]:
+    """Return where each packet begins if all lie one after another, as vidprep stores them; else nothing."""
+    if b"stco" not in table:
+        return []
+    chunks, runs = _numbers(video, table[b"stco"][0]), _numbers(video, table[b"stsc"][0], 3)
+    if len(chunks) != 1 or runs[:2] != [1, len(sizes)] or len(runs) != 3:
+        return []
+    return list(accumulate(sizes[:-1], initial=chunks[0]))
+
+
+def _offsets(video: bytes, table: dict[bytes, Span], packet_sizes: list[int]) -> list[int]:
     """Return where each packet begins: packets lie one after another in chunks."""
+    sizes: Ints = np.array(packet_sizes, np.int64)
     if b"stco" in table:
         chunks = _counted(video, table[b"stco"][0], ">u4").astype(np.int64)
     else:
@@ -194,7 +213,7 @@ def _offsets(video: bytes, table: dict[bytes, Span], sizes: Ints) -> Ints:
     first = np.cumsum(packets) - packets  # number of each chunk's first packet
     before_chunk = (ends - sizes)[first]
     chunk_of = np.repeat(np.arange(len(chunks)), packets)
-    offsets: Ints = chunks[chunk_of] + (ends - sizes) - before_chunk[chunk_of]
+    offsets: list[int] = (chunks[chunk_of] + (ends - sizes) - before_chunk[chunk_of]).tolist()
     return offsets
 
 
