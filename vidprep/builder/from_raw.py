@@ -69,22 +69,23 @@ def build(
         ffmpeg: Path of another FFmpeg than the one that comes with vidprep.
         extend: Add to a finished set the videos that were missing and are there now, in new shards behind
             the old ones: the set's next generation. The old shards stay as they are.
-        retry: With `extend`: also try anew the videos that were rejected for these reasons, e.g. "crashed".
+        retry: With `extend`: also try again the videos that were rejected for these reasons, e.g. "crashed".
         checksums: Lists as sha256sum and md5sum write them; a video that differs is rejected.
         array: "3/8": build the third of eight shares of the shards, beside other processes, on other
             machines too, that build the others into the same folder. The last one makes the set.
         finalise: Build no shard; only make the set, if all shards are finished.
         metrics_port: Serve Prometheus metrics of the build on this port of 127.0.0.1; 0: on any free one.
-        on_event: Called with each event that the build's log gets, perhaps from another thread.
+        on_event: Called with each event, perhaps from another thread: a dictionary with the word `event`
+            ("shard", "video", "done", ...) and facts about it. Most are also lines of the build's log.
 
     Returns:
-        The finished set.
+        The result, whose `manifest` describes the finished set.
 
     Raises:
         BuildStopped: On Ctrl-C or SIGTERM.
         ValueError: If more than one of `workers`, `scheduler`, `slurm` and `in_process` is given; if `array`
-            or `finalise` is given with the other, `extend` or `scheduler`; if a reason in `retry` is unknown
-            or given without `extend`; if `metrics_port` is no port number.
+            or `finalise` is given with the other, `extend`, `scheduler` or `slurm`; if a reason in `retry` is
+            unknown or given without `extend`; if `metrics_port` is no port number.
         VidprepError: Whatever else prevents it; finished shards are kept.
     """
     check_retry(retry, extend=extend)
