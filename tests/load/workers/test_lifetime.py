@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from multiprocessing import Pipe
 
 import psutil
 import pytest
@@ -160,3 +161,23 @@ def test_a_script_that_closes_nothing_leaves_nothing(shards):
     (worker,) = map(int, done.stdout.split())
     assert not psutil.pid_exists(worker)
     assert done.stderr == ""
+
+
+SENDS_TO_NOBODY = """
+    import sys
+    from multiprocessing.connection import Connection
+    from vidprep.load.workers.worker import _send
+    _send(Connection(int(sys.argv[1])), "a batch")
+    print("goes on")
+"""
+
+
+def test_a_worker_whose_loader_is_gone_ends_without_a_word():
+    """It may find out when it sends something, before it hears that nothing comes any more."""
+    ours, theirs = Pipe()
+    ours.close()
+    words = [sys.executable, "-c", textwrap.dedent(SENDS_TO_NOBODY), str(theirs.fileno())]
+    done = subprocess.run(
+        words, pass_fds=(theirs.fileno(),), capture_output=True, text=True, timeout=240, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -24,7 +24,7 @@ def run(connection: "Connection[object, object]", memory: int) -> None:
     try:
         work = Work(config, map_ring(memory, config.ring))
     except (VidprepError, ValueError) as error:
-        connection.send(error)
+        _send(connection, error)
         return
     jobs: SimpleQueue[Job] = SimpleQueue()
     threading.Thread(target=_take_in, args=(connection, jobs), daemon=True).start()
@@ -35,7 +35,15 @@ def run(connection: "Connection[object, object]", memory: int) -> None:
                 job = jobs.get()
                 ahead.append((job, readers.submit(work.read, job)))
             job, video = ahead.popleft()
-            connection.send(work.decode(job, video.result()))
+            _send(connection, work.decode(job, video.result()))
+
+
+def _send(connection: "Connection[object, object]", result: object) -> None:
+    """Send a result; end the process without a word when the loader is gone."""
+    try:
+        connection.send(result)
+    except OSError:
+        os._exit(0)
 
 
 def _take_in(connection: "Connection[object, object]", jobs: "SimpleQueue[Job]") -> None:
