@@ -11,15 +11,17 @@ help:   ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1|/' | column -t -s '|'
 
 # The environment is brought up to date whenever the list of dependencies changes: for users, and with what tests and
-# checks need besides. Python compiles what it imports; compiling all of it here would double the time.
-PIP_INSTALL := $(BIN)/pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e
-$(VENV)/usable: pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP_INSTALL) .
+# checks need besides. Python compiles what it imports; compiling all of it here would double the time, and so would
+# the pip that comes with Python 3.11.
+PIP_INSTALL := $(BIN)/pip install --quiet --no-compile --disable-pip-version-check
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	-$(PIP_INSTALL) --upgrade pip
+$(VENV)/usable: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP_INSTALL) -c constraints.txt -e .
 	touch $@
-$(VENV)/installed: pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP_INSTALL) '.[dev]'
+$(VENV)/installed: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP_INSTALL) -c constraints.txt -e '.[dev]'
 	touch $(VENV)/usable $@
 
 demo: $(VENV)/usable   ## raw videos to a trained network and a page on it all, in about five minutes (demo/)
