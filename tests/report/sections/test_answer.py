@@ -33,6 +33,12 @@ def test_each_figure_with_its_interval_and_of_what_it_is(folder):
     assert " to " in good.interval and good.warnings == ()
 
 
+def test_probes_come_last_under_the_numbers_of_their_sections(work, folder):
+    write_evaluation(folder / "at_first", work / "shards", probe="frozen")
+    found = [(one.name, one.anchor) for one in answer(folder).evaluations]
+    assert found == [("bad", "evaluation-2"), ("good", "evaluation-3"), ("at_first", "evaluation-1")]
+
+
 def test_differences_are_paired(folder):
     (found,) = answer(folder).differences
     assert (found.first, found.second, found.difference) == ("bad", "good", "-44.44 points")

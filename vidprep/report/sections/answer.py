@@ -52,8 +52,10 @@ class Answer:
 def view_answer(evaluations: Sequence[Subject], runs: RunsView | None) -> Answer:
     """Collect what a reader wants to know first; damaged subjects are left to their own sections."""
     known = [(subject, results) for subject in evaluations if (results := _results(subject)) is not None]
+    numbered = list(enumerate(known, start=1))
+    numbered.sort(key=lambda entry: entry[1][1].probe is not None)  # probes explain a figure; it comes first
     return Answer(
-        evaluations=[_headline(subject, one, number) for number, (subject, one) in enumerate(known, start=1)],
+        evaluations=[_headline(subject, one, number) for number, (subject, one) in numbered],
         runs=_runs(runs) if runs else [],
         differences=_differences(known),
         missing=[*_missing(known), *_not_evaluated(known, runs)],
