@@ -5,7 +5,7 @@ import pytest
 import vidprep
 from tests.helpers.raw_videos.raw_k400 import SMALL
 from tests.helpers.sets.builds import hashes
-from vidprep.builder.engines import stragglers
+from vidprep.builder.engines import engine, stragglers
 from vidprep.builder.engines.stragglers import ShardTimes
 
 
@@ -59,3 +59,13 @@ def test_a_video_that_hangs_on_one_worker_only(dozen, reference, tmp_path, misbe
     begun = [event["shard"] for event in events if event["event"] == "shard"]
     assert sorted(begun) == [0, 1, 2, 3, 3]
     assert [event["shard"] for event in events if event["event"] == "done"].count(3) == 1
+
+
+def test_a_scheduler_that_is_gone_has_no_idle_workers():
+    """Its futures end the build, with a message; a look for idle workers must not come first with another."""
+
+    class Gone:
+        def processing(self):
+            raise OSError("Timed out trying to connect to tcp://127.0.0.1:42415 after 15 s")
+
+    assert engine._idle_workers(Gone()) == []

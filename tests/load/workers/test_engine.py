@@ -1,5 +1,6 @@
 """Workers that die, hang or are left behind; memory that is not there."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -188,11 +189,13 @@ def test_stats_name_the_bottleneck(shards):
     assert stats.bottleneck().startswith("The caller is the bottleneck: it waited for clips")
 
 
-@pytest.mark.slow
-def test_memory_stays_flat(shards):
-    """20,000 batches in 770 epochs; neither the workers nor this process may grow."""
+MANY_EPOCHS = """
+    import json, sys
+    import psutil
+    from vidprep import ClipLoader, LoaderOptions, TrainClip
+
     clips = ClipLoader(
-        shards,
+        sys.argv[1],
         clip=TrainClip(clip_len=1, crop_size=32),
         batch_size=1,
         shuffle="none",
@@ -203,9 +206,20 @@ def test_memory_stays_flat(shards):
         for epoch in range(770):
             given += sum(1 for _ in clips)
             if epoch % 100 == 69:
-                processes = (psutil.Process(), *workers())
+                processes = (psutil.Process(), *psutil.Process().children())
                 sizes.append([(p.memory_info().rss, p.num_fds()) for p in processes])
+    print(json.dumps([given, sizes]))
+"""
+
+
+@pytest.mark.slow
+def test_memory_stays_flat(shards):
+    """20,000 batches in 770 epochs; neither the workers nor a process that does nothing else may grow."""
+    words = [sys.executable, "-c", textwrap.dedent(MANY_EPOCHS), str(shards)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=280)
+    given, sizes = json.loads(done.stdout)
     assert given == 20_020
+    assert [len(processes) for processes in sizes] == [3] * 8
     print(np.array(sizes))
     # Stored videos are not demuxed by PyAV, which would keep about 270 bytes of each. The allocator adds some
     # MiB at first.

@@ -205,7 +205,8 @@ def _build_with(client: Client, tasks: list[ShardTask], report: Report) -> None:
             del waiting[task.shard]
             times.finish(task.shard, time.monotonic())
             if task.shard in times.again:
-                client.run(task.place.ask_to_stop, task.out_dir, task.name_of_stop, on_error="ignore")
+                with contextlib.suppress(OSError):  # a scheduler that is gone: the other shards will tell
+                    client.run(task.place.ask_to_stop, task.out_dir, task.name_of_stop, on_error="ignore")
             report({"event": "done", "shard": task.shard})
             if not waiting:
                 return  # the slower of two workers on one shard is not waited for
@@ -235,8 +236,14 @@ def _as_completed(
 
 
 def _idle_workers(client: Client) -> list[str]:
-    """Return the workers that have nothing to do; then no shard waits to be begun."""
-    return [address for address, keys in client.processing().items() if not keys]
+    """Return the workers that have nothing to do; then no shard waits to be begun.
+
+    None where the scheduler does not answer: if it is gone, the futures will say so.
+    """
+    try:
+        return [address for address, keys in client.processing().items() if not keys]
+    except OSError:
+        return []
 
 
 def _build_on_worker(task: ShardTask) -> None:
