@@ -52,6 +52,7 @@ def test_sizes_that_nobody_knows(pace):
         ("SLURM_JOB_END_TIME", str(int(time.time()) + 100 * DISTANT)),  # there is time
         ("SLURM_JOB_END_TIME", str(int(time.time()) - DISTANT)),  # the job got more time than it says
     ],
+    ids=["empty", "no number", "much time", "in the past"],  # a time in a name differs between processes
 )
 def test_nothing_is_held_back(pace, monkeypatch, name, words):
     pace.note(1, 1.0)
