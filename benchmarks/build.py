@@ -12,91 +12,32 @@ Videos are made by `vidprep synth`. Two things that are compared run in turn, in
 """
 
 import argparse
-import json
 import os
-import resource
-import shlex
 import shutil
 import statistics
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 from pathlib import Path
 
 import psutil
-from process_usage import peak_mib
 
-from vidprep.builder.transcoding.command import encode_command
+from parts.build_data import (
+    made_up_inventory,
+    made_up_shards,
+    make_archives,
+    make_hd_source,
+    make_large_source,
+    make_sources,
+)
+from parts.build_runs import build_work, one_build, shell_loop
+from parts.loader_data import sample_of
+from parts.process_usage import cpu_seconds, cpu_seconds_of_children, peak_mib
 from vidprep.ffmpeg import find_ffmpeg
 from vidprep.recipes.recipe import Transcode
 
 ROUNDS = 5
-
-
-def make_sources(folder, num_videos):
-    """K400-like and SSv2-like videos, as `vidprep synth` makes them."""
-    per_class = max(1, num_videos // 10)
-    for dataset in ("k400", "ssv2"):
-        if not (folder / dataset).exists():
-            command = [sys.executable, "-m", "vidprep", "synth", dataset, "--out", str(folder / dataset)]
-            counts = ["--classes", "10", "--videos-per-class", str(per_class), "--validation-per-class", "1"]
-            subprocess.run([*command, *counts], check=True)
-    return {dataset: sorted(find_videos(folder / dataset)) for dataset in ("k400", "ssv2")}
-
-
-def find_videos(folder):
-    return [path for path in folder.rglob("*") if path.suffix in (".mp4", ".webm")]
-
-
-def shell_loop(videos, num_processes, *, checked=False):
-    """The same FFmpeg command for every file, `num_processes` at a time: what a script would do.
-
-    With `checked`, what a careful script would do: decode the result back, and hash it twice as a build does.
-    """
-    with tempfile.TemporaryDirectory() as out:
-        ffmpeg, lines = find_ffmpeg(), []
-        for number, video in enumerate(videos):
-            stored = Path(out) / f"{number}.mp4"
-            line = shlex.join(encode_command(ffmpeg, video, stored, Transcode()))
-            if checked:
-                decode = f"{ffmpeg} -v error -xerror -threads 1 -i {stored} -f null -"
-                line += f" && {decode} && sha256sum {stored} >&2 && md5sum {stored} >&2"
-            lines.append(line)
-        started = time.perf_counter()
-        subprocess.run(
-            ["xargs", "-P", str(num_processes), "-I{}", "sh", "-c", "exec 2>/dev/null; {}"],
-            input="\n".join(shlex.quote(line) for line in lines),
-            text=True,
-            check=True,
-        )
-        return len(videos) / (time.perf_counter() - started)
-
-
-def one_build(dataset, source, *options, cores=None):
-    """Videos per second of a build, start of the first shard to end of the last, by its own log."""
-    with tempfile.TemporaryDirectory() as out:
-        command = [
-            sys.executable,
-            "-m",
-            "vidprep",
-            "build",
-            dataset,
-            "--source",
-            str(source),
-            "--out",
-            f"{out}/set",
-        ]
-        command += ["--set", "shards.samples_per_shard=10", *options]
-        command = ["taskset", "-c", cores, *command] if cores else command
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        events = [json.loads(line) for line in Path(f"{out}/set/.build/log.jsonl").read_text().splitlines()]
-    from datetime import datetime
-
-    times = [datetime.fromisoformat(event["time"]) for event in events if event["event"] in ("shard", "done")]
-    videos = sum(event["event"] == "video" for event in events)
-    return videos / (times[-1] - times[0]).total_seconds()
 
 
 def report(name, ratios, rates):
@@ -145,8 +86,7 @@ def archives(folder, num_videos, rounds):
     """K400-like videos as Kinetics' copy at CVDF holds them, and in folders; what their listings take."""
     make_sources(folder, num_videos)
     unpacked, packed = folder / "k400", folder / "k400-archives"
-    if not packed.exists():
-        pack(unpacked, packed)
+    make_archives(unpacked, packed)
     os.environ["XDG_CACHE_HOME"] = str(folder / "cache")  # where listings are kept
     compare(
         "k400: build from archives / from folders, 2 workers",
@@ -159,18 +99,6 @@ def archives(folder, num_videos, rounds):
     print(f"listings of the archives: {listings:,} bytes, {listings / size:.3%} of the archives", flush=True)
 
 
-def pack(unpacked, packed, *, num_parts=4):
-    """Put the videos of each split into flat tar.gz files."""
-    shutil.copytree(unpacked / "annotations", packed / "annotations")
-    for split in ("train", "val"):
-        videos = find_videos(unpacked / split)
-        (packed / split).mkdir()
-        for number in range(num_parts):
-            with tarfile.open(packed / split / f"part_{number}.tar.gz", "w:gz") as tar:
-                for path in sorted(videos)[number::num_parts]:
-                    tar.add(path, arcname=path.name)
-
-
 def stages(folder, num_videos, rounds):
     """Where the CPU time of one video goes."""
     from vidprep.builder.transcoding.transcode import check_stored, transcode
@@ -181,17 +109,17 @@ def stages(folder, num_videos, rounds):
         with tempfile.TemporaryDirectory() as scratch, ShardWriter(Path(scratch) / "a.tar") as writer:
             for video in videos:
                 began = time.process_time()
-                children = cpu_of_children()
+                children = cpu_seconds_of_children()
                 video = transcode(video, Path(scratch), Transcode(), find_ffmpeg())
-                spent["FFmpeg"] += cpu_of_children() - children
+                spent["FFmpeg"] += cpu_seconds_of_children() - children
                 spent["start and log"] += time.process_time() - began
                 mark = time.process_time()
                 stored = check_stored(video, Transcode())
                 spent["verify"] += time.process_time() - mark
                 mark = time.process_time()
-                writer.write(sample_of(stored))
+                writer.write(sample_of("x", stored))
                 spent["tar"] += time.process_time() - mark
-                spent["all of it"] += time.process_time() - began + cpu_of_children() - children
+                spent["all of it"] += time.process_time() - began + cpu_seconds_of_children() - children
         total = spent.pop("all of it")
         shares = ", ".join(f"{name} {100 * seconds / total:.1f} %" for name, seconds in spent.items())
         print(f"{dataset}: {1000 * total / len(videos):.0f} ms of CPU a video: {shares}", flush=True)
@@ -208,49 +136,14 @@ def work(folder, num_videos, rounds):
         }
         for _ in range(rounds):
             for name, way in ways.items():
-                began = time.process_time() + cpu_of_children()
+                began = cpu_seconds()
                 way()
-                found[name].append((time.process_time() + cpu_of_children() - began) / len(videos))
+                found[name].append((cpu_seconds() - began) / len(videos))
         for loop in ("bare loop", "checked loop"):
             ratios = [theirs / ours for theirs, ours in zip(found[loop], found["build"], strict=True)]
             report(f"{dataset}: CPU of the {loop} / of a build's work", ratios, {})
         milliseconds = {name: round(1000 * statistics.median(spent)) for name, spent in found.items()}
         print(f"{dataset}: CPU ms a video, {len(videos)} videos: {milliseconds}", flush=True)
-
-
-def build_work(videos):
-    """Transcode, check and pack videos as a worker does."""
-    from vidprep.builder.transcoding.transcode import check_stored, transcode
-    from vidprep.shards.tar import ShardWriter
-
-    with tempfile.TemporaryDirectory() as scratch, ShardWriter(Path(scratch) / "a.tar") as writer:
-        for video in videos:
-            encoded = transcode(video, Path(scratch), Transcode(), find_ffmpeg())
-            writer.write(sample_of(check_stored(encoded, Transcode())))
-
-
-def sample_of(stored):
-    from vidprep.shards.tar import Sample
-
-    return Sample(
-        key="train-x",
-        split="train",
-        video_id="x",
-        label=0,
-        label_full=0,
-        class_name="yoga",
-        num_frames=stored.num_frames,
-        width=stored.width,
-        height=stored.height,
-        fps=stored.fps,
-        duration_seconds=1.0,
-        video=stored.path.read_bytes(),
-    )
-
-
-def cpu_of_children():
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def audit(folder):
@@ -260,16 +153,7 @@ def audit(folder):
     from vidprep.recipes.recipe import DatasetStage
 
     source, classes = folder / "large", read_dataset("k400").labels.classes
-    if not source.exists():
-        rows = ["label,youtube_id,time_start,time_end,split"]
-        for label in classes:
-            (source / "train" / label).mkdir(parents=True)
-        for number in range(241_000):
-            label = classes[number % 400]
-            (source / "train" / label / f"v{number:010d}_000000_000010.mp4").write_bytes(b"x")
-            rows.append(f'"{label}",v{number:010d},0,10,train')
-        (source / "annotations").mkdir()
-        (source / "annotations" / "train.csv").write_text("\n".join(rows) + "\n")
+    make_large_source(source, classes, 241_000)
     mark = time.perf_counter()
     rows = take_inventory(DatasetStage(name="k400"), [str(source)], []).rows
     assert (rows["status"] == "present").all()
@@ -300,70 +184,10 @@ def plan(folder, num_videos, rounds):
     print(f"peak memory of this process: {peak_mib():.0f} MiB", flush=True)
 
 
-def made_up_inventory(num, classes):
-    import pandas as pd
-
-    ids = [f"{number:011d}_000000_000010" for number in range(num)]
-    labels = [number % len(classes) for number in range(num)]
-    return pd.DataFrame(
-        {
-            "split": "train",
-            "video_id": ids,
-            "class": [classes[label] for label in labels],
-            "label": labels,
-            "label_full": labels,
-            "key": [f"train-{video_id}" for video_id in ids],
-            "status": "present",
-            "reason": "",
-            "detail": "",
-            "source_dir": "/raw",
-            "source": [f"train/x/{video_id}.mp4" for video_id in ids],
-            "source_bytes": 10**6,
-        }
-    )
-
-
-def made_up_shards(out, planned):
-    """What workers would have left: done shards, and their tars (empty files) in the staging folder."""
-    from vidprep.builder.workspace.finished import DoneShard
-    from vidprep.builder.workspace.paths import staging_path
-
-    places = ("cls_offset", "cls_size", "json_offset", "json_size", "mp4_offset", "mp4_size", "mp4_crc32")
-    facts = dict.fromkeys(places, 512) | {"num_frames": 300, "width": 340, "height": 256}
-    facts |= {"fps": 30.0, "duration_seconds": 10.0}
-    staging_path(out, 0).parent.mkdir(parents=True, exist_ok=True)
-    done = {}
-    for number, shard in planned.groupby("shard"):
-        rows = [
-            {name: row[name] for name in ("key", "split", "label", "class", "video_id")}
-            | facts
-            | {"position": place}
-            for place, row in enumerate(shard.to_dict("records"))
-        ]
-        details = {row["key"]: "Video: h264" for row in rows}
-        hashes = {"size_bytes": 0, "sha256": "0" * 64, "md5": "0" * 32}
-        done[number] = DoneShard(
-            shard=number, split="train", rows=tuple(rows), details=details, rejected=(), **hashes
-        )
-        staging_path(out, number).touch()
-    return done
-
-
 def memory(folder, num_videos, rounds):
     """Resident memory of a build's only worker with its child, over many 1280x720 videos."""
     source = folder / "hd"
-    if not source.exists():
-        (source / "train" / "yoga").mkdir(parents=True)
-        first = source / "first.mp4"
-        picture = "testsrc2=s=1280x720:r=30:d=2"
-        subprocess.run([find_ffmpeg(), "-v", "error", "-f", "lavfi", "-i", picture, str(first)], check=True)
-        rows = ["label,youtube_id,time_start,time_end,split"]
-        for number in range(num_videos):
-            os.link(first, source / "train" / "yoga" / f"v{number:04d}_000000_000010.mp4")
-            rows.append(f"yoga,v{number:04d},0,10,train")
-        first.unlink()
-        (source / "annotations").mkdir()
-        (source / "annotations" / "train.csv").write_text("\n".join(rows) + "\n")
+    make_hd_source(source, num_videos)
     with tempfile.TemporaryDirectory() as out:
         command = [sys.executable, "-m", "vidprep", "build", "mini_k400", "--source", str(source)]
         process = subprocess.Popen(

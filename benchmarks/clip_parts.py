@@ -20,11 +20,11 @@ from pathlib import Path
 
 import numpy as np
 from av.packet import Packet
-from charts import spread
-from loader_data import CLIP_LEN, CROP, as_worker
-from quick import machine, versions
-from results_file import RESULTS, Section
 
+from parts.charts import spread
+from parts.environment import machine, versions
+from parts.loader_data import CLIP_LEN, CROP, as_worker
+from parts.results_file import RESULTS, Section
 from vidprep.load.decoding.decode import PyavDecoder
 from vidprep.load.decoding.frames import read_frames
 from vidprep.load.decoding.pixels import buffer_side, frame_shape

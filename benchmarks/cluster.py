@@ -13,7 +13,6 @@ import argparse
 import contextlib
 import os
 import pickle
-import resource
 import shutil
 import socket
 import subprocess
@@ -24,9 +23,10 @@ import urllib.request
 from datetime import UTC, datetime
 from pathlib import Path
 
-from charts import spread
-from quick import machine
-from results_file import RESULTS, Section
+from parts.charts import spread
+from parts.environment import machine
+from parts.process_usage import cpu_seconds_of_children
+from parts.results_file import RESULTS, Section
 
 SECTION = "A cluster and a bucket (`benchmarks/cluster.py`)"
 NUM_WORKERS, SLOWNESS = 4, 20
@@ -52,11 +52,10 @@ def one_build(source, out):
 
 def timed_build(source, out):
     """Seconds from the first shard to the last, of the whole command, and its CPU seconds."""
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    before, start = cpu_seconds_of_children(), time.perf_counter()
     command = [sys.executable, __file__, "--build", str(source), str(out)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    cpu = cpu_seconds_of_children() - before
     return float(done.stdout.split()[-1]), time.perf_counter() - start, cpu
 
 

@@ -18,8 +18,7 @@ NUM_VIDEOS, NUM_FRAMES, SHORT_SIDE = 64, 60, 64
 
 def make_set(folder):
     """Test pictures through the code that builds shard sets."""
-    from loader_data import make_shards
-
+    from parts.loader_data import make_shards
     from vidprep.ffmpeg import find_ffmpeg
     from vidprep.recipes.recipe import Transcode
 

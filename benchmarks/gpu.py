@@ -23,9 +23,10 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from gpu_checks import bf16_line, one_rank_line, pinned_line
-from results_file import RESULTS, Section
-from steps import (
+
+from parts.gpu_checks import bf16_line, one_rank_line, pinned_line
+from parts.results_file import RESULTS, Section
+from parts.steps import (
     AUTOCAST,
     CUDA,
     DEVICE,
@@ -40,7 +41,6 @@ from steps import (
     ratio,
     timed,
 )
-
 from vidprep.model import i3d_resnet
 
 TRAIN = Size(50, 64, 32, 224, 32) if CUDA else Size(18, 4, 4, 64, 2)

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import psutil
 import torch
-from steps import (
+
+from parts.steps import (
     BareSteps,
     HarnessSteps,
     Size,
@@ -29,7 +30,6 @@ from steps import (
     ratio,
     timed,
 )
-
 from vidprep.load.transforms import to_network_input
 
 GOAL = 1.05

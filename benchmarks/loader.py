@@ -24,8 +24,8 @@ import sys
 import time
 from pathlib import Path
 
-from loader_data import CLIP_LEN, as_worker, prepare
-from loader_peers import (
+from parts.loader_data import CLIP_LEN, as_worker, prepare
+from parts.loader_peers import (
     BATCH,
     WORKERS,
     dataloader_our_decoder,
@@ -37,7 +37,7 @@ from loader_peers import (
     rate_of,
     webdataset_torchcodec,
 )
-from spdl_peer import spdl_clips
+from parts.spdl_peer import spdl_clips
 
 ROUNDS = 5
 

@@ -22,9 +22,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pandas as pd
-from process_usage import cpu_seconds
 
 import vidprep
+from parts.process_usage import cpu_seconds
 from vidprep.builder.plan import plan_build
 from vidprep.builder.run import carry_out
 from vidprep.builder.shard import Accepted, write_shard

@@ -11,18 +11,17 @@ RESULTS.md and a chart for each table into benchmarks/charts/. Peers that are no
 import argparse
 import importlib.util
 import os
-import platform
 import subprocess
 import time
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import loader
-from charts import bar_chart, spread
 from large_index import big_set, open_as_ranks
-from loader_data import make_originals, make_shards
-from results_file import RESULTS, Section
+from parts.charts import bar_chart, spread
+from parts.environment import machine, versions
+from parts.loader_data import make_originals, make_shards
+from parts.results_file import RESULTS, Section
 from verify import CORES, make_set, timed
 
 SECTION = "Quick (`make bench`)"
@@ -34,7 +33,6 @@ PEERS = {
     "DataLoader, our decoder": (),
 }
 OURS = ("limit", "ours yuv420", "ours rgb")
-PACKAGES = ("vidprep", "av", "numpy", "torch", "imageio-ffmpeg", "webdataset", "torchcodec", "spdl_io")
 
 
 def videos_of(folder):
@@ -52,31 +50,6 @@ def videos_of(folder):
             words = f"-v error -y -f lavfi -i {source} -frames:v 300 -vf noise=alls=3:allf=t -pix_fmt yuv420p"
             subprocess.run([find_ffmpeg(), *words.split(), str(path)], check=True)
     return made, f"{NUM_MADE_UP} made-up videos of 10 s, each in two sizes"
-
-
-def machine():
-    """What this ran on, in one line."""
-    model = next(
-        (line.split(":")[1].strip() for line in cpu_lines() if line.startswith("model name")),
-        platform.machine(),
-    )
-    load = os.getloadavg()[0]
-    return f"{len(os.sched_getaffinity(0))} cores of {model}, load {load:.1f} at the start"
-
-
-def cpu_lines():
-    path = Path("/proc/cpuinfo")
-    return path.read_text().splitlines() if path.exists() else []
-
-
-def versions():
-    found = []
-    for name in PACKAGES:
-        try:
-            found.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            continue
-    return f"Python {platform.python_version()}, " + ", ".join(found)
 
 
 def in_rounds(measures, rounds, until):

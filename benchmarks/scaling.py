@@ -20,8 +20,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from process_usage import cpu_seconds, peak_mib
-from results_file import RESULTS, Section
+from parts.build_data import made_up_inventory, made_up_shards
+from parts.environment import machine
+from parts.process_usage import cpu_seconds, peak_mib
+from parts.results_file import RESULTS, Section
 
 DOCS = Path(__file__).parents[1] / "docs" / "scaling.md"
 SECTION = "Large builds (`benchmarks/scaling.py`)"
@@ -225,8 +227,6 @@ def write_tables(path):
 
 def plan_and_finish(num):
     """CPU seconds and memory of what one process does, for so many videos; printed as JSON."""
-    from build import made_up_inventory, made_up_shards
-
     from vidprep.builder.finalise import finalise
     from vidprep.builder.plan import plan_build
     from vidprep.builder.workspace.finished import read_done, write_done
@@ -293,8 +293,6 @@ def cpu_of_clips(section, folder):
 
 
 def measure(args):
-    from quick import machine  # which imports much
-
     section = Section(args.results, SECTION)
     section.add(f"{datetime.now(UTC):%Y-%m-%d}, {machine()}; CPU seconds.\n")
     if args.clips:

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 import vidprep
-from benchmarks.process_usage import cpu_seconds
+from benchmarks.parts.process_usage import cpu_seconds
 from vidprep.builder.transcoding.command import decode_command
 from vidprep.ffmpeg import find_ffmpeg
 

@@ -9,12 +9,13 @@ a command's start, 1 to 2 s, is in them, so that a set of 100 GB does better tha
 
 import argparse
 import os
-import resource
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+from parts.process_usage import cpu_seconds_of_children
 
 PER_SHARD, NUM_FRAMES = 50, 300
 CORES = len(os.sched_getaffinity(0))
@@ -55,12 +56,9 @@ def fractal(path):
 
 def timed(command):
     """Wall and CPU seconds of a command and its children."""
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    before, start = cpu_seconds_of_children(), time.perf_counter()
     subprocess.run(command, shell=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.perf_counter() - start, sum(
-        getattr(after, name) - getattr(before, name) for name in ("ru_utime", "ru_stime")
-    )
+    return time.perf_counter() - start, cpu_seconds_of_children() - before
 
 
 def compare(name, verify, other, rounds):

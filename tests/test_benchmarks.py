@@ -59,7 +59,8 @@ import sys
 from tests.helpers.runs.fake_gpu import fake_gpu
 sys.path.insert(0, "benchmarks")
 with fake_gpu():
-    import gpu, gpu_checks, steps
+    import gpu
+    from parts import gpu_checks, steps
     gpu.TRAIN = gpu.VIEWS = steps.Size(18, 4, 4, 64, 2)
     gpu.MATRIX_SIDE, gpu.STEPS, gpu.LEAD = 64, 1, 1
     gpu_checks.BACKEND, gpu_checks.MOVED_BYTES = "gloo", 1 << 16

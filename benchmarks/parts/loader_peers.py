@@ -8,7 +8,8 @@ import random
 import time
 
 import psutil
-from loader_data import CLIP_LEN, CROP, NUM_FRAMES
+
+from parts.loader_data import CLIP_LEN, CROP, NUM_FRAMES
 
 BATCH, WORKERS = 32, 2
 

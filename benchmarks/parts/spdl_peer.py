@@ -5,8 +5,8 @@
 
 import random
 
-from loader_data import CLIP_LEN, CROP
-from loader_peers import BATCH, corner, rate_of
+from parts.loader_data import CLIP_LEN, CROP
+from parts.loader_peers import BATCH, corner, rate_of
 
 
 def spdl_clips(folder, seconds, pixels="yuv420p", num_threads=2):

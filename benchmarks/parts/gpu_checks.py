@@ -2,9 +2,9 @@
 
 import torch
 import torch.distributed as dist
-from steps import CUDA, DEVICE, NUM_CLASSES, BareSteps, in_turn, ratio, timed, with_size
 from torch.nn.parallel import DistributedDataParallel
 
+from parts.steps import CUDA, DEVICE, NUM_CLASSES, BareSteps, in_turn, ratio, timed, with_size
 from vidprep.harness.conv_check import check_conv3d
 from vidprep.load import ClipLoader, LoaderOptions
 from vidprep.model import i3d_resnet
