@@ -14,7 +14,6 @@ import statistics
 import time
 import zlib
 from bisect import bisect_right
-from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,7 +21,6 @@ import numpy as np
 from av.packet import Packet
 
 from parts.charts import spread
-from parts.environment import machine, versions
 from parts.loader_data import CLIP_LEN, CROP, as_worker
 from parts.results_file import RESULTS, Section
 from vidprep.load.decoding.decode import PyavDecoder
@@ -140,15 +138,14 @@ def main():
     rounds = [measure(clips, args.clips, number) for number in range(args.rounds)]
     sizes = [video.size / 1000 for video in clips.videos]
     section = Section(args.results, SECTION)
-    section.add(
-        f"{datetime.now(UTC):%Y-%m-%d}, {machine()}; {len(sizes)} stored videos of {min(sizes):.0f} to "
-        f"{max(sizes):.0f} KB; {args.rounds} rounds of {args.clips} clips; {versions()}.\n"
+    section.begin(
+        f"{len(sizes)} stored videos of {min(sizes):.0f} to {max(sizes):.0f} KB; "
+        f"{args.rounds} rounds of {args.clips} clips"
     )
-    section.add("| part | CPU ms a clip |\n|---|---|")
-    for name in rounds[0]:
-        section.add(f"| {name} | {spread([found[name] for found in rounds], '{:.2f}')} |")
-    codec, demuxed = list(rounds[0])[4:6]
-    section.add()
+    bars = {name: [found[name] for found in rounds] for name in rounds[0]}
+    section.table(("part", "CPU ms a clip"), [(name, spread(found)) for name, found in bars.items()])
+    section.chart(bars, "CPU ms a clip", "clip-parts")
+    codec, demuxed = list(bars)[4:6]
     for pixels in ("yuv420", "rgb"):
         whole = f"all of a clip, {pixels}"
         section.add(

@@ -13,13 +13,11 @@ import importlib.util
 import os
 import subprocess
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import loader
 from large_index import big_set, open_as_ranks
-from parts.charts import bar_chart, spread
-from parts.environment import machine, versions
+from parts.charts import spread
 from parts.loader_data import make_originals, make_shards
 from parts.results_file import RESULTS, Section
 from verify import CORES, make_set, timed
@@ -71,20 +69,21 @@ def loader_table(section, folder, args, until):
         {name: lambda n=name: loader.measure(n, settings) for name in names}, args.rounds, until
     )
     usable = {name: found for name, found in rates.items() if found and None not in found}
-    section.add("| clips of 32 frames, 2 workers | clips/s | clips a CPU second | of decoding alone |")
-    section.add("|---|---|---|---|")
-    bars = {}
+    rows, bars = [], {}
     for name, found in usable.items():
         ratios = [one[1] / limit[1] for one, limit in zip(found, rates["limit"], strict=True)]
         shown = "decoding alone, from memory" if name == "limit" else name
         bars[shown] = ratios
         wall, cpu = (spread([one[which] for one in found], "{:.0f}") for which in (0, 1))
-        section.add(f"| {shown} | {wall} | {cpu} | {spread(ratios)} |")
+        rows.append((shown, wall, cpu, spread(ratios)))
+    section.table(
+        ("clips of 32 frames, 2 workers", "clips/s", "clips a CPU second", "of decoding alone"), rows
+    )
     left_out = [name for name in [*OURS, *PEERS] if name not in usable]
     if left_out:
-        section.add(f"\nLeft out, for it is not installed or failed: {', '.join(left_out)}.")
-    bar_chart(bars, "clips a CPU second, of decoding alone", args.charts / "loader.png")
-    section.add(f"\n![loaders](charts/loader.png) {len(rates['limit'])} rounds.\n")
+        section.add(f"Left out, for it is not installed or failed: {', '.join(left_out)}.\n")
+    section.add(f"{len(rates['limit'])} rounds.\n")
+    section.chart(bars, "clips a CPU second, of decoding alone", "loader")
 
 
 def verify_table(section, folder, args, until):
@@ -99,27 +98,26 @@ def verify_table(section, folder, args, until):
         {name: lambda c=command: timed(c) for name, command in commands.items()}, args.rounds, until
     )
     ratios = [sums[1] / ours[1] for sums, ours in zip(found["sha256sum"], found["verify"], strict=True)]
-    section.add(f"| {args.megabytes} MB | CPU seconds | of sha256sum's speed |\n|---|---|---|")
-    for name, times in found.items():
-        own = spread(ratios) if name == "verify" else "1"
-        section.add(f"| {name} | {spread([one[1] for one in times])} | {own} |")
     bars = {name: [one[1] for one in times] for name, times in found.items()}
-    bar_chart(bars, f"CPU seconds for {args.megabytes} MB", args.charts / "verify.png")
-    section.add(f"\n![verify](charts/verify.png) {len(ratios)} rounds; a start of 1 to 2 s is in verify's.\n")
+    rows = [
+        (name, spread(times), spread(ratios) if name == "verify" else "1") for name, times in bars.items()
+    ]
+    section.table((f"{args.megabytes} MB", "CPU seconds", "of sha256sum's speed"), rows)
+    section.add(f"{len(ratios)} rounds; a start of 1 to 2 s is in verify's.\n")
+    section.chart(bars, f"CPU seconds for {args.megabytes} MB", "verify")
 
 
 def start_table(section, folder, args, until):
     """How long a loader takes to open large sets."""
-    section.add("| opening a set, after the imports | CPU seconds | MiB |\n|---|---|---|")
-    bars = {}
+    rows, bars = [], {}
     for num_shards in args.shards:
         root = big_set(folder / f"big{num_shards}", num_shards)
         runs = in_rounds({"open": lambda r=root: open_as_ranks(r, 1, folder)[0]}, args.rounds, until)["open"]
         name = f"{num_shards * 250:,} samples"
         bars[name] = [run["cpu"] for run in runs]
-        section.add(f"| {name} | {spread(bars[name])} | {spread([run['Pss'] for run in runs], '{:.0f}')} |")
-    bar_chart(bars, "CPU seconds until a loader is open", args.charts / "start.png")
-    section.add("\n![start](charts/start.png)")
+        rows.append((name, spread(bars[name]), spread([run["Pss"] for run in runs], "{:.0f}")))
+    section.table(("opening a set, after the imports", "CPU seconds", "MiB"), rows)
+    section.chart(bars, "CPU seconds until a loader is open", "start")
 
 
 def main():
@@ -133,16 +131,14 @@ def main():
     parser.add_argument("--megabytes", type=int, default=1000, help="that are verified")
     parser.add_argument("--shards", type=int, nargs="+", default=[100, 1000], help="of 250 samples, opened")
     parser.add_argument("--results", type=Path, default=RESULTS, help="file whose section is written anew")
-    parser.add_argument("--charts", type=Path, default=RESULTS.parent / "charts")
     parser.add_argument("--python", default=".venv/bin/python", help="that runs vidprep")
     args = parser.parse_args()
     start = time.monotonic()
     parts = (loader_table, 0.75), (verify_table, 0.9), (start_table, 1.0)
     videos, what = videos_of(args.folder)
     make_shards(args.folder / "shards", make_originals(args.folder / "originals", sorted(videos.iterdir())))
-    args.charts.mkdir(parents=True, exist_ok=True)
     section = Section(args.results, SECTION)
-    section.add(f"{datetime.now(UTC):%Y-%m-%d}, {machine()}; {what}; {versions()}.\n")
+    section.begin(what)
     for measure, share in parts:
         measure(section, args.folder, args, start + 60 * args.minutes * share)
 

@@ -1,6 +1,10 @@
 """A benchmark's section of RESULTS.md, written anew line after line, so that a cut leaves something."""
 
+from datetime import UTC, datetime
 from pathlib import Path
+
+from parts.charts import bar_chart
+from parts.environment import machine, versions
 
 RESULTS = Path(__file__).parents[1] / "RESULTS.md"
 
@@ -27,6 +31,24 @@ class Section:
             body = start + len(f"## {heading}\n")
             end = text.find("\n## ", body)
             self._before, self._after = text[:body], text[end:] if end >= 0 else ""
+
+    def begin(self, what):
+        """Say when and on what this is measured: date, machine, load, `what`, versions."""
+        self.add(f"{datetime.now(UTC):%Y-%m-%d}, {machine()}; {what}; {versions()}.\n")
+
+    def table(self, head, rows):
+        """Add a table: names of its columns, and its rows of texts."""
+        for row in (head, ["---"] * len(head), *rows):
+            self.add(f"| {' | '.join(row)} |")
+        self.add()
+
+    def chart(self, bars, label, name):
+        """Draw charts/`name`.png beside the file, and show it; see `bar_chart` for `bars` and `label`."""
+        if self._path:
+            charts = self._path.parent / "charts"
+            charts.mkdir(exist_ok=True)
+            bar_chart(bars, label, charts / f"{name}.png")
+            self.add(f"![{label}](charts/{name}.png)\n")
 
     def add(self, text=""):
         """Print lines, and write all so far into the file."""
