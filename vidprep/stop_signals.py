@@ -117,7 +117,7 @@ def _take(number: int, frame: FrameType | None) -> None:
     if _CtrlC.was_pressed:
         _stop_at_once()
     if _is_importing(frame):
-        _end_program("Stopped by Ctrl-C before anything was begun. The same command begins.")
+        _end_program("Stopped by Ctrl-C before anything was begun. Run the same command again to begin.")
     _CtrlC.was_pressed = True
     raise KeyboardInterrupt
 
@@ -133,9 +133,7 @@ def _is_importing(frame: FrameType | None) -> bool:
 def _stop_at_once() -> None:
     if not _CtrlC.is_taken:
         raise KeyboardInterrupt
-    _end_program(
-        "Stopped at once. What was finished before is kept; the same command goes on or begins anew."
-    )
+    _end_program("Stopped at once. What was finished before is kept. Run the same command again.")
 
 
 def _end_program(sentence: str) -> None:

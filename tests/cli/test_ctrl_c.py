@@ -49,7 +49,7 @@ COMMANDS = {
     "eval": [*SHARDS, *CHECKPOINT, "--out", "out", "--workers", 1],
     "train": [*SHARDS, "--recipe", "release/run/recipe.toml", "--out", "out", "--workers", 1, "--resume"],
 }
-ANEW = r"Stopped by Ctrl-C\. The same command goes on, or begins anew"
+ANEW = r"Stopped by Ctrl-C\. Run the same command again: it goes on where it can"
 # A file whose opening is the midst of the work, in whatever process it happens; and what is said.
 MIDST = {
     "audit": ("open raw/annotations/train.csv", ANEW),
@@ -57,9 +57,9 @@ MIDST = {
     "index": ("open third-party/b.tar", ANEW),
     "compare": ("passport.parquet", ANEW),
     "subset": ("train-000000.tar", r"Stopped.*Run the same command again to go on"),
-    "report": ("train-000000.tar", r"No page was written.*the same command begins anew"),
-    "filters": ("filters.parquet", r"whole, or not there: the same command begins anew"),
-    "erf": ("epoch-0001.npz", r"Finished draws are kept.*the same command goes on"),
+    "report": ("train-000000.tar", r"No page was written.*Run the same command again to begin anew"),
+    "filters": ("filters.parquet", r"half-written\. Run the same command again to begin anew"),
+    "erf": ("epoch-0001.npz", r"Finished draws are kept.*Run the same command again to go on"),
     "eval": ("validation-000000.tar", r"the same command"),
     "train": ("epoch-0001.pt", r"--resume"),
 }
@@ -107,7 +107,7 @@ def left_behind(folder):
 @pytest.mark.parametrize("command", slow_unless_fast("first"))
 def test_at_the_first_moment_nothing_is_begun(folder, command):
     text, code = press_at(folder, command, IMPORTS)
-    check_stopped(text, code, r"Stopped by Ctrl-C before anything was begun. The same command begins")
+    check_stopped(text, code, r"before anything was begun\. Run the same command again to begin")
     assert left_behind(folder) == []
 
 

@@ -55,14 +55,14 @@ def lightning_network():
     class Network(lightning.LightningModule):
         def __init__(self):
             super().__init__()
-            self.net, self.seen, self.judged = tiny_network(), [], []
+            self.net, self.seen, self.evaluated = tiny_network(), [], []
 
         def training_step(self, given, number):
             self.seen.append((self.current_epoch, given["key"]))
             return nn.functional.cross_entropy(self.net(given["video"].float() / 255), given["label"])
 
         def validation_step(self, given, number):
-            self.judged += given["key"]
+            self.evaluated += given["key"]
 
         def configure_optimizers(self):
             return torch.optim.SGD(self.net.parameters(), lr=0.01)
@@ -77,7 +77,7 @@ def test_lightning(shards, tmp_path):
     run_recipe("train_lightning", **names, MODEL=whole, RESUME=None)
     assert [epoch for epoch, _ in whole.seen] == [0] * NUM_STEPS + [1] * NUM_STEPS + [2] * NUM_STEPS
     keys = sorted(rows_of(shards, "validation"))
-    assert sorted(whole.judged[-len(keys) :]) == keys
+    assert sorted(whole.evaluated[-len(keys) :]) == keys
     resumed = lightning_network()
     run_recipe("train_lightning", **names, MODEL=resumed, RESUME=str(tmp_path / "step=4.ckpt"))
     assert resumed.seen == whole.seen[4:]
@@ -122,8 +122,8 @@ def test_transformers(shards, tmp_path):
 
     whole = run(tmp_path / "a", None)
     assert whole.state.global_step == 3 * NUM_STEPS
-    judged = whole.predict(whole.eval_dataset)
-    assert judged.label_ids.tolist() == [row["label"] for row in rows_of(shards, "validation").values()]
+    evaluated = whole.predict(whole.eval_dataset)
+    assert evaluated.label_ids.tolist() == [row["label"] for row in rows_of(shards, "validation").values()]
     resumed = run(tmp_path / "b", str(tmp_path / "a" / "checkpoint-4"))
     assert_same_weights(whole.model, resumed.model)
     assert resumed.train_dataset.stats().num_clips == 4 * (

@@ -14,21 +14,23 @@ from vidprep.harness.run_table import differing_settings, summarise_runs
 FACTS = json.loads((RELEASE_0_1 / "run/run.json").read_text())
 
 
-def made_run(path, *, lr=0.01, seed=0, epoch=2.0, epochs=2, judged=()):
+def made_run(path, *, lr=0.01, seed=0, epoch=2.0, epochs=2, validated=()):
     path.mkdir(parents=True)
     stages = {"train_clip": {"clip_len": 8}, "model": {"depth": 18}}
     stages["optimisation"] = {"lr": lr, "epochs": epochs}
     (path / "recipe.toml").write_text(tomli_w.dumps(stages))
     (path / "run.json").write_text(json.dumps(FACTS | {"seed": seed}))
     lines = [{"step": 5, "epoch": epoch, "loss": 1.5}]
-    lines += [{"step": 5 + n, "epoch": n, "validation_top1": top1} for n, top1 in enumerate(judged, start=1)]
+    lines += [
+        {"step": 5 + n, "epoch": n, "validation_top1": top1} for n, top1 in enumerate(validated, start=1)
+    ]
     (path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return path
 
 
 @pytest.fixture
 def runs(tmp_path):
-    made_run(tmp_path / "a", judged=(0.25, 0.5, 0.375))
+    made_run(tmp_path / "a", validated=(0.25, 0.5, 0.375))
     made_run(tmp_path / "b", lr=0.1, epoch=1.5)
     made_run(tmp_path / "deep" / "c", seed=3)
     (tmp_path / "deep" / "c" / "recipe.toml").write_text("[")

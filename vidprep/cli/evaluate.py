@@ -212,7 +212,7 @@ def rescore(
     console.print(
         f"{eval_dir}: top-1 {found.top1:.2%} (95 %: {low:.2%} to {high:.2%}), top-5 {found.top5:.2%}, "
         f"mean per class {found.mean_per_class:.2%}, over {found.num_videos:,} of {found.num_judged:,} "
-        "judged videos"
+        "evaluated videos"
         + (f"; {found.num_different:,} left out that show different things" if found.num_different else ""),
         markup=False,
     )

@@ -25,17 +25,17 @@ from vidprep.stop_signals import ctrl_c_was_pressed
 
 # What is said after Ctrl-C, if the command itself does not say what it keeps.
 _KEPT = {
-    "build": "Finished shards are kept: the same command goes on.",
-    "build-mini": "Finished shards are kept: the same command goes on.",
-    "train": "Saved checkpoints are kept: the same command with --resume goes on from the last one.",
-    "eval": "Finished videos are kept: the same command goes on.",
-    "reproduce": "Finished videos are kept: the same command goes on.",
-    "erf": "Finished draws are kept in the folder of --out: the same command goes on.",
-    "filters": "Files of --out are whole, or not there: the same command begins anew.",
+    "build": "Finished shards are kept. Run the same command again to go on.",
+    "build-mini": "Finished shards are kept. Run the same command again to go on.",
+    "train": "Saved checkpoints are kept. Run the same command with --resume to go on from the last one.",
+    "eval": "Finished videos are kept. Run the same command again to go on.",
+    "reproduce": "Finished videos are kept. Run the same command again to go on.",
+    "erf": "Finished draws are kept in the folder of --out. Run the same command again to go on.",
+    "filters": "No file in --out is half-written. Run the same command again to begin anew.",
     "status": "The build goes on.",
-    "report": "No page was written, and one of before is as it was: the same command begins anew.",
+    "report": "No page was written; an earlier one is unchanged. Run the same command again to begin anew.",
 }
-_KEPT_BY_OTHERS = "The same command goes on, or begins anew."
+_KEPT_BY_OTHERS = "Run the same command again: it goes on where it can, else it begins anew."
 
 app = typer.Typer(
     name="vidprep",

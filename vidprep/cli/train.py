@@ -232,7 +232,7 @@ def train(
         )
     if rank == 0:
         typer.echo(
-            f"Trained. The last checkpoint is {result.checkpoint}; this judges it: "
+            f"Trained. The last checkpoint is {result.checkpoint}; this evaluates it: "
             f"vidprep eval --shards {shards} --checkpoint {run_dir} --out DIR"
         )
 

@@ -91,10 +91,10 @@ def read_metrics(run_dir: Path) -> list[dict[str, Any]]:
         data_wait          share of the time, 0 to 1, in which rank 0 waited for clips
         seconds            of training so far, interruptions left out
 
-    After an epoch that was judged on the validation split there is a line with step, epoch and
+    After an epoch that was validated there is a line with step, epoch and
 
         validation_loss, validation_top1, validation_top5    means over the videos, of the sum of their views
-        validation_videos                                    that were judged
+        validation_videos                                    that were evaluated
         validation_seconds                                   that it took
 
     Raises:

@@ -25,8 +25,8 @@ class RunSummary:
         epoch: How far it is, in epochs.
         epochs: Epochs that it is planned for.
         loss: The loss in its last line of metrics; None before the first.
-        best: Highest top-1 on the validation split so far, and the epoch of it; None if it was never judged.
-        last: Top-1 on the validation split when it was judged last.
+        best: Highest top-1 on the validation split so far, and its epoch; None if it was never validated.
+        last: Top-1 on the validation split when it was validated last.
         settings: Settings of its recipe, and the seed, by `table.key`.
         name: Name that the user gave it.
         note: Remark of the user on it.
@@ -77,7 +77,7 @@ def _summarise(path: Path) -> RunSummary:
         recipe = tomllib.loads((path / RECIPE).read_text(encoding="utf-8"))
         epochs = int(recipe["optimisation"]["epochs"])
         steps = [line for line in lines if "loss" in line]
-        judged = [(line["validation_top1"], line["epoch"]) for line in lines if "validation_top1" in line]
+        validated = [(line["validation_top1"], line["epoch"]) for line in lines if "validation_top1" in line]
         epoch = float(steps[-1]["epoch"]) if steps else 0.0
         settings = {f"{table}.{key}": value for table in _STAGES for key, value in recipe[table].items()}
         state = "running" if is_held(path / LOCK) else "finished" if epoch >= epochs else "stopped"
@@ -87,8 +87,8 @@ def _summarise(path: Path) -> RunSummary:
             epoch,
             epochs,
             steps[-1]["loss"] if steps else None,
-            max(judged, key=lambda pair: pair[0]) if judged else None,
-            judged[-1][0] if judged else None,
+            max(validated, key=lambda pair: pair[0]) if validated else None,
+            validated[-1][0] if validated else None,
             settings | {"seed": facts["seed"]},
             facts.get("name"),
             facts.get("note"),

@@ -363,7 +363,7 @@ class Recipe(Frozen):
         return {key: value for key, value in values.items() if key != "augmentation" or value}
 
     @model_validator(mode="after")
-    def _has_weights_to_judge(self) -> Self:
+    def _has_weights_to_validate(self) -> Self:
         if self.validation.weights == "ema" and not self.optimisation.ema_decay:
             raise ValueError(
                 "'validation.weights' is \"ema\", and no average is made: set 'optimisation.ema_decay', "

@@ -101,9 +101,9 @@ def _look(subjects: Sequence[Subject], max_bytes: int, on_stage: OnStage, on_cli
         except (ShardError, ReportError) as error:
             damaged.append((subject, str(error)))
     seen_runs = view_runs(runs) if runs else None
-    judged = [view.subject for view in evaluations]
+    evaluated = [view.subject for view in evaluations]
     return Report(
-        answer=view_answer(judged, seen_runs) if judged or runs else None,
+        answer=view_answer(evaluated, seen_runs) if evaluated or runs else None,
         shards=shards,
         runs=seen_runs,
         evaluations=evaluations,

@@ -56,7 +56,7 @@ def test_an_evaluation_beside_itself():
 def test_nothing_in_common():
     whole = open_passport(SHARDS)
     nothing = Passport("nothing", whole.head, whole.rows.assign(status="missing"))
-    with pytest.raises(HarnessError, match="has judged 6 videos, none of which is in all of: nothing"):
+    with pytest.raises(HarnessError, match="holds 6 evaluated videos, none of which is in all of: nothing"):
         rescore(EVAL, [nothing])
 
 

@@ -80,7 +80,7 @@ def test_a_training_of_ours_is_held_against_the_published_conditions(small, shar
     said = " ".join(found.differences)
     assert f"Trained with optimisation.epochs = {recipe.optimisation.epochs!r}, not 100." in said
     assert f"Trained with train_clip.crop_size = {recipe.train_clip.crop_size!r}, not 224." in said
-    assert f"Judged with eval_views.crop_size = {views.crop_size!r}, not 256." in said
+    assert f"Evaluated with eval_views.crop_size = {views.crop_size!r}, not 256." in said
     assert "eval_views.num_clips" not in said and "model.depth" not in said
     theirs = reproduce("ibm_ssv2", shards, RELEASE_0_1 / "run", tmp_path / "ibm").differences
     assert "The weights are of a training of ours, not the published file." in theirs
@@ -109,7 +109,7 @@ def test_videos_that_were_left_out_there(shards):
     published = replace(PUBLISHED["ibm_ssv2"], min_frames=1000, num_videos=24777)
     found = " ".join(shard_differences(published, ShardSet.open(shards)))
     assert "6 validation videos, not the published 24,777" in found
-    assert "6 videos under 1000 frames are judged; they were left out there" in found
+    assert "6 videos under 1000 frames are evaluated; they were left out there" in found
 
 
 def test_other_shards_and_other_weights_are_refused(shards, tmp_path):

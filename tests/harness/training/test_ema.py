@@ -1,4 +1,4 @@
-"""Trainings that make an average of their weights: saved, gone on with, judged, evaluated."""
+"""Trainings that make an average of their weights: saved, gone on with, validated, evaluated."""
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -40,7 +40,7 @@ def saved(run_dir):
     return {steps: read_checkpoint(paths[steps]) for steps in sorted(paths)}
 
 
-def judged(run_dir):
+def validation_lines(run_dir):
     return [line for line in read_metrics(run_dir) if "validation_top1" in line]
 
 
@@ -65,22 +65,22 @@ def test_the_average_is_that_of_the_weights_of_every_step(averaged):
             torch.testing.assert_close(tensor, expected[name].float())
 
 
-def test_a_run_without_an_average_trains_and_judges_the_same_weights(averaged, tiny_shards, tmp_path):
+def test_a_run_without_an_average_trains_and_validates_the_same_weights(averaged, tiny_shards, tmp_path):
     train(tiny_shards, tmp_path / "run", {"validation.every": 1})
     with_it, without = saved(averaged)[9], saved(tmp_path / "run")[9]
     assert "ema" not in without
     assert all(torch.equal(with_it["model"][name], tensor) for name, tensor in without["model"].items())
     one, loss = loss_of(tiny_shards, averaged, tmp_path / "trained", weights="trained")
     assert one.checkpoint.weights == "trained"
-    assert loss == pytest.approx(judged(tmp_path / "run")[-1]["validation_loss"], rel=2e-6)
+    assert loss == pytest.approx(validation_lines(tmp_path / "run")[-1]["validation_loss"], rel=2e-6)
     with pytest.raises(CheckpointError, match=r"epoch-0003.pt holds no average.*ema_decay=0.9999"):
         vidprep.evaluate(tiny_shards, tmp_path / "run", tmp_path / "ema", weights="ema", loading=INLINE)
 
 
-def test_it_is_judged_and_evaluated_where_the_recipe_says_so(averaged, tiny_shards, tmp_path):
+def test_it_is_validated_and_evaluated_where_the_recipe_says_so(averaged, tiny_shards, tmp_path):
     results, loss = loss_of(tiny_shards, averaged, tmp_path / "eval")
     assert results.checkpoint.weights == "ema"
-    line = judged(averaged)[-1]
+    line = validation_lines(averaged)[-1]
     assert loss == pytest.approx(line["validation_loss"], rel=2e-6)
     assert results.top1 == line["validation_top1"]
     text = run(
@@ -119,13 +119,13 @@ def test_an_average_begins_where_it_is_asked_for(tiny_shards, tmp_path):
     assert "ema" not in found[3] and "ema" in found[6]
 
 
-def test_no_average_is_judged_that_is_not_made(tiny_shards, tmp_path):
+def test_no_average_is_validated_that_is_not_made(tiny_shards, tmp_path):
     with pytest.raises(RecipeError, match=r"'validation.weights' is \"ema\", and no average"):
         train(tiny_shards, tmp_path / "run", {"validation.weights": "ema"})
 
 
 @pytest.mark.slow
-def test_ranks_with_statistics_of_their_own_judge_what_the_checkpoint_holds(tiny_shards, tmp_path):
+def test_ranks_with_statistics_of_their_own_validate_what_the_checkpoint_holds(tiny_shards, tmp_path):
     # 8 clips on each rank: batch norm is not synchronised.
     settings = EMA | ONE_VIEW | {"optimisation.batch_size": 16, "optimisation.epochs": 1}
     words = ["train", "--shards", tiny_shards, "--out", tmp_path / "run", "--workers", 0, "--log-every", 1]
@@ -133,4 +133,4 @@ def test_ranks_with_statistics_of_their_own_judge_what_the_checkpoint_holds(tiny
     run(*words, *options(**changes), num_ranks=2)
     results, loss = loss_of(tiny_shards, tmp_path / "run", tmp_path / "eval")
     assert results.checkpoint.weights == "ema"
-    assert loss == pytest.approx(judged(tmp_path / "run")[-1]["validation_loss"], rel=2e-6)
+    assert loss == pytest.approx(validation_lines(tmp_path / "run")[-1]["validation_loss"], rel=2e-6)

@@ -182,7 +182,7 @@ def test_little_room_leaves_the_frames_out(folder):
     assert videos.worst[0].problem == "No room in this page for its frames."
 
 
-def test_a_judged_video_that_does_not_decode_says_so(work, tmp_path):
+def test_a_shown_video_that_does_not_decode_says_so(work, tmp_path):
     root = shutil.copytree(work / "shards", tmp_path / "set")
     video = ShardSet.open(root).split("validation").video(0)
     with (root / video.shard).open("r+b") as tar:

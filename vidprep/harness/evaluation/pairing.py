@@ -20,7 +20,7 @@ class PairedDifference:
     """How two networks compare on the same videos; shares from 0 to 1.
 
     Attributes:
-        num_videos: Number of videos that both have judged.
+        num_videos: Number of videos that both were evaluated on.
         first: Top-1 of the first.
         second: Top-1 of the second.
         only_first: Number of videos that only the first gets right.

@@ -35,7 +35,7 @@ def rescore(eval_dir: Path | str, passports: Sequence[Passport] = ()) -> CommonF
     chosen, num_different = on_common_videos(predictions, results, passports)
     if not len(chosen):
         raise HarnessError(
-            f"{eval_dir} has judged {len(predictions):,} videos, none of which is in all of: "
+            f"{eval_dir} holds {len(predictions):,} evaluated videos, none of which is in all of: "
             f"{', '.join(passport.origin for passport in passports)}. See what they hold of split "
             f"{results.shards.split}: vidprep compare."
         )

@@ -109,8 +109,8 @@ class CommonFigures(Frozen):
     Attributes:
         passports: The passports that all videos counted are in: file or set, and the sha256 of its rows.
         num_videos: Number of videos counted.
-        num_judged: Number of videos that the evaluation judged in all.
-        num_different: Judged videos that were left out because their content differs between two sets.
+        num_judged: Number of videos of the whole evaluation.
+        num_different: Evaluated videos that were left out because their content differs between two sets.
         top1: Top-1 by the sum of logits.
         top1_interval: Its 95 % interval.
         top5: Top-5 by the sum of logits.

@@ -148,7 +148,7 @@ def _other_videos(published: Published, shards: ShardSet) -> list[str]:
     short = pc.sum(pc.less(split.index["num_frames"], published.min_frames)).as_py() if len(split) else 0
     if short:
         found.append(
-            f"{short:,} videos under {published.min_frames} frames are judged; they were left out there."
+            f"{short:,} videos under {published.min_frames} frames are evaluated; they were left out there."
         )
     if not shards.manifest.passport_sha256:
         found.append(
@@ -194,7 +194,7 @@ def view_differences(published: Published, views: EvalViews) -> list[str]:
     wanted = read_pipeline(name).eval_views
     skip = ("num_crops", "num_clips") if published.views else ()
     return [
-        f"Judged with {key} = {ours!r}, not {theirs!r}."
+        f"Evaluated with {key} = {ours!r}, not {theirs!r}."
         for key, ours, theirs in _different("eval_views", views, wanted, skip=skip)
     ]
 

@@ -104,7 +104,7 @@ def _validate(
     write_line: Callable[[dict[str, Any]], None],
     on_event: OnEvent,
 ) -> None:
-    """Judge the network on the validation split where the recipe asks for it, and it is not done yet."""
+    """Validate the network where the recipe asks for it, and it is not done yet."""
     if not validate_if_due(training, lambda: signals.received is not None, write_line, on_event):
         raise _stopped(training, signals)
 

@@ -114,8 +114,8 @@ def _average(recipe: Recipe) -> tuple[str, ...]:
     decay = recipe.optimisation.ema_decay
     if not decay:
         return ()
-    judged = recipe.validation.weights
-    return (f"An average (EMA) of the weights is made beside them, decay {decay:g}; judged: '{judged}'",)
+    used = recipe.validation.weights
+    return (f"An average (EMA) of the weights is made beside them, decay {decay:g}; validated: '{used}'",)
 
 
 def _schedule(stage: Optimisation) -> str:

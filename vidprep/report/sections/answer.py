@@ -105,10 +105,10 @@ def _runs(view: RunsView) -> list[tuple[str, str]]:
     found = []
     for row in rows:
         cells = dict(zip(heading, row, strict=True))
-        judged = cells.get("validation top-1", "–")
+        top1 = cells.get("validation top-1", "–")
         epoch = f"epoch {cells['epoch']}"
-        if judged != "–":
-            found.append((row[0], f"{epoch}: {judged} on the validation split while it trained"))
+        if top1 != "–":
+            found.append((row[0], f"{epoch}: {top1} on the validation split while it trained"))
         elif cells["top-1"] != "–":
             found.append((row[0], f"{epoch}: {cells['top-1']} on training clips, not validated"))
         else:
@@ -177,10 +177,10 @@ def _missing(known: Sequence[tuple[Subject, Results]]) -> list[str]:
 def _not_evaluated(known: Sequence[tuple[Subject, Results]], runs: RunsView | None) -> list[str]:
     if runs is None:
         return []
-    judged = [str(results.checkpoint.path) for _, results in known]
+    evaluated = [str(results.checkpoint.path) for _, results in known]
     names = [
         run.subject.name
         for run in runs.runs
-        if not any(f"/{run.subject.path.name}/" in f"/{path}" for path in judged)
+        if not any(f"/{run.subject.path.name}/" in f"/{path}" for path in evaluated)
     ]
     return [f"Run {name} has no evaluation among these." for name in names]

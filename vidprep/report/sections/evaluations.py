@@ -15,9 +15,9 @@ from vidprep.report.drawing.charts import rank_columns
 from vidprep.report.drawing.svg import Axis, Drawing
 from vidprep.report.evaluation_files import read_predictions
 from vidprep.report.find import Subject
+from vidprep.report.sections.confident_videos import ConfidentVideos, find_confident
 from vidprep.report.sections.confusion import Pair, confusion_chart, confusion_matrix, most_confused
 from vidprep.report.sections.evaluation_tables import EpochsView, TurnedView, view_epochs, view_turned
-from vidprep.report.sections.judged_videos import JudgedVideos, judged_videos
 from vidprep.report.sections.shards import MAX_NAMED
 from vidprep.report.sections.spreads import Bar
 
@@ -45,7 +45,7 @@ class EvaluationView:
     pairs: list[Pair]
     confusion: Markup | None
     labels: list[tuple[str, str]]
-    videos: JudgedVideos | None
+    videos: ConfidentVideos | None
     epochs: EpochsView | None
     turned: TurnedView | None
     notes: list[str]
@@ -88,7 +88,7 @@ def view_evaluation(subject: Subject, max_chars: int) -> EvaluationView:
         pairs=most_confused(rows.matrix, results.classes) if rows else [],
         confusion=confusion_chart(rows.matrix) if rows else None,
         labels=[(str(label), name) for label, name in enumerate(results.classes)] if rows else [],
-        videos=judged_videos(table, results, max_chars) if rows and table is not None else None,
+        videos=find_confident(table, results, max_chars) if rows and table is not None else None,
         epochs=epochs,
         turned=turned,
         notes=[*notes, *problems, *more],

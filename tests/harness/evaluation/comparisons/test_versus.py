@@ -1,4 +1,4 @@
-"""Two evaluations on the videos that both have judged."""
+"""Two evaluations on the videos that are in both."""
 
 import json
 import shutil
@@ -70,7 +70,7 @@ def test_other_classes_and_other_videos(evaluated, another, tmp_path):
     table = pd.read_parquet(copy / "predictions.parquet")
     table.assign(key="other-" + table["key"]).to_parquet(copy / "predictions.parquet")
     believe_predictions(copy)
-    with pytest.raises(HarnessError, match="have no video in common that both have judged"):
+    with pytest.raises(HarnessError, match="have no evaluated video in common"):
         compare_evaluations(evaluated, copy)
     text = json.loads((copy / "results.json").read_text())
     assert text["format"] == "vidprep evaluation 2"

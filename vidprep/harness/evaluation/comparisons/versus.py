@@ -1,4 +1,4 @@
-"""Two evaluations on the videos that both have judged: the difference, its interval, and in which classes."""
+"""Two evaluations on the videos that are in both: the difference, its interval, and in which classes."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -54,7 +54,7 @@ class ComparedEvaluations(PairedDifference):
 def compare_evaluations(
     first_dir: Path | str, second_dir: Path | str, passports: Sequence[Passport] = ()
 ) -> ComparedEvaluations:
-    """Compare two evaluations on the videos that both have judged.
+    """Compare two evaluations on the videos that are in both.
 
         found = vidprep.compare_evaluations("evals/motion", "evals/motion")
         print(found.difference, found.interval, found.p_value, found.classes.head())
@@ -78,7 +78,7 @@ def compare_evaluations(
     left, _ = on_common_videos(read_predictions(first_dir), first, passports)
     both = left.merge(read_predictions(second_dir), on="key", suffixes=("_first", "_second"))
     if not len(both):
-        raise HarnessError(f"{first_dir} and {second_dir} have no video in common that both have judged.")
+        raise HarnessError(f"{first_dir} and {second_dir} have no evaluated video in common.")
     if (differing := both["label_first"] != both["label_second"]).any():
         raise HarnessError(
             f"{first_dir} and {second_dir} have other labels for {differing.sum():,} of {len(both):,} common "

@@ -84,7 +84,7 @@ def read_scores(eval_dir: Path | str) -> tuple[list[str], npt.NDArray[np.float16
 
 
 def read_predictions(eval_dir: Path) -> pd.DataFrame:
-    """Read key, label, predicted and logit_sum of each video that an evaluation has judged.
+    """Read key, label, predicted and logit_sum of each video that was evaluated.
 
     Raises:
         HarnessError: If they are missing or damaged.

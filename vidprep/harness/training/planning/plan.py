@@ -147,43 +147,22 @@ def make_plan(
         recipe: The whole recipe.
         num_classes: Classes of the network.
         ranks: The processes, and this one's device.
-        micro_batch: As in `vidprep.train`, and the rest likewise.
-        precision: Number format of the convolutions.
-        loading: How to read and decode.
+        micro_batch: As in `plan_training`, and `precision` and `loading`, too.
 
     Raises:
         HarnessError: If the batch cannot be spread over the ranks and passes, or is larger than the set.
     """
-    stage, clip = recipe.optimisation, recipe.train_clip
-    num_videos = len(shards.split(SPLIT))
-    per_epoch = steps_per_epoch(num_videos, stage.batch_size, clip.clips_per_video)
-    if not per_epoch:
-        raise HarnessError(
-            f"{shards.root} has {num_videos} training videos, less than a batch of {stage.batch_size}. "
-            "Set a smaller optimisation.batch_size."
-        )
+    stage = recipe.optimisation
+    num_videos, per_epoch = _videos_and_steps(shards, recipe)
     split = split_batch(stage.batch_size, None if micro_batch == "auto" else micro_batch, ranks.world_size)
     available = memory_of_rank(ranks.device)
-    cost = measure_pass(
-        recipe.model,
-        num_classes,
-        (3, clip.clip_len, clip.crop_size, clip.crop_size),
-        device=ranks.device,
-        precision=choose_precision(ranks.device, precision),
-        available_bytes=available,
-    )
-    cost = replace(cost, copies=cost.copies + bool(stage.ema_decay))
-    of_loader = _loading_bytes(loading, clip, ranks.device)
+    cost = _cost_of_pass(recipe, num_classes, ranks.device, precision, available)
+    of_loader = _loading_bytes(loading, recipe.train_clip, ranks.device)
 
     def needed(clips: int) -> int:
         return cost.of(clips) + of_loader(clips)
 
-    # Clips of a video stay together, and so do videos that are mixed.
-    together = clip.clips_per_video * (2 if recipe.augmentation.mixes else 1)
-    share = stage.batch_size // ranks.world_size
-    sizes = [size for size in divisors(share) if size % together == 0] or divisors(share)
-    too_large = ranks.sum(torch.tensor([float(needed(size) > available) for size in sizes])).tolist()
-    largest = max((size for size, count in zip(sizes, too_large, strict=True) if not count), default=0)
+    largest = _largest_pass(recipe, ranks, lambda clips: needed(clips) <= available)
     if micro_batch == "auto" and largest:
         split = split_batch(stage.batch_size, largest, ranks.world_size)
     return TrainingPlan(
@@ -216,6 +195,47 @@ def memory_of_rank(device: torch.device) -> int:
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return available_memory() // max(1, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+
+
+def _videos_and_steps(shards: ShardSet, recipe: Recipe) -> tuple[int, int]:
+    """Return the number of training videos, and of optimiser steps of an epoch.
+
+    Raises:
+        HarnessError: If an epoch has less than a batch.
+    """
+    num_videos, batch_size = len(shards.split(SPLIT)), recipe.optimisation.batch_size
+    per_epoch = steps_per_epoch(num_videos, batch_size, recipe.train_clip.clips_per_video)
+    if not per_epoch:
+        raise HarnessError(
+            f"{shards.root} has {num_videos} training videos, less than a batch of {batch_size}. "
+            "Set a smaller optimisation.batch_size."
+        )
+    return num_videos, per_epoch
+
+
+def _cost_of_pass(
+    recipe: Recipe, num_classes: int, device: torch.device, precision: Precision | None, available: int
+) -> PassCost:
+    clip = recipe.train_clip
+    cost = measure_pass(
+        recipe.model,
+        num_classes,
+        (3, clip.clip_len, clip.crop_size, clip.crop_size),
+        device=device,
+        precision=choose_precision(device, precision),
+        available_bytes=available,
+    )
+    return replace(cost, copies=cost.copies + bool(recipe.optimisation.ema_decay))
+
+
+def _largest_pass(recipe: Recipe, ranks: Ranks, fits: Callable[[int], bool]) -> int:
+    """Return the most clips that divide a rank's share and fit on every rank; 0 if none do."""
+    # Clips of a video stay together, and so do videos that are mixed.
+    together = recipe.train_clip.clips_per_video * (2 if recipe.augmentation.mixes else 1)
+    share = recipe.optimisation.batch_size // ranks.world_size
+    sizes = [size for size in divisors(share) if size % together == 0] or divisors(share)
+    ranks_too_small = ranks.sum(torch.tensor([float(not fits(size)) for size in sizes])).tolist()
+    return max((size for size, count in zip(sizes, ranks_too_small, strict=True) if not count), default=0)
 
 
 def _loading_bytes(options: LoaderOptions, clip: TrainClip, device: torch.device) -> Callable[[int], int]:

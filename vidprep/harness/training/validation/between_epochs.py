@@ -15,7 +15,7 @@ def validate_if_due(
     write_line: Callable[[dict[str, Any]], None],
     on_event: Callable[[TrainEvent], object],
 ) -> bool:
-    """Judge the network on the validation split if that is due here and not done yet.
+    """Validate the network if that is due here and not done yet.
 
     A run that is stopped in the middle of it repeats it when it goes on.
 
@@ -44,5 +44,5 @@ def validate_if_due(
     write_line(line)
     keep_if_best(training, line)
     on_event(MetricsWritten(line))
-    training.tally.start_clock()  # judging is no part of the training's pace
+    training.tally.start_clock()  # validation is no part of the training's pace
     return True

@@ -1,4 +1,4 @@
-"""Judge the network on the validation split while it trains: the figures that an evaluation would give."""
+"""Evaluate the network on the validation split while it trains: the figures that an evaluation would give."""
 
 import logging
 import math
@@ -26,14 +26,14 @@ _log = logging.getLogger(__name__)
 
 
 def is_due(stage: Validation, position: Position, epochs: int) -> bool:
-    """Tell whether the network is judged at a position: every N-th epoch, and after the last."""
+    """Tell whether the network is validated at a position: every N-th epoch, and after the last."""
     if position.step or not position.epoch or not stage.every:
         return False
     return position.epoch % stage.every == 0 or position.epoch == epochs
 
 
 def chosen_rows(num_videos: int, max_videos: int) -> list[int]:
-    """Return which videos of a split are judged: the same at every epoch, spread evenly over the split.
+    """Return which videos of a split are evaluated: the same at every epoch, spread evenly over the split.
 
     10 videos, at most 4 -> [0, 2, 5, 7];  10 videos, at most 0 -> all of them
     """
@@ -42,7 +42,7 @@ def chosen_rows(num_videos: int, max_videos: int) -> list[int]:
 
 
 def check_validation(training: Training) -> None:
-    """Refuse a training that could not be judged when its first epoch is over.
+    """Refuse a training that could not be validated when its first epoch is over.
 
     Raises:
         HarnessError: If the shards have no validation split, or the crops do not fit into its videos.
@@ -54,15 +54,15 @@ def check_validation(training: Training) -> None:
         _loader(training, [])
     except ShardError as error:
         raise HarnessError(
-            f"{error} The recipe judges the network on it while it trains; --set validation.every=0 leaves "
-            "that out."
+            f"{error} The recipe validates the network on it while it trains; --set "
+            "validation.every=0 leaves that out."
         ) from error
     except ValueError as error:
         raise HarnessError(f"{shards.root}: {error} See --set eval_views.KEY=VALUE.") from error
 
 
 def validate(training: Training, stop_asked: Callable[[], bool]) -> dict[str, float] | None:
-    """Judge the network as it is, on all ranks together, without any influence on the training.
+    """Evaluate the network as it is, on all ranks together, without any influence on the training.
 
     Args:
         training: Between two epochs.
@@ -72,25 +72,25 @@ def validate(training: Training, stop_asked: Callable[[], bool]) -> dict[str, fl
         A line of metrics.jsonl without its step, the same on all ranks; None if a rank is to stop.
 
     Raises:
-        HarnessError: If the network gives no finite numbers, or no video could be judged.
+        HarnessError: If the network gives no finite numbers, or no video could be evaluated.
     """
     began, ranks, split = time.perf_counter(), training.ranks, training.shards.split(SPLIT)
     rows = chosen_rows(len(split), training.request.recipe.validation.max_videos)
     row_of = {key: row for row, key in enumerate(split.index["key"].to_pylist())}
-    judged = torch.zeros(len(split), 4, dtype=torch.float64)
-    with _judged_network(training), _loader(training, rows) as loader, closing(iter(loader)) as batches:
+    figures = torch.zeros(len(split), 4, dtype=torch.float64)
+    with _network_to_validate(training), _loader(training, rows) as loader, closing(iter(loader)) as batches:
         for _ in range(math.ceil(len(rows) / ranks.world_size)):  # as often on every rank
             if (batch := next(batches, None)) is not None:
                 logits = _logits(training, batch)
-                judged[row_of[batch.key[0]]] = _judge(logits, int(batch.label[0]), batch.key[0])
+                figures[row_of[batch.key[0]]] = _figures(logits, int(batch.label[0]), batch.key[0])
             if ranks.any(stop_asked()):
                 return None
-    return _line(ranks.sum(judged), time.perf_counter() - began)
+    return _line(ranks.sum(figures), time.perf_counter() - began)
 
 
 @contextmanager
-def _judged_network(training: Training) -> Iterator[None]:
-    """Give the network the weights to judge, the same on all ranks, for the length of a `with` block."""
+def _network_to_validate(training: Training) -> Iterator[None]:
+    """Give the network the weights to validate, the same on all ranks, for the length of a `with` block."""
     net, ranks = training.bare, training.ranks
     average = training.average if training.request.recipe.validation.weights == "ema" else None
     with average.put_into(net) if average else nullcontext():
@@ -115,7 +115,7 @@ def _loader(training: Training, rows: list[int]) -> ViewLoader:
         rank=ranks.rank,
         world_size=ranks.world_size,
         skip=set(range(num_videos)) - set(rows),
-        on_failure=lambda key, reason: _log.warning("Not judged: %s: %s", key, reason),
+        on_failure=lambda key, reason: _log.warning("Not evaluated: %s: %s", key, reason),
         options=replace(request.loading, pin_memory=ranks.device.type == "cuda"),
     )
 
@@ -139,7 +139,7 @@ def _logits(training: Training, batch: Batch) -> Floats:
     ).numpy()
 
 
-def _judge(logits: Floats, label: int, key: str) -> torch.Tensor:
+def _figures(logits: Floats, label: int, key: str) -> torch.Tensor:
     """Return [1, loss, top-1, top-5] of one video, the last two 0 or 1."""
     if not np.isfinite(logits).all():
         raise HarnessError(
@@ -151,11 +151,13 @@ def _judge(logits: Floats, label: int, key: str) -> torch.Tensor:
     return torch.tensor([1.0, loss, rank < 1, rank < 5], dtype=torch.float64)
 
 
-def _line(judged: torch.Tensor, seconds: float) -> dict[str, float]:
-    # Each row has one rank's numbers, and zeros of the others: it does not matter which rank judged which.
-    number, loss, top1, top5 = judged.sum(0).tolist()
+def _line(figures: torch.Tensor, seconds: float) -> dict[str, float]:
+    # Each row has one rank's numbers, and zeros of the others: it does not matter which rank had which.
+    number, loss, top1, top5 = figures.sum(0).tolist()
     if not number:
-        raise HarnessError("Not one video of the validation split could be judged; warnings above name them.")
+        raise HarnessError(
+            "Not one video of the validation split could be evaluated; warnings above name them."
+        )
     return {
         "validation_loss": loss / number,
         "validation_top1": top1 / number,

@@ -16,7 +16,7 @@ _NUM_SHOWN, _NUM_FRAMES, _HEIGHT = 6, 3, 96
 
 
 @dataclass(frozen=True)
-class Judged:
+class ShownVideo:
     """A video with its true and its predicted class; `confidence` from 0 to 1.
 
     `problem` says why it has no frames although its shards were found.
@@ -31,15 +31,15 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class JudgedVideos:
+class ConfidentVideos:
     """The right and the wrong ones of highest confidence; `problem` says why there are no frames."""
 
-    best: list[Judged]
-    worst: list[Judged]
+    best: list[ShownVideo]
+    worst: list[ShownVideo]
     problem: str
 
 
-def judged_videos(table: pa.Table, results: Results, max_chars: int) -> JudgedVideos:
+def find_confident(table: pa.Table, results: Results, max_chars: int) -> ConfidentVideos:
     """Choose videos and fetch frames of them from the shards that were evaluated.
 
     Args:
@@ -53,14 +53,14 @@ def judged_videos(table: pa.Table, results: Results, max_chars: int) -> JudgedVi
     videos, problem = _evaluated_videos(results.shards)
     max_each = max_chars // (2 * _NUM_SHOWN * _NUM_FRAMES)
 
-    def judge(row: int) -> Judged:
+    def shown(row: int) -> ShownVideo:
         key = table["key"][row].as_py()
         true, predicted = (results.classes[table[name][row].as_py()] for name in ("label", "predicted"))
-        return Judged(key, true, predicted, float(confidence[row]), *videos.frames(key, max_each))
+        return ShownVideo(key, true, predicted, float(confidence[row]), *videos.frames(key, max_each))
 
-    return JudgedVideos(
-        best=[judge(int(row)) for row in order[right[order]][:_NUM_SHOWN]],
-        worst=[judge(int(row)) for row in order[~right[order]][:_NUM_SHOWN]],
+    return ConfidentVideos(
+        best=[shown(int(row)) for row in order[right[order]][:_NUM_SHOWN]],
+        worst=[shown(int(row)) for row in order[~right[order]][:_NUM_SHOWN]],
         problem=problem,
     )
 
