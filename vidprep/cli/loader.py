@@ -56,7 +56,7 @@ def bench_loader(
         typer.Option(
             "--gpu-clips-per-second",
             min=0.1,
-            help="Clips a second that your GPU trains on, measured; instead of --gpu-share.",
+            help="Clips a second that your GPU trains on: also print how many workers feed it.",
         ),
     ] = None,
 ) -> None:

@@ -30,7 +30,7 @@ class RunSummary:
         settings: Settings of its recipe, and the seed, by `table.key`.
         name: Name that the user gave it.
         note: Remark of the user on it.
-        torn: A sentence if the last line of its metrics was cut short; None: it is whole, or still written.
+        torn: A sentence if the last line of its metrics was cut short; None: it is whole or being written.
     """
 
     path: Path

@@ -69,7 +69,7 @@ class Transcode(Frozen):
         scaler: FFmpeg's scaling algorithm.
         encoder: "libx264" on the CPU (reproducible to the byte), or "h264_nvenc" where there is one.
         preset: The encoder's own speed name ("veryfast" for libx264, "p4" for h264_nvenc).
-        crf: Constant quality, 0 to 51; smaller values give better and larger videos. `-cq` of h264_nvenc.
+        crf: Constant quality, 0 to 51; a smaller value gives a better and larger video. h264_nvenc's `-cq`.
         gop: Frames from one key frame to the next; closed, without key frames at scene cuts.
         bframes: B-frames between reference frames; 0 makes packet order frame order.
         tune: libx264's tuning, or "none".

@@ -13,7 +13,7 @@ from vidprep.shards.columns.columns import NAMES, NEEDED, Columns
 from vidprep.shards.layout import INDEX, MEMBERS, is_shard_name
 from vidprep.shards.manifest import read_named
 
-# mp4_offset: bytes from the start of the tar to the video's first byte; mp4_size: bytes of the video.
+# For each member (cls, json, mp4), `_offset` is the place of its first byte in the tar, `_size` its bytes.
 INDEX_SCHEMA = pa.schema(
     [
         ("key", pa.string()),
@@ -60,11 +60,6 @@ def write_index(rows: list[dict[str, object]], path: Path, *, checksums: bool = 
     pq.write_table(
         pa.Table.from_pylist(rows, schema=schema), path, compression="zstd", write_page_checksum=checksums
     )
-
-
-def further_columns(schema: pa.Schema) -> list[str]:
-    """Return the names of an index's columns of further labels: `class_noun`, `label_noun`."""
-    return [name for name in schema.names if name not in INDEX_SCHEMA.names]
 
 
 def _further_field(name: str) -> pa.Field:

@@ -238,7 +238,7 @@ def _as_completed(
 def _idle_workers(client: Client) -> list[str]:
     """Return the workers that have nothing to do; then no shard waits to be begun.
 
-    None where the scheduler does not answer: if it is gone, the futures will say so.
+    The list is empty where the scheduler does not answer: if it is gone, the futures will say so.
     """
     try:
         return [address for address, keys in client.processing().items() if not keys]

@@ -40,7 +40,7 @@ def encode_command(
     """Return the command that decodes a video and stores it as the recipe says, frame by frame.
 
     Args:
-        decoder: One of FFmpeg's, instead of the one that it would choose.
+        decoder: Name of the FFmpeg decoder to use; None: FFmpeg chooses.
         cut: The part of the source to store; None: all of it.
         frame_rate: Images a second, if the source is a file of concatenated images; 0.0: it is a video.
     """
@@ -76,7 +76,7 @@ def grids_command(
     """Return the command that decodes a video and writes (8, 9) grey levels of every frame, a byte each.
 
     Args:
-        decoder: One of FFmpeg's, instead of the one that it would choose.
+        decoder: Name of the FFmpeg decoder to use; None: FFmpeg chooses.
         cut: The part of the source to look at; None: all of it.
         frame_rate: Images a second, if the source is a file of concatenated images; 0.0: it is a video.
     """

@@ -267,13 +267,13 @@ def _copy(source: Path, target: Path, settings: Transcode, ffmpeg_path: str) -> 
 def _read_whole(
     command: Callable[..., list[str]], source: Path, settings: Transcode, ffmpeg_path: str
 ) -> FFmpegLog:
-    """Run a command on all of a source; `_with_second_opinion` has been asked for, too.
+    """Run a command on all of a source; return its log, with the second opinion on VP8 and VP9.
 
-    The pictures of a VP9 video are the same whoever decodes it. So libvpx is the only one to decode a WebM
-    that it finds nothing wrong with; what comes of any other is as if it had not been tried.
+    Every decoder makes the same pictures of a VP9 video. So a WebM is first decoded by libvpx, and only by it
+    if it finds nothing wrong; else the command is run again, as if libvpx had not been tried.
 
     Args:
-        command: Makes the command when it is given `decoder`.
+        command: Returns the command; takes the keyword `decoder`.
     """
     strict = _STRICT_DECODERS["vp9"]
     if source.suffix.lower() == ".webm" and has_decoder(ffmpeg_path, strict):

@@ -71,7 +71,7 @@ def score_split(
         VidprepError: As `vidprep.evaluate` says.
     """
     evaluation, out_dir = prepare(request, ranks.device), request.out_dir
-    if (finished := _finished(evaluation, out_dir, ranks)) is not None:
+    if (finished := _finished(evaluation, out_dir)) is not None:
         _log.warning("%s holds this evaluation, every stored video scored: nothing is done again.", out_dir)
         return finished
     with only_evaluation(out_dir / PARTS) if ranks.is_first else nullcontext():
@@ -86,7 +86,7 @@ def score_split(
     return read_results(out_dir)
 
 
-def _finished(evaluation: Evaluation, out_dir: Path, ranks: Ranks) -> Results | None:
+def _finished(evaluation: Evaluation, out_dir: Path) -> Results | None:
     """Return the results in the folder if every video is scored; refuse those of another evaluation."""
     identity = evaluation.identity()
     check_identity(out_dir, identity)

@@ -11,11 +11,6 @@ from vidprep.load.sampling.draws import Draws
 from vidprep.recipes.recipe import EvalViews, TrainClip
 
 
-def clip_span(clip_len: int, frame_step: int) -> int:
-    """Return how many source frames a dense clip covers, from its first frame to its last."""
-    return (clip_len - 1) * frame_step + 1
-
-
 def clip_starts(num_frames: int, *, span: int, num_clips: int) -> list[int]:
     """Return the first frame of each of `num_clips` clips spread evenly over a video.
 

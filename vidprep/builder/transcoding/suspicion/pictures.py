@@ -23,7 +23,7 @@ from vidprep.shards.ledger import SUSPICIONS
 Plane = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 
-# Frames that are looked at together: what numpy needs for each of its calls is as much as one frame's pixels.
+# Frames that are looked at together: a call of numpy costs about as much as its work on one small frame.
 _FRAMES_AT_ONCE = 8
 
 # Codecs work in blocks of 8 and multiples of it.
@@ -124,7 +124,7 @@ class PictureWatcher:
     def _see_fill(self, pictures: list["_Picture"], luma: Plane, chroma: Plane) -> None:
         greens = _shares((chroma[0] < 20) & (chroma[1] < 20))
         rows, columns = (min(sizes) for sizes in zip(luma.shape[1:], chroma.shape[2:], strict=True))
-        # In bytes, where what is below zero is far above all else.
+        # In bytes, where a difference below zero becomes a large number.
         middle = luma[:, :rows, :columns] - np.uint8(126) <= 4
         blue, red = chroma[0, :, :rows, :columns], chroma[1, :, :rows, :columns]
         greys = _shares(middle & (blue - np.uint8(127) <= 2) & (red - np.uint8(127) <= 2))

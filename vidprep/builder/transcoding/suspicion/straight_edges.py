@@ -14,7 +14,7 @@ Indices = npt.NDArray[np.intp]
 # many rows.
 _MIN_STEP = 20
 RUN = 8
-# What an edge answers to: the pixels 0 and 2 on one side of it, 5 and 7 on the other.
+# An edge is found by four pixels across it: 0 and 2 on one side, 5 and 7 on the other.
 _PIXELS = (0, 2, 5, 7)
 # Pixels: an edge that was at most this far away in the frame before has moved, and is not new.
 _REACH = 8
@@ -31,7 +31,7 @@ class Edges(NamedTuple):
     Attributes:
         frames: The frame of each edge, in rising order.
         runs: Which 8 rows each edge lies in (columns, if it is level).
-        places: The column of each edge (row, if it is level): that of the first of the pixels it answers to.
+        places: The column of each edge (row, if it is level): that of its first pixel, see `_PIXELS`.
         shape: How many frames, runs and places there are.
     """
 
@@ -141,7 +141,7 @@ def coding_grid(side: int, period: float) -> Grid:
     while period < _MIN_PERIOD:
         period *= 2
     beside = (np.arange(side - _PIXELS[-1]) + 4) % period  # place j is about the border left of pixel j + 4
-    is_on = np.minimum(beside, period - beside) <= max(1.0, period / 10)  # an edge answers in three places
+    is_on = np.minimum(beside, period - beside) <= max(1.0, period / 10)  # an edge is found at three places
     return Grid(is_on, float(is_on.mean()))
 
 

@@ -1,14 +1,12 @@
 """The checkpoint of the epoch that was best on the validation split, beside the last ones."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from vidprep.files import write_whole
 from vidprep.harness.run_folder import best_checkpoint_path, read_metrics
 from vidprep.harness.training.state import Training
 from vidprep.model.checkpoint_bytes import checkpoint_bytes
-
-KeepBest = Literal["top1"]
 
 
 def keep_if_best(training: Training, line: dict[str, Any]) -> bool:
