@@ -1,237 +1,230 @@
 """How fast a build is, against a plain shell loop of the same FFmpeg command; and where the rest goes.
 
-    python benchmarks/build.py speed      interleaved rounds: shell loop, build with 2 workers, ...
+    python benchmarks/build.py speed      in turn: two shell loops, build with 2 workers
+    python benchmarks/build.py work       CPU of a worker's work against the same loops, without a cluster
+    python benchmarks/build.py stages     where the CPU time of a worker goes
     python benchmarks/build.py scaling    one worker on one core against two workers on two cores
-    python benchmarks/build.py stages     where the time of one worker goes
-    python benchmarks/build.py work       CPU of a worker's work against two shell loops, without a cluster
     python benchmarks/build.py archives   in turn: the same videos from tar.gz parts, and from folders
-    python benchmarks/build.py plan       241,000 rows: audit, plan, and 1,000 shards finalised
-    python benchmarks/build.py memory     a worker and its child over 500 videos
+    python benchmarks/build.py plan       many rows: inventory, plan, and their shards finalised
+    python benchmarks/build.py memory     a worker and its child over many videos
 
-Videos are made by `vidprep synth`. Two things that are compared run in turn, in one process.
+Videos are made by `vidprep synth`. What is compared runs in turn. The bare loop is FFmpeg alone, the checked
+loop decodes the result back and hashes it, as a build does. Each writes its section of RESULTS.md.
 """
 
 import argparse
 import os
 import shutil
-import statistics
-import subprocess
-import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
-import psutil
-
-from parts.build_data import (
-    made_up_inventory,
-    made_up_shards,
-    make_archives,
-    make_hd_source,
-    make_large_source,
-    make_sources,
-)
-from parts.build_runs import build_work, one_build, shell_loop
+from parts.builds.data import make_archives, make_hd_source, make_sources
+from parts.builds.runs import build_work, one_build, shell_loop
+from parts.builds.scale import memory_of_a_build, seconds_of_planning
+from parts.charts import spread
 from parts.loader_data import sample_of
 from parts.process_usage import cpu_seconds, cpu_seconds_of_children, peak_mib
+from parts.results_file import Section, add_results_option
+from parts.rounds import in_rounds, ratios
 from vidprep.ffmpeg import find_ffmpeg
 from vidprep.recipes.recipe import Transcode
 
-ROUNDS = 5
+SECTIONS = {
+    "speed": "Build and shell loop (`benchmarks/build.py speed`)",
+    "work": "What is done with a video (`benchmarks/build.py work`)",
+    "stages": "Where the time of a video goes (`benchmarks/build.py stages`)",
+    "scaling": "Two workers and one (`benchmarks/build.py scaling`)",
+    "archives": "From archives (`benchmarks/build.py archives`)",
+    "plan": "Plan and finalise (`benchmarks/build.py plan`)",
+    "memory": "Memory of a build (`benchmarks/build.py memory`)",
+}
+SHOWN = {"k400": "K400-like", "ssv2": "SSv2-like"}
+GOALS = {"bare loop": 0.90, "checked loop": 0.97}  # speed of a build / of the loop
+STAGES = ("FFmpeg", "starting it, reading its log", "decoding back and looking", "tar and hashes")
 
 
-def report(name, ratios, rates):
-    spread = f"{min(ratios):.3f} .. {max(ratios):.3f}"
-    shown = ", ".join(f"{label} {statistics.median(values):.2f} videos/s" for label, values in rates.items())
-    print(
-        f"{name}: ratio {statistics.median(ratios):.3f} (median of {len(ratios)}; {spread}); {shown}",
-        flush=True,
-    )
+def speed(section, folder, args):
+    section.begin(f"2 workers, loops of 2 processes; {args.rounds} rounds in turn")
+    found = {}
+    for dataset, videos in make_sources(folder, args.videos).items():
+        ways = {
+            "bare loop": partial(shell_loop, videos, 2),
+            "checked loop": partial(shell_loop, videos, 2, checked=True),
+            "build": partial(one_build, dataset, folder / dataset, "--workers", "2"),
+        }
+        rates = in_rounds(ways, args.rounds)
+        name = f"{len(videos)} {SHOWN[dataset]}"
+        found[name] = {way: [1000 / rate for rate in each] for way, each in rates.items()}
+    loops_table(section, found, "ms", "build-speed")
 
 
-def compare(name, first, second, rounds):
-    """Run two things in turn and report the ratio first / second."""
-    rates = {"ours": [], "other": []}
-    for number in range(rounds):
-        for label, run in list({"ours": first, "other": second}.items())[:: 1 if number % 2 else -1]:
-            rates[label].append(run())
-    report(name, [a / b for a, b in zip(rates["ours"], rates["other"], strict=True)], rates)
+def work(section, folder, args):
+    """CPU of everything that a build does with a video, in this process, and that of the loops."""
+    section.begin(f"CPU time, one at a time, no cluster; {args.rounds} rounds in turn")
+    found = {}
+    for dataset, videos in make_sources(folder, args.videos).items():
+        ways = {
+            "bare loop": partial(shell_loop, videos, 1),
+            "checked loop": partial(shell_loop, videos, 1, checked=True),
+            "build": partial(build_work, videos),
+        }
+        measures = {name: partial(cpu_ms_a_video, way, len(videos)) for name, way in ways.items()}
+        found[f"{len(videos)} {SHOWN[dataset]}"] = in_rounds(measures, args.rounds)
+    loops_table(section, found, "CPU ms", "build-work")
 
 
-def speed(folder, num_videos, rounds):
-    for dataset, videos in make_sources(folder, num_videos).items():
-        compare(
-            f"{dataset}: build with 2 workers / shell loop with 2 processes",
-            lambda dataset=dataset: one_build(dataset, folder / dataset, "--workers", "2"),
-            lambda videos=videos: shell_loop(videos, 2),
-            rounds,
-        )
+def cpu_ms_a_video(way, num_videos):
+    before = cpu_seconds()
+    way()
+    return 1000 * (cpu_seconds() - before) / num_videos
 
 
-def scaling(folder, num_videos, rounds):
-    make_sources(folder, num_videos)
-    first, second = sorted(os.sched_getaffinity(0))[:2]
-    for dataset in ("k400", "ssv2"):
-        compare(
-            f"{dataset}: 2 workers on 2 cores / 1 worker on 1 core",
-            lambda dataset=dataset: one_build(
-                dataset, folder / dataset, "--workers", "2", cores=f"{first},{second}"
-            ),
-            lambda dataset=dataset: one_build(dataset, folder / dataset, "--workers", "1", cores=f"{first}"),
-            rounds,
-        )
+def loops_table(section, found, unit, name):
+    """What a video takes in each way, and the speed of a build of that of each loop."""
+    ways = ("bare loop", "checked loop", "build")
+    goals = [f"speed of build / {loop}, goal {goal:.2f}" for loop, goal in GOALS.items()]
+    rows, bars = [], {}
+    for videos, of in found.items():
+        shares = {loop: ratios(of[loop], of["build"]) for loop in GOALS}
+        cells = [spread(of[way], "{:.0f}") for way in ways]
+        rows.append((videos, *cells, *map(spread, shares.values())))
+        bars |= {f"{videos}: {loop}": values for loop, values in shares.items()}
+    section.table(("videos", *(f"{way}, {unit} a video" for way in ways), *goals), rows)
+    section.chart(bars, f"speed of a build / of a shell loop ({unit} a video)", name)
 
 
-def archives(folder, num_videos, rounds):
-    """K400-like videos as Kinetics' copy at CVDF holds them, and in folders; what their listings take."""
-    make_sources(folder, num_videos)
-    unpacked, packed = folder / "k400", folder / "k400-archives"
-    make_archives(unpacked, packed)
-    os.environ["XDG_CACHE_HOME"] = str(folder / "cache")  # where listings are kept
-    compare(
-        "k400: build from archives / from folders, 2 workers",
-        lambda: one_build("k400", packed, "--workers", "2"),
-        lambda: one_build("k400", unpacked, "--workers", "2"),
-        rounds,
-    )
-    listings = sum(path.stat().st_size for path in (folder / "cache").rglob("*") if path.is_file())
-    size = sum(path.stat().st_size for path in packed.rglob("*.tar.gz"))
-    print(f"listings of the archives: {listings:,} bytes, {listings / size:.3%} of the archives", flush=True)
-
-
-def stages(folder, num_videos, rounds):
+def stages(section, folder, args):
     """Where the CPU time of one video goes."""
+    section.begin(f"{args.rounds} rounds")
+    rows, bars = [], {}
+    for dataset, videos in make_sources(folder, args.videos).items():
+        rounds = [stages_of(videos) for _ in range(args.rounds)]
+        totals = [sum(spent.values()) for spent in rounds]
+        of = {stage: [spent[stage] for spent in rounds] for stage in STAGES}
+        shares = [spread(ratios(of[stage], totals), "{:.1%}") for stage in STAGES]
+        rows.append((f"{len(videos)} {SHOWN[dataset]}", spread(totals, "{:.0f}"), *shares))
+        bars |= {f"{SHOWN[dataset]}: {stage}": spent for stage, spent in of.items()}
+    section.table(("videos", "CPU ms a video", *STAGES), rows)
+    section.chart(bars, "CPU ms a video", "build-stages")
+
+
+def stages_of(videos):
+    """CPU milliseconds a video of each stage; FFmpeg's are those of a child."""
     from vidprep.builder.transcoding.transcode import check_stored, transcode
     from vidprep.shards.tar import ShardWriter
 
-    for dataset, videos in make_sources(folder, num_videos).items():
-        spent = {"FFmpeg": 0.0, "start and log": 0.0, "verify": 0.0, "tar": 0.0, "all of it": 0.0}
-        with tempfile.TemporaryDirectory() as scratch, ShardWriter(Path(scratch) / "a.tar") as writer:
-            for video in videos:
-                began = time.process_time()
-                children = cpu_seconds_of_children()
-                video = transcode(video, Path(scratch), Transcode(), find_ffmpeg())
-                spent["FFmpeg"] += cpu_seconds_of_children() - children
-                spent["start and log"] += time.process_time() - began
-                mark = time.process_time()
-                stored = check_stored(video, Transcode())
-                spent["verify"] += time.process_time() - mark
-                mark = time.process_time()
-                writer.write(sample_of("x", stored))
-                spent["tar"] += time.process_time() - mark
-                spent["all of it"] += time.process_time() - began + cpu_seconds_of_children() - children
-        total = spent.pop("all of it")
-        shares = ", ".join(f"{name} {100 * seconds / total:.1f} %" for name, seconds in spent.items())
-        print(f"{dataset}: {1000 * total / len(videos):.0f} ms of CPU a video: {shares}", flush=True)
+    ffmpeg, log, back, tar = STAGES
+    spent = dict.fromkeys(STAGES, 0.0)
+    with tempfile.TemporaryDirectory() as scratch, ShardWriter(Path(scratch) / "a.tar") as writer:
+        for video in videos:
+            marks, children = [time.process_time()], cpu_seconds_of_children()
+            encoded = transcode(video, Path(scratch), Transcode(), find_ffmpeg())
+            marks.append(time.process_time())
+            stored = check_stored(encoded, Transcode())
+            marks.append(time.process_time())
+            writer.write(sample_of("x", stored))
+            marks.append(time.process_time())
+            spent[ffmpeg] += cpu_seconds_of_children() - children
+            for stage, start, end in zip((log, back, tar), marks, marks[1:], strict=False):
+                spent[stage] += end - start
+    return {stage: 1000 * seconds / len(videos) for stage, seconds in spent.items()}
 
 
-def work(folder, num_videos, rounds):
-    """CPU of everything that a build does with a video, in this process, and that of the loops, in turn."""
-    for dataset, videos in make_sources(folder, num_videos).items():
-        found = {"bare loop": [], "checked loop": [], "build": []}
+def scaling(section, folder, args):
+    section.begin(f"bound to cores; {args.rounds} rounds in turn")
+    first, second = sorted(os.sched_getaffinity(0))[:2]
+    found = {}
+    for dataset, videos in make_sources(folder, args.videos).items():
+        build = partial(one_build, dataset, folder / dataset)
         ways = {
-            "bare loop": lambda videos=videos: shell_loop(videos, 1),
-            "checked loop": lambda videos=videos: shell_loop(videos, 1, checked=True),
-            "build": lambda videos=videos: build_work(videos),
+            "1 worker on 1 core": partial(build, "--workers", "1", cores=f"{first}"),
+            "2 workers on 2 cores": partial(build, "--workers", "2", cores=f"{first},{second}"),
         }
-        for _ in range(rounds):
-            for name, way in ways.items():
-                began = cpu_seconds()
-                way()
-                found[name].append((cpu_seconds() - began) / len(videos))
-        for loop in ("bare loop", "checked loop"):
-            ratios = [theirs / ours for theirs, ours in zip(found[loop], found["build"], strict=True)]
-            report(f"{dataset}: CPU of the {loop} / of a build's work", ratios, {})
-        milliseconds = {name: round(1000 * statistics.median(spent)) for name, spent in found.items()}
-        print(f"{dataset}: CPU ms a video, {len(videos)} videos: {milliseconds}", flush=True)
+        found[f"{len(videos)} {SHOWN[dataset]}"] = in_rounds(ways, args.rounds)
+    pairs_table(section, found, 1.9, "build-scaling")
 
 
-def audit(folder):
-    """Annotation and files of 241,000 videos, found and matched; the files hold one byte."""
-    from vidprep.datasets.inventory import take_inventory
-    from vidprep.recipes.manifests import read_dataset
-    from vidprep.recipes.recipe import DatasetStage
-
-    source, classes = folder / "large", read_dataset("k400").labels.classes
-    make_large_source(source, classes, 241_000)
-    mark = time.perf_counter()
-    rows = take_inventory(DatasetStage(name="k400"), [str(source)], []).rows
-    assert (rows["status"] == "present").all()
-    print(f"inventory of {len(rows):,} videos in 400 folders: {time.perf_counter() - mark:.1f} s", flush=True)
-
-
-def plan(folder, num_videos, rounds):
-    """Audit and plan 241,000 rows; finalise 1,000 shards of 250 made-up samples."""
-    from vidprep.builder.finalise import finalise
-    from vidprep.builder.plan import plan_build
-    from vidprep.builder.workspace.plan_file import read_plan, write_plan
-    from vidprep.recipes.manifests import read_dataset
-    from vidprep.recipes.pipelines import read_pipeline
-
-    audit(folder)
-    print(f"peak memory so far: {peak_mib():.0f} MiB", flush=True)
-    classes = read_dataset("k400").labels.classes
-    rows = made_up_inventory(250_000, classes)
-    with tempfile.TemporaryDirectory() as out_name:
-        out = Path(out_name)
-        mark = time.perf_counter()
-        write_plan(plan_build(read_pipeline("k400"), rows, classes, ffmpeg_version="9"), out)
-        print(f"plan of {len(rows):,} videos, written: {time.perf_counter() - mark:.1f} s", flush=True)
-        done = made_up_shards(out, read_plan(out).rows)
-        mark = time.perf_counter()
-        finalise(out, read_plan(out), done, classes)
-        print(f"finalise {len(done):,} shards: {time.perf_counter() - mark:.1f} s", flush=True)
-    print(f"peak memory of this process: {peak_mib():.0f} MiB", flush=True)
+def archives(section, folder, args):
+    """K400-like videos as Kinetics' copy at CVDF holds them, and in folders; what is kept of archives."""
+    section.begin(f"2 workers; {args.rounds} rounds in turn")
+    videos = make_sources(folder, args.videos)["k400"]
+    unpacked, packed = folder / "k400", folder / "k400-archives"
+    make_archives(unpacked, packed)
+    os.environ["XDG_CACHE_HOME"] = str(folder / "cache")  # where listings are kept
+    ways = {
+        "from folders": partial(one_build, "k400", unpacked, "--workers", "2"),
+        "from archives": partial(one_build, "k400", packed, "--workers", "2"),
+    }
+    found = {f"{len(videos)} K400-like": in_rounds(ways, args.rounds)}
+    pairs_table(section, found, 0.8, "build-archives")
+    kept = sum(path.stat().st_size for path in (folder / "cache").rglob("*") if path.is_file())
+    size = sum(path.stat().st_size for path in packed.rglob("*.tar.gz"))
+    section.add(
+        f"What is kept of archives, to read them at any place: {kept:,} bytes, {kept / size:.2%} of them, "
+        "goal 2%."
+    )
 
 
-def memory(folder, num_videos, rounds):
+def pairs_table(section, found, goal, name):
+    """Videos a second in two ways, and the second's speed of that of the first."""
+    one, other = next(iter(found.values()))
+    rows = [
+        (videos, spread(of[one]), spread(of[other]), spread(ratios(of[other], of[one])))
+        for videos, of in found.items()
+    ]
+    head = ("videos", f"{one}, videos/s", f"{other}, videos/s", f"{other} / {one}, goal {goal}")
+    section.table(head, rows)
+    bars = {f"{videos}, {way}": rates for videos, of in found.items() for way, rates in of.items()}
+    section.chart(bars, "videos/s", name)
+
+
+def plan(section, folder, args):
+    """What the process does that begins and ends a build."""
+    section.begin(f"{args.rows:,} videos in 400 folders, shards of 250; {args.rounds} rounds")
+    source = folder / f"large{args.rows}"
+    rounds = [seconds_of_planning(source, args.rows) for _ in range(args.rounds)]
+    bars = {step: [found[step] for found in rounds] for step in rounds[0]}
+    section.table((f"{args.rows:,} videos", "s"), [(step, spread(of, "{:.1f}")) for step, of in bars.items()])
+    section.add(f"All of it in one process, which held {peak_mib():,.0f} MiB at the most.\n")
+    section.chart(bars, f"s for {args.rows:,} videos", "build-plan")
+
+
+def memory(section, folder, args):
     """Resident memory of a build's only worker with its child, over many 1280x720 videos."""
-    source = folder / "hd"
-    make_hd_source(source, num_videos)
-    with tempfile.TemporaryDirectory() as out:
-        command = [sys.executable, "-m", "vidprep", "build", "mini_k400", "--source", str(source)]
-        process = subprocess.Popen(
-            [*command, "--out", f"{out}/set", "--workers", "1"], stdout=subprocess.DEVNULL
-        )
-        samples = watch(process, Path(out) / "set" / ".build" / "log.jsonl")
-    for share in (0.1, 0.5, 1.0):
-        until = [
-            mib for done, mib in samples if done <= share * num_videos and done > (share - 0.1) * num_videos
-        ]
-        print(
-            f"after {share:.0%} of {num_videos} videos: worker and child at most {max(until):.0f} MiB",
-            flush=True,
-        )
+    section.begin(f"one build of {args.videos} videos of 1280x720 and 2 s, 1 worker")
+    source = folder / f"hd{args.videos}"
+    make_hd_source(source, args.videos)
+    tenths = {}
+    for done, mib in memory_of_a_build(source):
+        if mib:
+            tenth = min(10 * done // args.videos, 9)
+            tenths.setdefault(f"{tenth * 10} to {tenth * 10 + 10} %", []).append(mib)
+    rows = [(tenth, spread(found, "{:.0f}")) for tenth, found in tenths.items()]
+    section.table(("videos done", "MiB of worker and FFmpeg: median (least to greatest)"), rows)
+    section.chart(tenths, "MiB of worker and FFmpeg", "build-memory")
 
 
-def watch(process, log):
-    samples = []
-    while process.poll() is None:
-        done = log.read_text().count('"event": "video"') if log.exists() else 0
-        with_child = 0
-        for child in psutil.Process(process.pid).children(recursive=True):
-            try:
-                if "spawn_main" in " ".join(child.cmdline()) or "ffmpeg" in child.name():
-                    with_child += child.memory_info().rss
-            except psutil.Error:
-                continue
-        samples.append((done, with_child / 2**20))
-        time.sleep(0.1)
-    return samples
-
-
-if __name__ == "__main__":
+def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["speed", "scaling", "archives", "stages", "work", "plan", "memory"])
-    parser.add_argument("--videos", type=int, default=150)
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("what", choices=SECTIONS)
+    parser.add_argument("--videos", type=int, default=150, help="of each kind")
+    parser.add_argument("--rows", type=int, default=250_000, help="videos that `plan` plans")
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--folder", type=Path, help="where sources are kept between runs")
-    arguments = parser.parse_args()
-    folder = arguments.folder or Path(tempfile.mkdtemp(prefix="vidprep-bench-"))
+    add_results_option(parser)
+    args = parser.parse_args()
+    section = Section(args.results, SECTIONS[args.what])
+    folder = args.folder or Path(tempfile.mkdtemp(prefix="vidprep-bench-"))
     try:
-        globals()[arguments.what](folder, arguments.videos, arguments.rounds)
+        globals()[args.what](section, folder, args)
     finally:
-        if not arguments.folder:
+        if not args.folder:
             shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()

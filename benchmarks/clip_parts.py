@@ -22,7 +22,7 @@ from av.packet import Packet
 
 from parts.charts import spread
 from parts.loader_data import CLIP_LEN, CROP, as_worker
-from parts.results_file import RESULTS, Section
+from parts.results_file import Section, add_results_option
 from vidprep.load.decoding.decode import PyavDecoder
 from vidprep.load.decoding.frames import read_frames
 from vidprep.load.decoding.pixels import buffer_side, frame_shape
@@ -130,7 +130,7 @@ def main():
     parser.add_argument("--folder", type=Path, default=Path("demo/bench-loader"))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--clips", type=int, default=40, help="clips that each part handles in each round")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="file whose section is written anew")
+    add_results_option(parser)
     args = parser.parse_args()
     as_worker()
     clips = Clips(args.folder)

@@ -26,7 +26,7 @@ from pathlib import Path
 from parts.charts import spread
 from parts.environment import machine
 from parts.process_usage import cpu_seconds_of_children
-from parts.results_file import RESULTS, Section
+from parts.results_file import Section, add_results_option
 
 SECTION = "A cluster and a bucket (`benchmarks/cluster.py`)"
 NUM_WORKERS, SLOWNESS = 4, 20
@@ -235,7 +235,7 @@ def main():
     parser.add_argument("--videos", type=int, default=50)
     parser.add_argument("--tasks", type=int, nargs="+", default=[1000])
     parser.add_argument("--folder", type=Path, help="where sources are kept between runs")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="file whose section is written anew")
+    add_results_option(parser)
     parser.add_argument("--build", nargs=2, metavar=("SOURCE", "OUT"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.build:

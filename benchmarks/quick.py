@@ -19,7 +19,8 @@ import loader
 from large_index import big_set, open_as_ranks
 from parts.charts import spread
 from parts.loader_data import make_originals, make_shards
-from parts.results_file import RESULTS, Section
+from parts.results_file import Section, add_results_option
+from parts.rounds import in_rounds
 from verify import CORES, make_set, timed
 
 SECTION = "Quick (`make bench`)"
@@ -48,17 +49,6 @@ def videos_of(folder):
             words = f"-v error -y -f lavfi -i {source} -frames:v 300 -vf noise=alls=3:allf=t -pix_fmt yuv420p"
             subprocess.run([find_ffmpeg(), *words.split(), str(path)], check=True)
     return made, f"{NUM_MADE_UP} made-up videos of 10 s, each in two sizes"
-
-
-def in_rounds(measures, rounds, until):
-    """Run every measurement in turn, round after round; a round that would begin too late is left out."""
-    found = {name: [] for name in measures}
-    for number in range(rounds):
-        if number and time.monotonic() > until:
-            break
-        for name, measure in measures.items():
-            found[name].append(measure())
-    return found
 
 
 def loader_table(section, folder, args, until):
@@ -130,7 +120,7 @@ def main():
     parser.add_argument("--minutes", type=float, default=9.0, help="after which no other round is begun")
     parser.add_argument("--megabytes", type=int, default=1000, help="that are verified")
     parser.add_argument("--shards", type=int, nargs="+", default=[100, 1000], help="of 250 samples, opened")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="file whose section is written anew")
+    add_results_option(parser)
     parser.add_argument("--python", default=".venv/bin/python", help="that runs vidprep")
     args = parser.parse_args()
     start = time.monotonic()

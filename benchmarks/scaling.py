@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from parts.build_data import made_up_inventory, made_up_shards
+from parts.builds.data import made_up_inventory, made_up_shards
 from parts.environment import machine
 from parts.process_usage import cpu_seconds, peak_mib
-from parts.results_file import RESULTS, Section
+from parts.results_file import Section, add_results_option
 
 DOCS = Path(__file__).parents[1] / "docs" / "scaling.md"
 SECTION = "Large builds (`benchmarks/scaling.py`)"
@@ -321,7 +321,7 @@ def main():
     parser.add_argument("what", choices=["measure", "simulate", "finish", "log"])
     parser.add_argument("--clips", type=Path, help="folder of real clips, named k400_*")
     parser.add_argument("--videos", type=int, nargs="+", default=[100_000, 300_000])
-    parser.add_argument("--results", type=Path, default=RESULTS, help="file whose section is written anew")
+    add_results_option(parser)
     parser.add_argument("--docs", type=Path, default=DOCS, help="file whose tables are written anew")
     args = parser.parse_args()
     if args.what == "simulate":

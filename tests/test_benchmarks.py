@@ -23,7 +23,7 @@ def folder(tmp_path_factory):
 
 
 def run(script, folder, *words):
-    command = [sys.executable, f"benchmarks/{script}.py", *words, "--folder", str(folder)]
+    command = [sys.executable, f"benchmarks/{script}.py", *words, "--folder", str(folder), "--results", "-"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout

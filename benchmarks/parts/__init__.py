@@ -4,8 +4,8 @@ environment.py      the machine and the versions that figures belong to
 process_usage.py    CPU seconds and memory, as the kernel counts them
 charts.py           a bar chart, and how a spread is written
 results_file.py     a benchmark's section of RESULTS.md
-build_data.py       what build.py and scaling.py build: videos, archives, made-up plans
-build_runs.py       the shell loops and the builds that build.py compares
+rounds.py           measurements that take turns
+builds/             what build.py and scaling.py build, and how
 loader_data.py      what loader.py measures on: files, shards, JPEG tars, litdata chunks
 loader_peers.py     other people's loaders on the same clips; spdl_peer.py: SPDL
 steps.py            training steps with and without the harness, for harness.py and gpu.py

@@ -9,11 +9,17 @@ from parts.environment import machine, versions
 RESULTS = Path(__file__).parents[1] / "RESULTS.md"
 
 
+def add_results_option(parser):
+    """Add `--results PATH`, the file whose section a benchmark writes anew."""
+    what = "file whose section is written anew, default: benchmarks/RESULTS.md; -: print only"
+    parser.add_argument("--results", type=Path, default=RESULTS, metavar="PATH", help=what)
+
+
 class Section:
     """Prints lines and keeps them in a section of a Markdown file, whose other sections stay as they are.
 
     Args:
-        path: The file; None: lines are printed only.
+        path: The file; None, `-` or an empty path: lines are printed only.
         heading: Heading of the section, without the hashes.
 
     Raises:
@@ -21,9 +27,9 @@ class Section:
     """
 
     def __init__(self, path, heading):
-        self._path, self._lines = path, []
+        self._path, self._lines = None if path in (None, Path("-"), Path()) else path, []
         self._before = self._after = ""
-        if path:
+        if self._path:
             text = path.read_text(encoding="utf-8")
             start = text.find(f"## {heading}\n")
             if start < 0:
