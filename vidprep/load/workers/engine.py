@@ -97,7 +97,7 @@ class ProcessEngine:
     """Works in processes of its own.
 
     Two processes decode 1.2 to 2 times what two threads of one process do, which take the interpreter lock
-    from each other about 100 times a clip (`benchmarks/loader.py engine`, figures in `benchmarks/RESULTS.md`).
+    from each other about 100 times a clip (`benchmarks/loader.py engine`; figures in benchmarks/RESULTS.md).
 
     Args:
         config: Settings of every worker.
