@@ -5,7 +5,8 @@
 
 The index and the manifest are made up; the tars are empty but of the right size, and nobody may read them.
 Ranks are processes that open the set at the same time; what they need is their share of memory (PSS) beyond
-what they had after the imports. CPU seconds are what a busy machine disturbs least.
+what they had after the imports. CPU seconds are what a busy machine disturbs least. It writes its section of
+RESULTS.md.
 """
 
 import argparse
@@ -13,12 +14,23 @@ import hashlib
 import json
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from parts.charts import spread
+from parts.results_file import Section, add_results_option
+
+SECTION = "Large indexes (`benchmarks/large_index.py`)"
+FIGURES = {
+    "s": (max, "wall"),
+    "CPU seconds of the busiest rank": (max, "cpu"),
+    "CPU seconds of the least busy": (min, "cpu"),
+    "MiB of all ranks": (sum, "Pss"),
+    "MiB of it their own": (sum, "Pss_Anon"),
+}
+GOALS = {"s": ", goal 5 for ten million", "MiB of all ranks": ", goal 1,024 for ten million"}
 PER_SHARD, TAR_BYTES = 250, 200_000_000
 RANK = """
 import json, sys, time
@@ -153,34 +165,43 @@ def main():
     parser.add_argument("--shards", type=int, default=40_000)
     parser.add_argument("--ranks", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
+    add_results_option(parser)
     args = parser.parse_args()
+    section = Section(args.results, SECTION)
+    section.begin(f"{args.ranks} ranks at once, after the imports; {args.rounds} rounds")
     root = big_set(args.folder / str(args.shards), args.shards)
-    for what in ("first time", "again"):
-        runs = []
-        for _ in range(args.rounds):
-            temporary = Path(tempfile.mkdtemp(dir=args.folder))
-            try:
-                if what == "again":
-                    open_as_ranks(root, 1, temporary)
-                runs.append(open_as_ranks(root, args.ranks, temporary))
-            finally:
-                shutil.rmtree(temporary)
-        print(f"{args.shards * PER_SHARD:,} samples, {args.ranks} ranks, {what}: {summary(runs)}", flush=True)
+    found = {what: figures(rounds_of(root, what, args)) for what in ("first time", "again")}
+    head = (f"{args.shards * PER_SHARD:,} samples", *(f"{name}{GOALS.get(name, '')}" for name in FIGURES))
+    section.table(head, [(what, *cells_of(of)) for what, of in found.items()])
+    for place, (label, name) in enumerate((("CPU seconds", "time"), ("MiB of all ranks", "memory"))):
+        names = list(FIGURES)[1:3] if place == 0 else list(FIGURES)[3:]
+        bars = {f"{what}, {one}": of[one] for what, of in found.items() for one in names}
+        section.chart(bars, label, f"large-index-{name}")
 
 
-def summary(runs):
-    """Seconds of the slowest rank, CPU, memory of all: median (least to greatest)."""
-    figures = {
-        "s wall": [max(rank["wall"] for rank in run) for run in runs],
-        "s CPU of the busiest rank": [max(rank["cpu"] for rank in run) for run in runs],
-        "s CPU of the least busy": [min(rank["cpu"] for rank in run) for run in runs],
-        "MiB of all ranks": [sum(rank["Pss"] for rank in run) for run in runs],
-        "MiB of it their own": [sum(rank["Pss_Anon"] for rank in run) for run in runs],
+def rounds_of(root, what, args):
+    """What the ranks took and need in each round, with and without the files that they share from before."""
+    runs = []
+    for _ in range(args.rounds):
+        temporary = Path(tempfile.mkdtemp(dir=args.folder))
+        try:
+            if what == "again":
+                open_as_ranks(root, 1, temporary)
+            runs.append(open_as_ranks(root, args.ranks, temporary))
+        finally:
+            shutil.rmtree(temporary)
+    return runs
+
+
+def figures(runs):
+    """Each figure in each round, by its name."""
+    return {
+        name: [choose(rank[key] for rank in run) for run in runs] for name, (choose, key) in FIGURES.items()
     }
-    return ", ".join(
-        f"{statistics.median(found):.2f} ({min(found):.2f} to {max(found):.2f}) {name}"
-        for name, found in figures.items()
-    )
+
+
+def cells_of(found):
+    return [spread(each, "{:,.0f}" if name.startswith("MiB") else "{:.2f}") for name, each in found.items()]
 
 
 if __name__ == "__main__":

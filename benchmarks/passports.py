@@ -3,6 +3,8 @@
 python benchmarks/passports.py fingerprint   its share of the CPU time of transcoding and checking a video
 python benchmarks/passports.py size          a passport of 240,000 rows: bytes, and seconds to compare two
 python benchmarks/passports.py subset        in turn: a subset, its checksums alone, `cp` of the same tars
+
+The last writes its section of RESULTS.md, the others print.
 """
 
 import argparse
@@ -24,7 +26,10 @@ import numpy as np
 import pandas as pd
 
 import vidprep
+from parts import charts
 from parts.process_usage import cpu_seconds
+from parts.results_file import Section, add_results_option
+from parts.rounds import ratios
 from vidprep.builder.plan import plan_build
 from vidprep.builder.run import carry_out
 from vidprep.builder.shard import Accepted, write_shard
@@ -41,6 +46,8 @@ from vidprep.shards.passports.content_hash import ContentWatcher
 from vidprep.shards.passports.passport import make_passport, read_passport, write_passport
 from vidprep.shards.tar import Sample
 
+SECTION = "A subset without decoding (`benchmarks/passports.py subset`)"
+SOURCES = ("on the disk", "in memory")
 ROUNDS = 5
 NUM_ROWS = 240_000
 
@@ -115,28 +122,29 @@ def measure_size(folder, rounds):
     print(f"compare two, reading included: {spread(seconds, '.1f')} s")
 
 
-def measure_subset(folder, rounds, num_videos, *, size_bytes=500_000):
+def measure_subset(folder, rounds, num_videos, results, *, size_bytes=500_000):
+    section = Section(results, SECTION)
+    section.begin(f"{num_videos:,} videos of noise, 0.5 MB each, half of them taken; {rounds} rounds in turn")
     full = folder / "full"
     classes = read_dataset("k400").labels.classes[:4]
     if not full.exists():
         write_full_set(full, classes, num_videos, size_bytes)
     (folder / "classes.txt").write_text("\n".join(classes[:2]))
-    seconds = {(memory, what): [] for memory in ("cold", "warm") for what in ("subset", "checksums", "cp")}
+    seconds = {source: {what: [] for what in ("subset", "checksums", "cp")} for source in SOURCES}
     for _ in range(rounds):
-        for memory in ("cold", "warm"):
-            one_round = copies_of_a_round(folder, is_cold=memory == "cold")
-            for what, taken in one_round.items():
-                seconds[memory, what].append(taken)
+        for source, of in seconds.items():
+            for what, taken in copies_of_a_round(folder, is_cold=source == "on the disk").items():
+                of[what].append(taken)
     size = sum(path.stat().st_size for path in (folder / "subset").rglob("*.tar"))
-    for memory in ("cold", "warm"):
-        of = {what: seconds[memory, what] for what in ("subset", "checksums", "cp")}
-        print(
-            f"{size / 1e6:,.0f} MB, source {memory}: "
-            + ", ".join(f"{k} {spread(of[k], '.2f')} s" for k in of)
-        )
-        for other in ("cp", "checksums"):
-            ratios = [theirs / mine for theirs, mine in zip(of[other], of["subset"], strict=True)]
-            print(f"  speed of subset / speed of {other}: {spread(ratios, '.2f')}")
+    rows = [
+        (source, *map(charts.spread, of.values()), charts.spread(ratios(of["cp"], of["subset"])))
+        for source, of in seconds.items()
+    ]
+    head = ("source", "subset, s", "checksums alone, s", "`cp` and `sync`, s")
+    section.table((*head, "speed of subset / of `cp`, goal 0.7"), rows)
+    section.add(f"{size / 1e6:,.0f} MB are copied.\n")
+    bars = {f"{what}, source {source}": taken for source, of in seconds.items() for what, taken in of.items()}
+    section.chart(bars, f"s for {size / 1e6:,.0f} MB", "subset")
 
 
 def copies_of_a_round(folder, *, is_cold):
@@ -232,11 +240,12 @@ if __name__ == "__main__":
     parser.add_argument(
         "--videos", type=int, default=6000, help="for `subset`: of half a megabyte each; half are copied"
     )
+    add_results_option(parser)
     given = parser.parse_args()
     measures = {
         "fingerprint": measure_fingerprint,
         "size": measure_size,
-        "subset": partial(measure_subset, num_videos=given.videos),
+        "subset": partial(measure_subset, num_videos=given.videos, results=given.results),
     }
     with tempfile.TemporaryDirectory() as temporary:
         measures[given.what](given.folder or Path(temporary), given.rounds)

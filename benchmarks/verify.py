@@ -4,19 +4,25 @@
 
 Sets of its own: made-up bytes for the first (what they are costs nothing), a zoom into a fractal for the
 second. Runs in turn; a ratio above 1 means that verify is the faster. CPU seconds are those of all processes;
-a command's start, 1 to 2 s, is in them, so that a set of 100 GB does better than the ones here.
+a command's start, 1 to 2 s, is in them, so that a set of 100 GB does better than the ones here. It writes its
+section of RESULTS.md.
 """
 
 import argparse
 import os
-import statistics
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
+from parts.charts import spread
 from parts.process_usage import cpu_seconds_of_children
+from parts.results_file import Section, add_results_option
+from parts.rounds import in_rounds, ratios
 
+SECTION = "Verify (`benchmarks/verify.py`)"
+VERIFY = f"{sys.executable} -m vidprep verify"
 PER_SHARD, NUM_FRAMES = 50, 300
 CORES = len(os.sched_getaffinity(0))
 DECODE_ALONE = """
@@ -61,16 +67,37 @@ def timed(command):
     return time.perf_counter() - start, cpu_seconds_of_children() - before
 
 
-def compare(name, verify, other, rounds):
-    ratios = []
-    for _ in range(rounds):
-        alone, ours = timed(other), timed(verify)
-        ratios.append((alone[0] / ours[0], alone[1] / ours[1]))
-        print(f"  {alone[0]:.1f} s and {ours[0]:.1f} s, CPU {alone[1]:.2f} s and {ours[1]:.2f} s", flush=True)
-    for place, what in enumerate(("time", "CPU")):
-        found = [ratio[place] for ratio in ratios]
-        spread = f"{statistics.median(found):.2f} ({min(found):.2f} to {max(found):.2f})"
-        print(f"{name}, {what}: {spread}; {rounds} rounds")
+def hashing(folder, num_shards):
+    """Commands over made-up bytes: what is compared, then verify."""
+    bytes_of = (os.urandom(400_000) for _ in range(num_shards * PER_SHARD))
+    shards = make_set(folder / f"random{num_shards}", bytes_of)
+    sums = f"find {shards}/train -name '*.tar' | xargs -P {CORES} -n 1 sha256sum"
+    return {
+        f"sha256sum, {CORES} at a time": sums,
+        "verify, goal 0.8": f"{VERIFY} {shards}",
+    }
+
+
+def decoding(folder, num_videos):
+    """Commands over real videos: what is compared, then verify."""
+    shards = make_set(folder / f"decoded{num_videos}", [fractal(folder / "fractal.mp4")] * num_videos)
+    os.environ["CODE"] = DECODE_ALONE
+    alone = " & ".join(f'{sys.executable} -c "$CODE" {shards} {first} {CORES}' for first in range(CORES))
+    return {
+        f"decoding alone, {CORES} processes": f"{alone} & wait",
+        "verify --decode, goal 0.9": f"{VERIFY} {shards} --decode",
+    }
+
+
+def rows_of(found):
+    """Two rows: what is compared, and verify with its speed of that of the other."""
+    for name, runs in found.items():
+        wall, cpu = zip(*runs, strict=True)
+        shares = ("1", "1")
+        if name.startswith("verify"):
+            other = zip(*next(iter(found.values())), strict=True)
+            shares = [spread(ratios(*pair)) for pair in zip(other, (wall, cpu), strict=True)]
+        yield (name, spread(wall, "{:.1f}"), spread(cpu), *shares)
 
 
 def main():
@@ -78,23 +105,22 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--folder", type=Path, default=Path("demo/bench-verify"))
-    parser.add_argument("--shards", type=int, default=50, help="Of 20 MB.")
-    parser.add_argument("--decoded", type=int, default=200, help="Videos of the second set.")
+    parser.add_argument("--shards", type=int, default=50, help="of 20 MB")
+    parser.add_argument("--decoded", type=int, default=200, help="videos of the second set")
     parser.add_argument("--rounds", type=int, default=5)
+    add_results_option(parser)
     args = parser.parse_args()
-    verify = f"{sys.executable} -m vidprep verify"
     args.folder.mkdir(parents=True, exist_ok=True)
-    bytes_of = (os.urandom(400_000) for _ in range(args.shards * PER_SHARD))
-    hashed = make_set(args.folder / f"random{args.shards}", bytes_of)
-    sums = f"find {hashed}/train -name '*.tar' | xargs -P {CORES} -n 1 sha256sum"
-    compare("sha256sum / verify", f"{verify} {hashed}", sums, args.rounds)
-    videos = [fractal(args.folder / "fractal.mp4")] * args.decoded
-    decoded = make_set(args.folder / f"decoded{args.decoded}", videos)
-    os.environ["CODE"] = DECODE_ALONE
-    alone = " & ".join(f'{sys.executable} -c "$CODE" {decoded} {first} {CORES}' for first in range(CORES))
-    compare(
-        "decoding alone / verify --decode", f"{verify} {decoded} --decode", f"{alone} & wait", args.rounds
-    )
+    section = Section(args.results, SECTION)
+    what = f"{args.shards} shards of 20 MB, and {args.decoded} videos of 10 s, 340x256"
+    section.begin(f"{what}; {args.rounds} rounds in turn")
+    rows, bars = [], {}
+    for commands in (hashing(args.folder, args.shards), decoding(args.folder, args.decoded)):
+        found = in_rounds({name: partial(timed, command) for name, command in commands.items()}, args.rounds)
+        rows += rows_of(found)
+        bars |= {name: [cpu for _, cpu in runs] for name, runs in found.items()}
+    section.table(("", "s", "CPU seconds", "speed of verify / of the row above", "in CPU seconds"), rows)
+    section.chart(bars, "CPU seconds", "verify-full")
 
 
 if __name__ == "__main__":
