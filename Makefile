@@ -91,14 +91,20 @@ docs: $(VENV)/installed   ## docs/api.md from the docstrings, docs/other-trainer
 bench: $(VENV)/installed   ## measure loader, verify and start-up in ten minutes; BENCH_VIDEOS=DIR takes your videos
 	$(BIN)/python benchmarks/quick.py --python $(BIN)/python
 
-bench-full: $(VENV)/installed   ## and build, harness, large indexes, long runs (hours; to compare with benchmarks/RESULTS.md)
+bench-full: $(VENV)/installed   ## every section of benchmarks/RESULTS.md anew, in hours; BENCH_VIDEOS=DIR needed
+	test -d "$(BENCH_VIDEOS)" || { echo "BENCH_VIDEOS=DIR must name a folder of videos, got '$(BENCH_VIDEOS)'."; exit 1; }
 	$(BIN)/python benchmarks/quick.py --python $(BIN)/python
-	$(BIN)/python benchmarks/verify.py
-	$(BIN)/python benchmarks/large_index.py
-	$(BIN)/python benchmarks/endurance.py
+	$(BIN)/python benchmarks/loader.py prepare --videos $(BENCH_VIDEOS)
+	for what in compare spdl sampling clips views engine; do $(BIN)/python benchmarks/loader.py $$what || exit 1; done
+	for what in clip_parts large_index endurance verify; do $(BIN)/python benchmarks/$$what.py || exit 1; done
+	for what in speed work stages scaling archives plan memory; do $(BIN)/python benchmarks/build.py $$what || exit 1; done
+	$(BIN)/python benchmarks/passports.py subset
 	$(BIN)/python benchmarks/cluster.py
-	for what in stages speed scaling plan memory; do $(BIN)/python benchmarks/build.py $$what || exit 1; done
+	$(BIN)/python benchmarks/scaling.py measure --clips $(BENCH_VIDEOS)
+	$(BIN)/python benchmarks/segments.py
+	$(BIN)/python benchmarks/mutants.py all $(BENCH_VIDEOS) --work $(DEMO)/bench-mutants
 	for what in step layouts profile; do $(BIN)/python benchmarks/harness.py $$what || exit 1; done
+	$(BIN)/python benchmarks/analysis.py
 
 clean:   ## remove what the other commands made
 	rm -rf $(VENV) $(CONFORMANCE:%=$(VENV)-%) $(DEMO) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

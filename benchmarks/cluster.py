@@ -20,11 +20,9 @@ import sys
 import tempfile
 import time
 import urllib.request
-from datetime import UTC, datetime
 from pathlib import Path
 
 from parts.charts import spread
-from parts.environment import machine
 from parts.process_usage import cpu_seconds_of_children
 from parts.results_file import Section, add_results_option
 
@@ -102,18 +100,16 @@ def store_table(section, args):
         for which in range(3)
     ]
     num_videos = sum(path.suffix == ".mp4" for path in source.rglob("*"))
-    section.add(
-        f"| {num_videos} videos, 2 workers | first shard to last, s | whole command, s | CPU seconds |"
-    )
-    section.add("|---|---|---|---|")
-    for name, runs in found.items():
-        cells = [spread([run[which] for run in runs], "{:.1f}") for which in range(3)]
-        section.add(f"| {name} | {' | '.join(cells)} |")
-    section.add(f"| **speed on the bucket / on disk**, goal 0.9 | {' | '.join(map(spread, ratios))} |")
-    section.add(
-        f"\n{args.rounds} rounds in turn. The S3 server works on the same cores; only the last column is "
-    )
-    section.add("without it.\n")
+    rows = [
+        (name, *(spread([run[which] for run in runs], "{:.1f}") for which in range(3)))
+        for name, runs in found.items()
+    ]
+    rows.append(("**speed on the bucket / on disk**, goal 0.9", *map(spread, ratios)))
+    head = (f"{num_videos} videos, 2 workers", "first shard to last, s", "whole command, s", "CPU seconds")
+    section.table(head, rows)
+    section.add("In turn. The S3 server works on the same cores; only the last column is without it.\n")
+    bars = {name: [cpu for _, _, cpu in runs] for name, runs in found.items()}
+    section.chart(bars, f"CPU seconds for {num_videos} videos", "cluster-store")
 
 
 def fake_tasks(folder, num):
@@ -178,21 +174,20 @@ def straggler_table(section, args):
     before, stragglers._NUM_TIMES = stragglers._NUM_TIMES, NUM_SHARDS + 1
     alone = engine_seconds(sleeping_shard, NUM_SHARDS, NUM_WORKERS)[0]
     stragglers._NUM_TIMES = before
+    twice = "slow shards begun again elsewhere"
+    rows = [
+        ("ideal: the work over the speed of all", f"{ideal:.1f}", "1"),
+        (f"**{twice}**, goal 1.3", spread(twins, "{:.1f}"), spread([one / ideal for one in twins])),
+        ("each shard begun once (1 round)", f"{alone:.1f}", f"{alone / ideal:.2f}"),
+    ]
+    what = f"{NUM_SHARDS} shards of {SHARD_SECONDS:.0f} s, {NUM_WORKERS} workers, one at 1/{SLOWNESS}"
+    section.table((what, "s", "of the ideal"), rows)
     section.add(
-        f"| {NUM_SHARDS} shards of {SHARD_SECONDS:.0f} s, {NUM_WORKERS} workers, one at 1/{SLOWNESS} "
-        "| s | of the ideal |"
+        f"Shards sleep, and time goes {FASTER} times as fast: they stand for shards of "
+        f"{SHARD_SECONDS * FASTER:.0f} s.\n"
     )
-    section.add("|---|---|---|")
-    section.add(f"| ideal: the work over the speed of all | {ideal:.1f} | 1 |")
-    section.add(
-        f"| **slow shards begun again elsewhere**, goal 1.3 | {spread(twins, '{:.1f}')} | "
-        f"{spread([one / ideal for one in twins])} |"
-    )
-    section.add(f"| each shard begun once (1 round) | {alone:.1f} | {alone / ideal:.2f} |")
-    section.add(
-        f"\n{args.rounds} rounds; shards sleep, and time goes {FASTER} times as fast: they stand for shards "
-        f"of {SHARD_SECONDS * FASTER:.0f} s.\n"
-    )
+    bars = {"ideal": [ideal], twice: twins, "each shard begun once": [alone]}
+    section.chart(bars, f"s for {NUM_SHARDS} shards", "cluster-straggler")
 
 
 def tasks_table(section, args):
@@ -206,21 +201,21 @@ def tasks_table(section, args):
             report({"event": "message"})
 
     size = len(pickle.dumps(fake_tasks(Path(tempfile.gettempdir()), 1)[0]))
-    section.add("| shards without work, 2 workers in one process | s | CPU seconds | CPU ms a shard |")
-    section.add("|---|---|---|---|")
+    rows = []
     for num in args.tasks:
         runs = [engine_seconds(no_work, num, 2) for _ in range(args.rounds)]
         wall, cpu = zip(*runs, strict=True)
         each = [1000 * one / num for one in cpu]
         goal = ", goal 5 s" if num == 1000 else ""
-        section.add(f"| {num:,}{goal} | {spread(wall)} | {spread(cpu)} | {spread(each)} |")
+        rows.append((f"{num:,}{goal}", spread(wall), spread(cpu), spread(each)))
     runs = [engine_seconds(messages_only, 20, 2) for _ in range(args.rounds)]
     wall, cpu = zip(*runs, strict=True)
     each = spread([1000 * one / (20 * NUM_MESSAGES) for one in cpu])
     name = f"20, with {NUM_MESSAGES} messages of progress each"
-    section.add(f"| {name} | {spread(wall)} | {spread(cpu)} | {each} a message |")
-    section.add(f"\n{args.rounds} rounds; scheduler, client and workers together. ")
-    section.add(f"A task is {size:,} bytes, goal 100 KB.\n")
+    rows.append((name, spread(wall), spread(cpu), f"{each} a message"))
+    head = ("shards without work, 2 workers in one process", "s", "CPU seconds", "CPU ms a shard")
+    section.table(head, rows)
+    section.add(f"Scheduler, client and workers together. A task is {size:,} bytes, goal 100 KB.\n")
 
 
 PARTS = {"tasks": tasks_table, "straggler": straggler_table, "store": store_table}
@@ -245,7 +240,7 @@ def main():
     args.folder = folder or Path(tempfile.mkdtemp(prefix="vidprep-bench-"))
     section = Section(None if args.only else args.results, SECTION)
     try:
-        section.add(f"{datetime.now(UTC):%Y-%m-%d}, {machine()}.\n")
+        section.begin(f"{args.rounds} rounds")
         for name, measure in PARTS.items():
             if args.only in (None, name):
                 measure(section, args)

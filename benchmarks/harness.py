@@ -6,11 +6,12 @@
 
 Compared steps run in turn in one process, and the ratios are those of one round: other users of a machine
 disturb both. The network is I3D-ResNet-50, its clips are small so that a step takes seconds. Videos are made
-by `vidprep synth` on the first run.
+by `vidprep synth` on the first run. Each command writes its section of RESULTS.md.
 """
 
 import argparse
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -18,6 +19,9 @@ from pathlib import Path
 import psutil
 import torch
 
+from parts.charts import spread
+from parts.results_file import Section, add_results_option
+from parts.rounds import ratios
 from parts.steps import (
     BareSteps,
     HarnessSteps,
@@ -27,11 +31,15 @@ from parts.steps import (
     in_turn,
     make_shards,
     matmul_flops,
-    ratio,
     timed,
 )
 from vidprep.load.transforms import to_network_input
 
+SECTIONS = {
+    "step": "A training step (`benchmarks/harness.py step`)",
+    "layouts": "Layouts (`benchmarks/harness.py layouts`)",
+    "profile": "Where a step's time goes (`benchmarks/harness.py profile`)",
+}
 GOAL = 1.05
 GROUPS = {  # by words in the names of PyTorch's operators
     "convolutions, backward": ("convolution_backward",),
@@ -53,7 +61,7 @@ def cpu_seconds(processes):
     return own + sum(times.user + times.system for times in others)
 
 
-def step(size, args):
+def step(section, size, args):
     """The harness's step frees a slot of the ring as it begins, and the workers fill it during that step.
 
     So the decoding of a batch falls into the harness's time, not into that of the bare step.
@@ -67,15 +75,17 @@ def step(size, args):
         seconds = in_turn(steps, args.rounds, on_round=say_round)
         decoding, converting = added_seconds(harness.batches)
         harness.close()
-    wall = ratio(seconds["harness"], seconds["bare"])
-    per_cpu = ratio(cpu["harness"][-args.rounds :], cpu["bare"][-args.rounds :])
-    print(f"harness / bare: {wall}; goal at most {GOAL}")
-    print(f"CPU time of all processes, harness / bare: {per_cpu}")
+    cpu = {name: spent[-args.rounds :] for name, spent in cpu.items()}
+    rows = [(f"{name} step", spread(seconds[name]), spread(cpu[name])) for name in ("harness", "bare")]
+    compared = [spread(ratios(of["harness"], of["bare"])) for of in (seconds, cpu)]
+    rows.append((f"**harness / bare**, goal at most {GOAL}", *compared))
+    section.table(("", "s", "CPU seconds of all processes"), rows)
+    section.chart(cpu, "CPU seconds a step, all processes", "harness-step")
     share = (decoding + converting) / min(cpu["bare"])
-    print(
+    section.add(
         f"CPU time a step that the loader adds, measured alone: {decoding:.3f} s in the workers, "
         f"{converting:.3f} s for the network's input; {share:.1%} of {min(cpu['bare']):.2f} s, the cheapest "
-        "bare step"
+        "bare step."
     )
 
 
@@ -103,40 +113,38 @@ def added_seconds(batches, num_batches=20):
     return (cpu_seconds(workers) - before) / num_batches, converting / num_batches
 
 
-def layouts(size, args):
+def layouts(section, size, args):
     steps = {
         "channels_last_3d": BareSteps.fresh(size, channels_last=True).step,
         "contiguous": BareSteps.fresh(size, channels_last=False).step,
     }
     seconds = in_turn(steps, args.rounds, warm_up=1, on_round=say_round)
-    for name, each in seconds.items():
-        mean = size.batch * len(each) / sum(each)
-        print(f"{name}: {mean:.2f} clips/s in the mean, {size.batch / min(each):.2f} at best")
-    print(f"contiguous / channels_last_3d, time: {ratio(seconds['contiguous'], seconds['channels_last_3d'])}")
+    first = seconds["channels_last_3d"]
+    rates = {name: [size.batch / one for one in each] for name, each in seconds.items()}
+    rows = [(name, spread(rates[name]), spread(ratios(each, first))) for name, each in seconds.items()]
+    section.table(("layout", "clips/s", "time / that of channels_last_3d"), rows)
+    section.chart(rates, "clips/s, forward, backward and SGD", "harness-layouts")
 
 
-def profile(size, args):
+def profile(section, size, args):
     bare = BareSteps.fresh(size, channels_last=True)
     flops = 3 * forward_flops(size)
     timed(bare.step, 2)
     seconds, rates = [], []
-    for number in range(args.rounds):
+    for _ in range(args.rounds):
         rates.append(matmul_flops(4096, torch.float32, repeats=2))
         seconds.append(timed(bare.step))
-        print(
-            f"round {number + 1}: {flops / seconds[-1] / 1e9:.0f} of {rates[-1] / 1e9:.0f} GFLOP/s",
-            flush=True,
-        )
-    print(f"{flops / 1e9:.0f} GFLOP a step (convolutions, forward and twice that backward)")
-    print(
-        f"share of a 4096 x 4096 float32 matrix product's rate: {ratio([flops / s for s in seconds], rates)}"
-    )
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
         bare.forward_backward()
-    print("where the time of forward and backward goes:")
-    for name, share in shares(profiler.key_averages()).items():
-        print(f"  {share:6.1%}  {name}")
-    print(f"SGD alone, of a step: {ratio([timed(bare.optimiser.step) for _ in seconds], seconds)}")
+    found = shares(profiler.key_averages())
+    rows = [(name, f"{share:.1%}") for name, share in found.items()]
+    section.table(("forward and backward, one step", "share of the time"), rows)
+    section.chart({name: [100 * share] for name, share in found.items()}, "% of the time", "harness-profile")
+    sgd = [timed(bare.optimiser.step) for _ in seconds]
+    section.add(f"- SGD alone, of a step: {spread(ratios(sgd, seconds), '{:.3f}')}.")
+    section.add(f"- {flops / 1e9:.0f} GFLOP a step (convolutions, forward and twice that backward).")
+    of_peak = spread(ratios([flops / s for s in seconds], rates))
+    section.add(f"- Share of a 4096 x 4096 float32 matrix product's rate: {of_peak}.")
 
 
 def shares(events):
@@ -151,7 +159,7 @@ def shares(events):
 
 def say_round(number, seconds):
     line = ", ".join(f"{name} {each[-1]:.2f} s" for name, each in seconds.items())
-    print(f"round {number}: {line}", flush=True)
+    print(f"round {number}: {line}", file=sys.stderr, flush=True)
 
 
 def main():
@@ -167,12 +175,14 @@ def main():
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--threads", type=int, help="threads of PyTorch; 1 is disturbed least by other users")
+    add_results_option(parser)
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
     size = Size(args.depth, args.width, args.frames, args.size, args.batch)
-    print(f"{size}, {torch.get_num_threads()} threads, PyTorch {torch.__version__}", flush=True)
-    {"step": step, "layouts": layouts, "profile": profile}[args.what](size, args)
+    section = Section(args.results, SECTIONS[args.what])
+    section.begin(f"{size}, {torch.get_num_threads()} threads; {args.rounds} rounds in turn")
+    {"step": step, "layouts": layouts, "profile": profile}[args.what](section, size, args)
 
 
 if __name__ == "__main__":

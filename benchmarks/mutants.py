@@ -6,7 +6,8 @@
     python benchmarks/mutants.py all VIDEOS --work DIR       one after the other
 
 The damage follows from the seed alone. Nothing but the stored videos, the logs and the measurements are
-kept in DIR, so that `report` judges again what has been transcoded once. A mutant is visibly damaged if a
+kept in DIR, so that `report` judges again what has been transcoded once; `report` writes the section of
+RESULTS.md. A mutant is visibly damaged if a
 frame of its stored video is below 25 dB (luma) against the frame of the same number of the original's.
 
 Thresholds are chosen on the mutants of the first seed. Those of the second were looked at while the
@@ -27,6 +28,7 @@ from pathlib import Path
 import av
 import numpy as np
 
+from parts.results_file import Section, add_results_option
 from vidprep.builder.transcoding.child import run_child
 from vidprep.builder.transcoding.command import decode_command, encode_command
 from vidprep.builder.transcoding.ffmpeg_log import parse_log
@@ -39,6 +41,7 @@ from vidprep.recipes.pipelines import read_pipeline
 from vidprep.recipes.recipe import Transcode
 from vidprep.synth.dataset import write_k400, write_ssv2
 
+SECTION = "Damage that passes (`benchmarks/mutants.py`)"
 VISIBLE_DB = 25.0
 SETTINGS = Transcode(partial="keep")
 STRICT_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
@@ -178,19 +181,8 @@ def gather_sources(videos, work):
     for name in REMUXED:
         target = folder / Path(name).with_suffix(".ts")
         if not target.exists():
-            command = [
-                find_ffmpeg(),
-                "-v",
-                "error",
-                "-i",
-                videos / name,
-                "-map",
-                "0:V:0",
-                "-c",
-                "copy",
-                target,
-            ]
-            subprocess.run(command, check=True)
+            quiet = [find_ffmpeg(), "-v", "error"]
+            subprocess.run([*quiet, "-i", videos / name, "-map", "0:V:0", "-c", "copy", target], check=True)
 
 
 def healthy_sources(work):
@@ -311,6 +303,21 @@ def report(args):
     for seed in SEEDS:
         figures[seed] = describe([one for one in judged if one["seed"] == seed], seed)
     write_figures(args, mutants={"num_mutants": len(judged), "seeds": figures})
+    write_section(args, figures)
+
+
+def write_section(args, figures):
+    """A column for each seed: what of the visible damage is used without a word."""
+    section = Section(args.results, SECTION)
+    section.begin(f"{sum(of['num_mutants'] for of in figures.values()):,} mutants of {args.videos.name}")
+    rows = [(f"videos with a frame below {VISIBLE_DB:g} dB", *(of["num_visible"] for of in figures.values()))]
+    for name, key in (("before", "before"), ("now", "after"), ("with `--checksums`", "with_checksums")):
+        shares = (f"{of[key]} ({of[key] / max(of['num_visible'], 1):.1%})" for of in figures.values())
+        rows.append((f"of those used without a word: {name}", *shares))
+    texts = [tuple(map(str, row)) for row in rows]
+    section.table(("", *(f"seed {seed}" for seed in figures)), texts)
+    bars = {f"seed {seed}": [100 * of["after"] / max(of["num_visible"], 1)] for seed, of in figures.items()}
+    section.chart(bars, "% of visible damage used without a word", "mutants")
 
 
 def describe(judged, seed):
@@ -377,6 +384,7 @@ def main():
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--count", type=int, default=550, help="mutants of each seed, about")
     parser.add_argument("--minutes", type=float, default=600.0, help="stop after so many; run it again")
+    add_results_option(parser)
     args = parser.parse_args()
     steps = {"make": make, "report": report, "healthy": healthy}
     for step in steps.values() if args.what == "all" else [steps[args.what]]:

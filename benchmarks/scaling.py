@@ -17,11 +17,10 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from parts.builds.data import made_up_inventory, made_up_shards
-from parts.environment import machine
+from parts.charts import spread
 from parts.process_usage import cpu_seconds, peak_mib
 from parts.results_file import Section, add_results_option
 
@@ -274,38 +273,42 @@ def read_log(num):
 
 
 def cpu_of_clips(section, folder):
-    """CPU seconds of each real clip in a folder: the best of two, decoded again for checking."""
+    """CPU seconds of each real clip in a folder: three runs, decoded again for checking."""
     from vidprep.builder.transcoding.transcode import check_stored, transcode
     from vidprep.ffmpeg import find_ffmpeg
     from vidprep.recipes.pipelines import read_pipeline
 
     settings = read_pipeline("k400").transcode
-    section.add("| real clip | CPU s | source bytes | stored bytes |\n|---|---|---|---|")
+    rows, bars = [], {}
     for path in sorted(folder.glob("k400_*")):
-        best = float("inf")
-        for _ in range(2):
+        spent = []
+        for _ in range(3):
             with tempfile.TemporaryDirectory() as scratch:
                 start = cpu_seconds()
                 video = check_stored(transcode(path, Path(scratch), settings, find_ffmpeg()), settings)
-                best, size = min(best, cpu_seconds() - start), video.path.stat().st_size
-        section.add(f"| {path.name} | {best:.2f} | {path.stat().st_size:,} | {size:,} |")
-    section.add("")
+                spent.append(cpu_seconds() - start)
+                size = video.path.stat().st_size
+        rows.append((path.name, spread(spent), f"{path.stat().st_size:,}", f"{size:,}"))
+        bars[path.name] = spent
+    section.table(("real clip", "CPU s", "source bytes", "stored bytes"), rows)
+    section.chart(bars, "CPU seconds, three runs", "scaling-clips")
 
 
 def measure(args):
     section = Section(args.results, SECTION)
-    section.add(f"{datetime.now(UTC):%Y-%m-%d}, {machine()}; CPU seconds.\n")
+    section.begin("CPU seconds, one run")
     if args.clips:
         cpu_of_clips(section, args.clips)
-    section.add(
-        "| videos | plan, s | done-files, s | finalise, s | memory, MiB | log, s | memory of the log, MiB |"
-    )
-    section.add("|---|---|---|---|---|---|---|")
+    rows, bars = [], {}
     for num in args.videos:
         found, log = in_process_of_its_own("finish", num), in_process_of_its_own("log", num)
-        times = [f"{found[name]:.1f}" for name in ("plan", "done", "finalise")]
-        cells = [*times, f"{found['memory']:.0f}", f"{log['log']:.1f}", f"{log['memory']:.0f}"]
-        section.add(f"| {num:,} | {' | '.join(cells)} |")
+        times = {name: found[name] for name in ("plan", "done", "finalise")} | {"log": log["log"]}
+        memory = [f"{one['memory']:,.0f}" for one in (found, log)]
+        rows.append((f"{num:,}", *(f"{seconds:.1f}" for seconds in times.values()), *memory))
+        bars |= {f"{num:,} videos: {name}": [seconds] for name, seconds in times.items()}
+    head = ("videos", "plan, s", "done-files, s", "finalise, s", "log, s")
+    section.table((*head, "memory of the first three, MiB", "memory of the log, MiB"), rows)
+    section.chart(bars, "CPU seconds", "scaling")
 
 
 def in_process_of_its_own(what, num):

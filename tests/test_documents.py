@@ -44,6 +44,37 @@ def test_named_files_and_links_exist(page):
         assert (page.parent / link).exists(), f"{page.name} links {link}"
 
 
+BENCHMARKS = sorted((REPOSITORY / "benchmarks").glob("*.py"))
+_SECTION = re.compile(r"[^\n]+ \(`(?:benchmarks/\w+\.py[ \w]*|make bench)`\)")
+
+
+def sections_of(script):
+    """Headings of the sections that a benchmark writes: texts that end in its command."""
+    nodes = ast.walk(ast.parse(script.read_text()))
+    texts = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return [text for text in texts if _SECTION.fullmatch(text)]
+
+
+@pytest.mark.parametrize("script", BENCHMARKS, ids=lambda script: script.name)
+def test_sections_of_a_benchmark_stand_in_the_results_once(script):
+    lines = (REPOSITORY / "benchmarks/RESULTS.md").read_text().splitlines()
+    headings = sections_of(script)
+    assert headings
+    for heading in headings:
+        assert f"benchmarks/{script.name}" in heading or script.name == "quick.py"
+        assert lines.count(f"## {heading}") == 1, heading
+
+
+def test_every_section_and_every_chart_of_the_results_is_written_by_a_benchmark():
+    text = (REPOSITORY / "benchmarks/RESULTS.md").read_text()
+    written = {heading for script in BENCHMARKS for heading in sections_of(script)}
+    found = re.findall(rf"^## ({_SECTION.pattern})$", text, re.M)
+    assert len(found) >= 25
+    assert set(found) == written
+    shown = re.findall(r"\(charts/([\w-]+\.png)\)", text)
+    assert sorted(shown) == sorted(path.name for path in (REPOSITORY / "benchmarks/charts").iterdir())
+
+
 def test_both_walks_name_every_file_once():
     text = (REPOSITORY / "docs/architecture.md").read_text()
     hops = re.findall(r"^\d+\. `(vidprep/[\w/.]+)`", text, re.M)

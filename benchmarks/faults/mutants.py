@@ -20,7 +20,7 @@ _SEEDS = {
 @contextmanager
 def mutants_measured(videos: Path, work: Path) -> Iterator["subprocess.Popen[str]"]:
     """Make, judge and compare mutants in a process of its own while the block runs."""
-    command = [sys.executable, str(_PROGRAM), "all", str(videos), "--work", str(work)]
+    command = [sys.executable, str(_PROGRAM), "all", str(videos), "--work", str(work), "--results", "-"]
     with subprocess.Popen(
         command, cwd=_PROGRAM.parents[1], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
