@@ -180,7 +180,7 @@ def gather_sources(videos, work):
             link.symlink_to(path.absolute())
     for name in REMUXED:
         target = folder / Path(name).with_suffix(".ts")
-        if not target.exists():
+        if (videos / name).exists() and not target.exists():
             quiet = [find_ffmpeg(), "-v", "error"]
             subprocess.run([*quiet, "-i", videos / name, "-map", "0:V:0", "-c", "copy", target], check=True)
 
