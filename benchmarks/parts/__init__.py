@@ -7,6 +7,7 @@ results_file.py     a benchmark's section of RESULTS.md
 rounds.py           measurements that take turns
 builds/             what build.py and scaling.py build, and how
 loader_data.py      what loader.py measures on: files, shards, JPEG tars, litdata chunks
+loader_runs.py      our loader and the decoder's limit; loader_views.py: the views of an evaluation
 loader_peers.py     other people's loaders on the same clips; spdl_peer.py: SPDL
 steps.py            training steps with and without the harness, for harness.py and gpu.py
 gpu_checks.py       what gpu.py looks at beside speed
