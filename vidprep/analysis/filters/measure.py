@@ -90,7 +90,11 @@ def count_filters(file: WeightFile, matrix: Matrix = "filter") -> dict[str, int]
 
 
 def primary_filters(grams: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the coordinates (N, 3) and descending singular values (N, 3) of Gram matrices (N, 3, 3)."""
+    """Return the primary filters' coordinates (N, 3) and descending singular values (N, 3).
+
+    `grams` are Gram matrices (N, 3, 3): their eigenvectors are the left singular vectors of an SVD of the
+    kernels.
+    """
     values, vectors = torch.linalg.eigh(grams)
     u = vectors[:, :, -1]
     z = u @ _axes().T

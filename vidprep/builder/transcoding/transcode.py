@@ -319,7 +319,11 @@ def _is_damaged(log: FFmpegLog, *, is_part: bool = False) -> bool:
 
 
 def _check_whole(log: FFmpegLog, settings: Transcode, *, is_part: bool = False) -> str:
-    """Return the ledger's detail of a video that decodes, in whole or as `partial` allows."""
+    """Return the ledger's detail of a video that decodes, in whole or as `partial` allows.
+
+    Raises:
+        VideoRejected: If no frame decodes, or only some and `partial` is "reject".
+    """
     if log.num_frames_decoded == 0:
         raise VideoRejected("undecodable", f"no frame decodes; {log.source_stream}")
     if not _is_damaged(log, is_part=is_part):

@@ -1,4 +1,7 @@
-"""One build at a time in a folder, and how all its workers are asked to stop."""
+"""One build at a time in a folder, and how all its workers are asked to stop.
+
+For a build in an object store see `vidprep.builder.places.lease`.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
