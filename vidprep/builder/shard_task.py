@@ -64,6 +64,12 @@ class ShardTask:
 
 
 def stop_if_asked(task: ShardTask) -> None:
-    """Raise `BuildStopped` if the build was asked to stop."""
+    """Raise `BuildStopped` if the workers on a shard, or all, were asked to stop."""
     if is_asked_to_stop(task.out_dir, task.name_of_stop):
+        raise BuildStopped("Stopped on request.")
+
+
+def stop_if_build_is_asked(task: ShardTask) -> None:
+    """Raise `BuildStopped` if the whole build that a task is of was asked to stop, not only its shard."""
+    if is_asked_to_stop(task.out_dir):
         raise BuildStopped("Stopped on request.")

@@ -15,7 +15,7 @@ from vidprep.builder.engines.slurm_jobs import SlurmJobs
 from vidprep.builder.engines.stragglers import ShardTimes
 from vidprep.builder.engines.worker_versions import check_workers
 from vidprep.builder.shard import build_shard
-from vidprep.builder.shard_task import Report, ShardTask, stop_if_asked
+from vidprep.builder.shard_task import Report, ShardTask, stop_if_build_is_asked
 from vidprep.builder.workspace.lock import ask_to_stop
 from vidprep.errors import BuildError, ToolError
 from vidprep.machine import num_cores
@@ -228,7 +228,7 @@ def _as_completed(
     looked = time.monotonic()
     while completed.count():
         yield from completed.next_batch(block=False)
-        stop_if_asked(task)
+        stop_if_build_is_asked(task)
         time.sleep(_LOOK_SECONDS)
         if time.monotonic() - looked > _IDLE_LOOK_SECONDS:
             looked = time.monotonic()
