@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 from parts.charts import spread
-from parts.results_file import RESULTS, Section
+from parts.results_file import Section, add_results_option
 
 SECTION = "Analysis (`benchmarks/analysis.py`)"
 
@@ -49,7 +49,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--draws", type=int, default=10, help="noise clips of a receptive field")
     parser.add_argument("--size", type=int, default=224, help="side of a noise clip in pixels")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="file whose section is written anew")
+    add_results_option(parser)
     args = parser.parse_args()
     section = Section(args.results, SECTION)
     section.begin(f"I3D-ResNet-50; {args.rounds} rounds")

@@ -45,16 +45,18 @@ GOALS = {"bare loop": 0.90, "checked loop": 0.97}  # speed of a build / of the l
 STAGES = ("FFmpeg", "starting it, reading its log", "decoding back and looking", "tar and hashes")
 
 
+def loops_and(build, videos, num_processes):
+    """What is compared: a loop of the bare FFmpeg command, one that checks what it stored, and a build."""
+    loop = partial(shell_loop, videos, num_processes)
+    return {"bare loop": loop, "checked loop": partial(loop, checked=True), "build": build}
+
+
 def speed(section, folder, args):
     section.begin(f"2 workers, loops of 2 processes; {args.rounds} rounds in turn")
     found = {}
     for dataset, videos in make_sources(folder, args.videos).items():
-        ways = {
-            "bare loop": partial(shell_loop, videos, 2),
-            "checked loop": partial(shell_loop, videos, 2, checked=True),
-            "build": partial(one_build, dataset, folder / dataset, "--workers", "2"),
-        }
-        rates = in_rounds(ways, args.rounds)
+        build = partial(one_build, dataset, folder / dataset, "--workers", "2")
+        rates = in_rounds(loops_and(build, videos, 2), args.rounds)
         name = f"{len(videos)} {SHOWN[dataset]}"
         found[name] = {way: [1000 / rate for rate in each] for way, each in rates.items()}
     loops_table(section, found, "ms", "build-speed")
@@ -65,11 +67,7 @@ def work(section, folder, args):
     section.begin(f"CPU time, one at a time, no cluster; {args.rounds} rounds in turn")
     found = {}
     for dataset, videos in make_sources(folder, args.videos).items():
-        ways = {
-            "bare loop": partial(shell_loop, videos, 1),
-            "checked loop": partial(shell_loop, videos, 1, checked=True),
-            "build": partial(build_work, videos),
-        }
+        ways = loops_and(partial(build_work, videos), videos, 1)
         measures = {name: partial(cpu_ms_a_video, way, len(videos)) for name, way in ways.items()}
         found[f"{len(videos)} {SHOWN[dataset]}"] = in_rounds(measures, args.rounds)
     loops_table(section, found, "CPU ms", "build-work")

@@ -25,7 +25,7 @@ from pathlib import Path
 import torch
 
 from parts.gpu_checks import bf16_line, one_rank_line, pinned_line
-from parts.results_file import RESULTS, Section
+from parts.results_file import Section, add_results_option
 from parts.steps import (
     AUTOCAST,
     CUDA,
@@ -195,7 +195,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS), metavar="NAME")
     parser.add_argument("--minutes", type=float, default=9.0, help="after which nothing more is begun")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="file whose section is written anew")
+    add_results_option(parser)
     args = parser.parse_args()
     clock = Clock(args.minutes)
     torch.backends.cudnn.benchmark = True

@@ -26,7 +26,7 @@ from parts.charts import spread
 from parts.loader_data import as_worker, prepare
 from parts.loader_runs import RUNS
 from parts.loader_views import NUM_VIEWS, time_views
-from parts.results_file import RESULTS, Section
+from parts.results_file import Section, add_results_option
 
 ROUNDS = 5
 VIEWS = "Thirty views of one decode (`benchmarks/loader.py views`)"
@@ -172,7 +172,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--seconds", type=float, default=8.0, help="seconds that each loader is measured")
     parser.add_argument("--name", help="what `one` measures")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="file whose section is written anew")
+    add_results_option(parser)
     args = parser.parse_args()
     if args.what == "prepare":
         prepare(args.folder, args.videos, args.litdata_python)
