@@ -120,12 +120,12 @@ def test_a_killed_program_is_resumed(dozen, reference, tmp_path, misbehaving_ffm
     assert read_status(out).state == "stopped"
     assert not (out / "manifest.json").exists()
     wait_until(lambda: not any(worker.is_running() for worker in workers))
-    finished = {path.name: path.stat().st_mtime_ns for path in (out / ".build" / "staging").glob("*.tar")}
+    staging, done = out / ".build" / "staging", out / ".build" / "done"
+    finished = {path.stem: (staging / f"{path.stem}.tar").stat().st_mtime_ns for path in done.glob("*.json")}
     build(dozen, out, "--workers", 2)
     assert hashes(out) == hashes(reference)
-    for name, written in finished.items():
-        number = int(name.split(".")[0])
-        tar = sorted(out.glob("*/*.tar"))[number]
+    for number, written in finished.items():
+        tar = sorted(out.glob("*/*.tar"))[int(number)]
         assert tar.stat().st_mtime_ns == written, "a finished shard is not built again"
 
 

@@ -102,7 +102,7 @@ def build_shard(task: ShardTask, report: Report) -> None:
     with closing(_attempts(task, ffmpeg_path, new_rows, report)) as attempts:
         write_shard(task, rows, _stored_videos(task, rows, kept, attempts, report), keep=True)
     for unfinished in kept.values():
-        remove_unfinished(unfinished.tar_path)
+        remove_unfinished(unfinished.partial_path)
 
 
 def _stored_videos(

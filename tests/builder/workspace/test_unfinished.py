@@ -7,6 +7,7 @@ import pytest
 
 from tests.helpers.raw_videos.raw_k400 import run_build
 from tests.helpers.sets.builds import SLOW, build, hashes, start_build, videos_seen, wait_until
+from vidprep.builder.workspace import finished
 from vidprep.builder.workspace.unfinished import num_kept_videos
 from vidprep.ffmpeg import find_ffmpeg
 
@@ -57,6 +58,25 @@ def test_finished_videos_are_taken_over(
     assert len([name for name in encoded() if name.startswith("video")]) == 10 - kept
     assert hashes(out) == hashes(one_shard)
     assert [path.suffix for path in (out / ".build" / "staging").iterdir()] == []
+
+
+def test_nothing_is_lost_between_a_staged_tar_and_its_done_file(
+    dozen, one_shard, tmp_path, counting_ffmpeg, monkeypatch
+):
+    out, (ffmpeg, encoded) = tmp_path / "set", counting_ffmpeg
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(finished, "write_whole", stop)
+    done = run_build(dozen, out, *ONE_SHARD)
+    assert "0 of 2 shards are finished and kept, and 10 videos of others" in done.stderr
+    assert [path.suffix for path in sorted((out / ".build" / "staging").iterdir())] == [".jsonl", ".tar"]
+    monkeypatch.undo()
+    build(dozen, out, *ONE_SHARD, "--ffmpeg", ffmpeg)
+    assert not [name for name in encoded() if name.startswith("video")]
+    assert hashes(out) == hashes(one_shard)
+    assert list((out / ".build" / "staging").iterdir()) == []
 
 
 def test_what_is_not_whole_is_made_again(dozen, one_shard, tmp_path, misbehaving_ffmpeg):

@@ -3,6 +3,9 @@
 staging/000007.ab12cd34.partial   the tar that was being written
 staging/000007.ab12cd34.jsonl     a line for each sample in it, written after the sample
 
+A process that is killed after it staged its tar and before it wrote the done-file leaves the lines alone; the
+tar is `staging/000007.tar` then.
+
 No video is written twice for this, and none is trusted: it counts if the plan is the same and its bytes have
 the checksum in its line.
 """
@@ -18,7 +21,7 @@ from typing import Any
 
 from pydantic import NonNegativeInt, ValidationError
 
-from vidprep.builder.workspace.paths import staging_path
+from vidprep.builder.workspace.paths import done_path, staging_path
 from vidprep.builder.workspace.plan_file import read_facts
 from vidprep.recipes.toml_models import Frozen
 
@@ -54,8 +57,15 @@ class KeptVideo(Frozen):
 
 @dataclass(frozen=True)
 class Unfinished:
-    """A tar that was begun, and the whole videos in it, by key."""
+    """A tar that was begun, and the whole videos in it.
 
+    Attributes:
+        partial_path: Path under which it was written.
+        tar_path: Where it lies: there, or where finished tars are staged.
+        videos: What its lines say of the videos, by key.
+    """
+
+    partial_path: Path
     tar_path: Path
     videos: dict[str, KeptVideo]
 
@@ -90,16 +100,19 @@ def find_unfinished(out_dir: Path, shard: int) -> dict[str, Unfinished]:
     """Return what earlier attempts at a shard have left, by the key of each video that is whole."""
     plan = read_facts(out_dir).sha256
     found: dict[str, Unfinished] = {}
-    for tar_path in sorted(staging_path(out_dir, shard).parent.glob(f"{shard:06d}.*.partial")):
-        unfinished = Unfinished(tar_path, _read_lines(tar_path, plan))
-        found |= {key: unfinished for key in unfinished.videos if unfinished.read(key) is not None}
+    for partial_path in _partial_paths(out_dir):
+        if _shard_of(partial_path) == shard:
+            tar_path = partial_path if partial_path.exists() else staging_path(out_dir, shard)
+            unfinished = Unfinished(partial_path, tar_path, _read_lines(partial_path, plan))
+            found |= {key: unfinished for key in unfinished.videos if unfinished.read(key) is not None}
     return found
 
 
 def num_kept_videos(out_dir: Path) -> int:
     """Return how many videos of unfinished shards an earlier attempt has left."""
     plan = read_facts(out_dir).sha256
-    return len({key for tar_path in _partial_tars(out_dir) for key in _read_lines(tar_path, plan)})
+    paths = [path for path in _partial_paths(out_dir) if not _is_finished(out_dir, path)]
+    return len({key for path in paths for key in _read_lines(path, plan)})
 
 
 def remove_unfinished(partial_path: Path) -> None:
@@ -111,20 +124,32 @@ def remove_unfinished(partial_path: Path) -> None:
 def clear_unfinished(out_dir: Path, pending: Collection[int] = ()) -> None:
     """Remove unfinished tars, but those of this plan that a shard can still be filled from."""
     plan = read_facts(out_dir).sha256
-    for tar_path in _partial_tars(out_dir):
-        number = tar_path.name.split(".")[0]
-        if not (number.isdigit() and int(number) in pending and _read_lines(tar_path, plan)):
-            remove_unfinished(tar_path)
+    for path in _partial_paths(out_dir):
+        if not (_shard_of(path) in pending and _read_lines(path, plan)):
+            remove_unfinished(path)
 
 
-def _partial_tars(out_dir: Path) -> list[Path]:
-    return sorted(staging_path(out_dir, 0).parent.glob("*.partial"))
+def _partial_paths(out_dir: Path) -> list[Path]:
+    """Return the paths under which tars were begun, also of those that are staged by now."""
+    staging = staging_path(out_dir, 0).parent
+    found = (*staging.glob("*.partial"), *staging.glob(f"*{_LINES}"))
+    return sorted({path.with_suffix(".partial") for path in found})
 
 
-def _read_lines(tar_path: Path, plan: str) -> dict[str, KeptVideo]:
+def _shard_of(partial_path: Path) -> int | None:
+    number = partial_path.name.split(".")[0]
+    return int(number) if number.isdigit() else None
+
+
+def _is_finished(out_dir: Path, partial_path: Path) -> bool:
+    shard = _shard_of(partial_path)
+    return shard is not None and done_path(out_dir, shard).is_file()
+
+
+def _read_lines(partial_path: Path, plan: str) -> dict[str, KeptVideo]:
     videos: dict[str, KeptVideo] = {}
     try:
-        lines = tar_path.with_suffix(_LINES).read_bytes().splitlines()
+        lines = partial_path.with_suffix(_LINES).read_bytes().splitlines()
     except OSError:  # none: begun by another version, or removed meanwhile
         return {}
     for line in lines:
