@@ -1,6 +1,6 @@
 """How fast clips load, against the limit of the decoder and against what others use.
 
-    python benchmarks/loader.py prepare --videos DIR    originals, shards, JPEG tars, litdata chunks
+    python benchmarks/loader.py prepare --videos DIR    of up to 16: files, shards, JPEG tars, litdata chunks
     python benchmarks/loader.py compare                 all loaders in turn, several rounds; ratios
     python benchmarks/loader.py spdl                    SPDL, with 2 and 4 threads
     python benchmarks/loader.py sampling                dense step 2 and uniform clips
@@ -167,7 +167,7 @@ def main():
     )
     parser.add_argument("what", choices=["prepare", "views", "one", *COMPARISONS])
     parser.add_argument("--folder", type=Path, default=Path("demo/bench-loader"))
-    parser.add_argument("--videos", type=Path, help="folder of the videos that `prepare` takes")
+    parser.add_argument("--videos", type=Path, help="folder of videos; `prepare` takes up to 16")
     parser.add_argument("--litdata-python", help="interpreter of an environment with litdata")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--seconds", type=float, default=8.0, help="seconds that each loader is measured")
@@ -175,11 +175,17 @@ def main():
     add_results_option(parser)
     args = parser.parse_args()
     if args.what == "prepare":
+        if args.videos is None or not args.videos.is_dir():
+            parser.error(f"prepare needs --videos DIR, a folder of videos, got {args.videos}.")
         prepare(args.folder, args.videos, args.litdata_python)
         return
     if args.what == "one":
         print(json.dumps(RUNS[args.name](args.folder, args.seconds)))
         return
+    if not (args.folder / "originals").is_dir():
+        parser.error(
+            f"{args.folder} holds nothing yet. First: python benchmarks/loader.py prepare --videos DIR."
+        )
     heading = VIEWS if args.what == "views" else COMPARISONS[args.what].heading
     section = Section(args.results, heading)
     num_videos = len(list((args.folder / "originals").iterdir()))

@@ -1,7 +1,7 @@
 """The benchmark of ten minutes behind `make bench`: loader, verify and start-up on this machine, with charts.
 
     python benchmarks/quick.py                     makes its own videos
-    BENCH_VIDEOS=DIR python benchmarks/quick.py    takes the videos of a folder
+    BENCH_VIDEOS=DIR python benchmarks/quick.py    takes up to 16 videos of a folder
 
 Compared runs take turns; a cell is the median and, in parentheses, the least and the greatest of the rounds.
 What is compared is clips a CPU second, which other users of a machine disturb least. It writes its section of
@@ -18,7 +18,7 @@ from pathlib import Path
 import loader
 from large_index import big_set, open_as_ranks
 from parts.charts import spread
-from parts.loader_data import make_originals, make_shards
+from parts.loader_data import make_videos
 from parts.results_file import Section, add_results_option
 from parts.rounds import in_rounds
 from verify import CORES, make_set, timed
@@ -35,10 +35,15 @@ OURS = ("limit", "ours yuv420", "ours rgb")
 
 
 def videos_of(folder):
-    """The folder that BENCH_VIDEOS names, or zooms into a fractal with grain, which compress as films do."""
+    """Return a folder of videos and what they are.
+
+    They are those that BENCH_VIDEOS names, or zooms into a fractal with grain, which compress as films do.
+    """
     from vidprep.ffmpeg import find_ffmpeg
 
     if named := os.environ.get("BENCH_VIDEOS"):
+        if not Path(named).is_dir():
+            raise SystemExit(f"BENCH_VIDEOS must name a folder of videos, got '{named}'.")
         return Path(named), f"videos of {Path(named).name}"
     made = folder / "videos"
     made.mkdir(parents=True, exist_ok=True)
@@ -126,7 +131,7 @@ def main():
     start = time.monotonic()
     parts = (loader_table, 0.75), (verify_table, 0.9), (start_table, 1.0)
     videos, what = videos_of(args.folder)
-    make_shards(args.folder / "shards", make_originals(args.folder / "originals", sorted(videos.iterdir())))
+    make_videos(args.folder, videos)
     section = Section(args.results, SECTION)
     section.begin(what)
     for measure, share in parts:

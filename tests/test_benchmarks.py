@@ -146,6 +146,40 @@ def test_the_quick_benchmark_writes_its_tables_and_charts(folder, tmp_path):
     assert all((charts / name).read_bytes()[:4] == b"\x89PNG" for name in shown)
 
 
+def test_other_videos_are_prepared_anew(folder):
+    """Once a second folder of videos was named in the results, and the first one's videos were measured."""
+    for name in ("testsrc", "testsrc2"):
+        raw = folder / "some videos" / name
+        raw.mkdir(parents=True)
+        source = f"{name}=size=320x240:rate=30"
+        run_ffmpeg("-f", "lavfi", "-i", source, "-frames:v", 10, "-pix_fmt", "yuv420p", raw / f"{name} a.mp4")
+        (raw / "notes.txt").write_text("no video")
+        command = [sys.executable, "benchmarks/loader.py", "prepare", "--videos", str(raw)]
+        done = subprocess.run([*command, "--folder", str(folder / "loader")], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert len(list((folder / "loader/originals").iterdir())) == 2
+        hashes = {path.read_bytes() for path in (folder / "loader/shards/train").iterdir()}
+        assert len(hashes) == 1
+        if name == "testsrc":
+            first = hashes
+    assert hashes != first
+
+
+def test_a_section_keeps_what_others_write_meanwhile(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend("benchmarks")
+    from parts.results_file import Section
+
+    path = tmp_path / "RESULTS.md"
+    path.write_text("# Results\n\n## A\n\nold\n\n## B\n\nold\n")
+    one, other = Section(path, "A"), Section(path, "B")
+    one.add("first")
+    other.add("of another")
+    one.add("second")
+    assert path.read_text() == "# Results\n\n## A\n\nfirst\nsecond\n\n## B\n\nof another\n"
+    with pytest.raises(ValueError, match=r"has no section '## C'\. Write the heading where it belongs"):
+        Section(path, "C")
+
+
 def test_the_page_on_scaling_is_what_the_simulation_writes(tmp_path):
     page = Path("docs/scaling.md")
     copy = tmp_path / "scaling.md"

@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -10,19 +11,44 @@ from pathlib import Path
 
 CLIP_LEN, CROP, NUM_FRAMES = 32, 224, 300
 SIZES = ("1280:720", "640:360")
-PER_SHARD = 6
+PER_SHARD, MAX_VIDEOS = 6, 16
+MADE = ("originals", "shards", "jpeg", "litdata")
 
 
 def prepare(folder, videos_dir, litdata_python):
     """Make everything of the videos in a folder: 10 s at 30 fps, as 720p and as 360p."""
-    originals = make_originals(folder / "originals", sorted(videos_dir.iterdir()))
-    make_shards(folder / "shards", originals)
+    originals = make_videos(folder, videos_dir)
     make_jpegs(folder / "jpeg", folder / "shards")
     if litdata_python:
         subprocess.run([litdata_python, __file__, str(folder)], check=True)
-    for name in ("originals", "shards", "jpeg", "litdata"):
+    for name in (name for name in MADE if (folder / name).exists()):
         size = sum(path.stat().st_size for path in (folder / name).rglob("*") if path.is_file())
         print(f"{name}: {size / len(originals) / 1000:.0f} KB a video")
+
+
+def make_videos(folder, videos_dir):
+    """Make originals and shards of the videos in a folder, and first remove those of other videos."""
+    sources, made_of = videos_in(videos_dir), folder / "made_of.txt"
+    names = "".join(f"{path.resolve()}\n" for path in sources)
+    if not made_of.exists() or made_of.read_text() != names:
+        for name in MADE:
+            shutil.rmtree(folder / name, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        made_of.write_text(names)
+    originals = make_originals(folder / "originals", sources)
+    make_shards(folder / "shards", originals)
+    return originals
+
+
+def videos_in(folder):
+    """Return at most `MAX_VIDEOS` of the videos below a folder, spread evenly over their sorted paths."""
+    from vidprep.recipes.dataset_file import VIDEO_SUFFIXES
+
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
+    if not found:
+        raise SystemExit(f"{folder} holds no video ({', '.join(VIDEO_SUFFIXES)}). Name another folder.")
+    number = min(len(found), MAX_VIDEOS)
+    return [found[place * len(found) // number] for place in range(number)]
 
 
 def make_originals(folder, sources):
@@ -31,16 +57,16 @@ def make_originals(folder, sources):
 
     folder.mkdir(parents=True, exist_ok=True)
     made = []
-    for source in sources:
+    for number, source in enumerate(sources):
         for size in SIZES:
-            path = folder / f"{source.stem}_{size.replace(':', 'x')}.mp4"
+            path = folder / f"{number:02d}_{size.replace(':', 'x')}.mp4"
             made.append(path)
             if path.exists():
                 continue
             scale = f"fps=30,scale={size}:force_original_aspect_ratio=increase,crop={size}"
-            command = f"-v error -y -stream_loop 9 -i {source} -frames:v {NUM_FRAMES} -an -vf {scale}"
-            encode = f"-c:v libx264 -preset fast -crf 22 -g 250 -pix_fmt yuv420p {path}"
-            subprocess.run([find_ffmpeg(), *f"{command} {encode}".split()], check=True)
+            words = f"-frames:v {NUM_FRAMES} -an -vf {scale} -c:v libx264 -preset fast -crf 22 -g 250"
+            read = [find_ffmpeg(), "-v", "error", "-y", "-stream_loop", "9", "-i", source]
+            subprocess.run([*read, *words.split(), "-pix_fmt", "yuv420p", path], check=True)
     return made
 
 
@@ -98,7 +124,11 @@ def sample_of(name, stored):
 
 def make_jpegs(folder, shards):
     """Every stored frame as a JPEG of quality 90, one tar for each shard."""
-    import simplejpeg
+    try:
+        import simplejpeg
+    except ImportError:
+        print("No JPEG tars are made, for simplejpeg is not installed.")
+        return
 
     from vidprep.shards.video_file import open_video
 

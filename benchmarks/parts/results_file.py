@@ -27,16 +27,20 @@ class Section:
     """
 
     def __init__(self, path, heading):
-        self._path, self._lines = None if path in (None, Path("-"), Path()) else path, []
-        self._before = self._after = ""
+        self._path = None if path in (None, Path("-"), Path()) else path
+        self._heading, self._lines = f"## {heading}\n", []
         if self._path:
-            text = path.read_text(encoding="utf-8")
-            start = text.find(f"## {heading}\n")
-            if start < 0:
-                raise ValueError(f"{path} has no section '## {heading}'. Write the heading where it belongs.")
-            body = start + len(f"## {heading}\n")
-            end = text.find("\n## ", body)
-            self._before, self._after = text[:body], text[end:] if end >= 0 else ""
+            self._around()
+
+    def _around(self):
+        """Return what stands before and after the section now: it may have changed since the last line."""
+        before, heading, rest = self._path.read_text(encoding="utf-8").partition(self._heading)
+        if not heading:
+            raise ValueError(
+                f"{self._path} has no section '{self._heading.strip()}'. Write the heading where it belongs."
+            )
+        _, following, after = rest.partition("\n## ")
+        return before + heading, following + after
 
     def begin(self, what):
         """Say when and on what this is measured: date, machine, load, `what`, versions."""
@@ -61,5 +65,6 @@ class Section:
         print(text, flush=True)
         self._lines.append(text)
         if self._path:
+            before, after = self._around()
             body = "\n".join(self._lines).rstrip("\n")
-            self._path.write_text(f"{self._before}\n{body}\n{self._after}", encoding="utf-8")
+            self._path.write_text(f"{before}\n{body}\n{after}", encoding="utf-8")
