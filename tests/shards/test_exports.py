@@ -5,11 +5,14 @@ import shutil
 import sqlite3
 import struct
 import tarfile
+from typing import get_args
 
 import av
 import pytest
 
 from tests.helpers.paths import RELEASE_0_1
+from tests.helpers.programs.program import run_here
+from vidprep.cli.loader import Reader
 from vidprep.errors import ShardError
 from vidprep.shards import verify
 from vidprep.shards.exports import (
@@ -41,6 +44,31 @@ def sha256(path):
 def members(path):
     with tarfile.open(path) as tar:
         return [(member.name, member.offset_data, member.size, member.offset) for member in tar]
+
+
+# What the command writes for each reader, and where: into the set, or into --out.
+WRITTEN = {
+    "energon": ("set", ".idx .json .sqlite .uuid .yaml"),
+    "dali": ("out", ".idx"),
+    "huggingface": ("set", ".md"),
+    "files": ("out", ".csv .mp4"),
+    "csv": ("out", ".csv"),
+    "croissant": ("set", ".json"),
+}
+
+
+@pytest.mark.parametrize("reader", get_args(Reader))
+def test_the_command_writes_what_a_reader_needs(shard_set, tmp_path, reader):
+    (shard_set / "README.md").unlink()
+    before = set(tmp_path.rglob("*"))
+    place, suffixes = WRITTEN[reader]
+    right, wrong = ([], ["--out", tmp_path / "out"])[:: 1 if place == "set" else -1]
+    assert run_here("export", shard_set, "--for", reader, *wrong).returncode == 2
+    assert set(tmp_path.rglob("*")) == before
+    done = run_here("export", shard_set, "--for", reader, *right)
+    assert done.returncode == 0 and f"written for {reader}, e.g. {tmp_path / place}" in done.stdout
+    written = [path for path in set(tmp_path.rglob("*")) - before if path.is_file()]
+    assert " ".join(sorted({path.suffix for path in written})) == suffixes
 
 
 def test_dali_gets_the_bytes_of_its_own_tool(shard_set, tmp_path):

@@ -7,7 +7,7 @@ import typer
 
 from vidprep.cli.options import ShardsDir
 
-_IN_PLACE = ("energon", "huggingface", "croissant")  # readers whose files go into the shard set
+Reader = Literal["energon", "dali", "huggingface", "files", "csv", "croissant"]
 
 
 def index(
@@ -88,7 +88,7 @@ def bench_loader(
 def export(
     shards_dir: ShardsDir,
     reader: Annotated[
-        Literal["energon", "dali", "huggingface", "files", "csv", "croissant"],
+        Reader,
         typer.Option(
             "--for",
             help="energon, dali, huggingface (a card that names the labels), files (MP4s and lists of them), "
@@ -106,34 +106,35 @@ def export(
 
     Everything comes from index.parquet, so this takes seconds where the readers' own tools read every tar.
     """
-    from rich.console import Console
-
-    from vidprep.cli.display import StepProgress
     from vidprep.shards import exports
     from vidprep.shards.croissant import unfilled_fields, write_croissant
-    from vidprep.shards.manifest import read_manifest
 
-    if (out is None) != (reader in _IN_PLACE):
-        needs = "goes into the shard set and takes no --out" if reader in _IN_PLACE else "needs --out DIR"
+    into_set = {
+        "energon": exports.export_energon,
+        "huggingface": exports.export_huggingface,
+        "croissant": write_croissant,
+    }
+    into_out = {"dali": exports.export_dali, "files": _export_files, "csv": exports.export_csv}
+    if (out is None) != (reader in into_set):
+        needs = "goes into the shard set and takes no --out" if reader in into_set else "needs --out DIR"
         raise typer.BadParameter(f"--for {reader} {needs}.", param_hint="--out")
-    if out is None:
-        write = {
-            "energon": exports.export_energon,
-            "huggingface": exports.export_huggingface,
-            "croissant": write_croissant,
-        }[reader]
-        written = write(shards_dir)
-    elif reader == "files":
-        num_videos = sum(total.used for total in read_manifest(shards_dir).totals.values())
-        with StepProgress(num_videos, "videos", Console(stderr=True)) as progress:
-            written = exports.export_files(
-                shards_dir, out, on_file=lambda done, _: progress.step(done, "writing")
-            )
-    else:
-        written = {"dali": exports.export_dali, "csv": exports.export_csv}[reader](shards_dir, out)
+    written = into_set[reader](shards_dir) if out is None else into_out[reader](shards_dir, out)
     typer.echo(f"{len(written):,} files written for {reader}, e.g. {written[0]}")
     if reader == "croissant" and (unfilled := unfilled_fields(shards_dir)):
         typer.echo(
             f"Only you know, so fill in before you publish: {', '.join(unfilled)}. Is the licence still that "
             "of the source's homepage? Videos may be passed on only if it says so; passport.parquet may be."
+        )
+
+
+def _export_files(shards_dir: Path, out_dir: Path) -> list[Path]:
+    """Write the videos as files, and show how far it is: only this export takes long."""
+    from rich.console import Console
+
+    from vidprep.cli.display import StepProgress
+    from vidprep.shards.exports import export_files
+
+    with StepProgress(0, "videos", Console(stderr=True)) as progress:
+        return export_files(
+            shards_dir, out_dir, on_file=lambda done, total: progress.update(done, total, "writing")
         )
