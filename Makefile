@@ -91,7 +91,7 @@ docs: $(VENV)/installed   ## docs/api.md from the docstrings, docs/other-trainer
 bench: $(VENV)/installed   ## measure loader, verify and start-up in ten minutes; BENCH_VIDEOS=DIR takes your videos
 	$(BIN)/python benchmarks/quick.py --python $(BIN)/python
 
-bench-full: $(VENV)/installed   ## every section of benchmarks/RESULTS.md anew, in hours; BENCH_VIDEOS=DIR needed
+bench-full: $(VENV)/installed   ## every section of benchmarks/RESULTS.md but the GPU's anew, in hours; BENCH_VIDEOS=DIR needed
 	test -d "$(BENCH_VIDEOS)" || { echo "BENCH_VIDEOS=DIR must name a folder of videos, got '$(BENCH_VIDEOS)'."; exit 1; }
 	$(BIN)/python benchmarks/quick.py --python $(BIN)/python
 	$(BIN)/python benchmarks/loader.py prepare --videos $(BENCH_VIDEOS)

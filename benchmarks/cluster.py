@@ -11,6 +11,7 @@ third sleep instead of transcoding, so a busy machine disturbs them little; all 
 
 import argparse
 import contextlib
+import itertools
 import os
 import pickle
 import shutil
@@ -25,6 +26,7 @@ from pathlib import Path
 from parts.charts import spread
 from parts.process_usage import cpu_seconds_of_children
 from parts.results_file import Section, add_results_option
+from parts.rounds import in_rounds, ratios
 
 SECTION = "A cluster and a bucket (`benchmarks/cluster.py`)"
 NUM_WORKERS, SLOWNESS = 4, 20
@@ -89,22 +91,22 @@ def store_table(section, args):
         command = [sys.executable, "-m", "vidprep", "synth", "k400", "--out", str(source), "--classes", "10"]
         counts = ["--videos-per-class", str(args.videos // 10), "--validation-per-class", "1"]
         subprocess.run([*command, *counts], check=True, stdout=subprocess.DEVNULL)
-    found = {"disk": [], "bucket": []}
+    numbers = itertools.count()
     with bucket(), tempfile.TemporaryDirectory() as out:
-        for number in range(args.rounds):
-            places = {"disk": f"{out}/set{number}", "bucket": f"s3://bench/set{number}"}
-            for name in list(places)[:: 1 if number % 2 else -1]:
-                found[name].append(timed_build(source, places[name]))
-    ratios = [
-        [disk[which] / far[which] for disk, far in zip(found["disk"], found["bucket"], strict=True)]
-        for which in range(3)
-    ]
+        places = {"disk": out, "bucket": "s3://bench"}
+        ways = {
+            name: lambda place=place: timed_build(source, f"{place}/set{next(numbers)}")
+            for name, place in places.items()
+        }
+        found = in_rounds(ways, args.rounds)
+    pairs = zip(*(zip(*runs, strict=True) for runs in found.values()), strict=True)
+    shares = [spread(ratios(*pair)) for pair in pairs]
     num_videos = sum(path.suffix == ".mp4" for path in source.rglob("*"))
     rows = [
         (name, *(spread([run[which] for run in runs], "{:.1f}") for which in range(3)))
         for name, runs in found.items()
     ]
-    rows.append(("**speed on the bucket / on disk**, goal 0.9", *map(spread, ratios)))
+    rows.append(("**speed on the bucket / on disk**, goal 0.9", *shares))
     head = (f"{num_videos} videos, 2 workers", "first shard to last, s", "whole command, s", "CPU seconds")
     section.table(head, rows)
     section.add("In turn. The S3 server works on the same cores; only the last column is without it.\n")

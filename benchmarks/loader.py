@@ -27,6 +27,7 @@ from parts.loader_data import as_worker, prepare
 from parts.loader_runs import RUNS
 from parts.loader_views import NUM_VIEWS, time_views
 from parts.results_file import Section, add_results_option
+from parts.rounds import ratios
 
 ROUNDS = 5
 VIEWS = "Thirty views of one decode (`benchmarks/loader.py views`)"
@@ -127,11 +128,11 @@ def list_group(section, first, rates):
     rows = []
     for name, found in rates.items():
         wall, cpu = (spread([rate[which] for rate in found], "{:.0f}") for which in (0, 1))
-        ratios = ("1", "1")
+        shares = ("1", "1")
         if name != first:
-            pairs = list(zip(rates[first], found, strict=True))
-            ratios = (spread([ours[which] / other[which] for ours, other in pairs]) for which in (0, 1))
-        rows.append((name, wall, cpu, *ratios))
+            pairs = zip(zip(*rates[first], strict=True), zip(*found, strict=True), strict=True)
+            shares = [spread(ratios(*pair)) for pair in pairs]
+        rows.append((name, wall, cpu, *shares))
     head = ("", "clips/s", "clips a CPU second", f"{first} / this, in clips/s", "in clips a CPU second")
     section.table(head, rows)
 
@@ -146,7 +147,7 @@ def views(section, args):
             name,
             spread([seconds * 1000 for seconds in found], "{:.0f}"),
             spread([NUM_VIEWS / seconds for seconds in found], "{:.0f}"),
-            spread([other / ours for ours, other in zip(once, found, strict=True)]) if found != once else "1",
+            spread(ratios(found, once)) if found is not once else "1",
         )
         for name, found in ways.items()
     ]

@@ -5,13 +5,12 @@
     python benchmarks/mutants.py healthy VIDEOS --work DIR   the same of videos that nothing was done to
     python benchmarks/mutants.py all VIDEOS --work DIR       one after the other
 
-The damage follows from the seed alone. Nothing but the stored videos, the logs and the measurements are
-kept in DIR, so that `report` judges again what has been transcoded once; `report` writes the section of
-RESULTS.md. A mutant is visibly damaged if a
-frame of its stored video is below 25 dB (luma) against the frame of the same number of the original's.
+The damage follows from the seed alone. The stored videos, the logs and the measurements are kept in DIR, so
+that `report` evaluates anew what was transcoded once; it writes the section of RESULTS.md. A mutant is
+visibly damaged if a frame of its stored video is below 25 dB (luma) against the same frame of the original.
 
 Thresholds are chosen on the mutants of the first seed. Those of the second were looked at while the
-detectors were mended; those of the third are judged only, and tell how good the detectors are.
+detectors were mended; those of the third were not looked at, and tell how good the detectors are.
 """
 
 import argparse
@@ -307,17 +306,18 @@ def report(args):
 
 
 def write_section(args, figures):
-    """A column for each seed: what of the visible damage is used without a word."""
+    """A column for each seed: how much of the visible damage is used, and not called suspect."""
     section = Section(args.results, SECTION)
     section.begin(f"{sum(of['num_mutants'] for of in figures.values()):,} mutants of {args.videos.name}")
     rows = [(f"videos with a frame below {VISIBLE_DB:g} dB", *(of["num_visible"] for of in figures.values()))]
-    for name, key in (("before", "before"), ("now", "after"), ("with `--checksums`", "with_checksums")):
+    rules = {"release 0.1": "before", "now": "after", "with `--checksums`": "with_checksums"}
+    for name, key in rules.items():
         shares = (f"{of[key]} ({of[key] / max(of['num_visible'], 1):.1%})" for of in figures.values())
-        rows.append((f"of those used without a word: {name}", *shares))
+        rows.append((f"of those used and not suspect: {name}", *shares))
     texts = [tuple(map(str, row)) for row in rows]
     section.table(("", *(f"seed {seed}" for seed in figures)), texts)
     bars = {f"seed {seed}": [100 * of["after"] / max(of["num_visible"], 1)] for seed, of in figures.items()}
-    section.chart(bars, "% of visible damage used without a word", "mutants")
+    section.chart(bars, "% of visible damage used and not suspect", "mutants")
 
 
 def describe(judged, seed):
@@ -328,7 +328,8 @@ def describe(judged, seed):
     figures = {"num_mutants": len(judged), "num_visible": len(visible)}
     for when in ("before", "after"):
         unseen = [one for one in visible if one[when] == "used"]
-        print(f"  {when}: {len(unseen)} of those are used without a word: {len(unseen) / len(visible):.1%}")
+        share = len(unseen) / max(len(visible), 1)
+        print(f"  {when}: {len(unseen)} of those are used and not suspect: {share:.1%}")
         print(f"    by damage: {dict(Counter(one['kind'] for one in unseen))}")
         print(f"    by video: {dict(Counter(one['source'] for one in unseen))}")
         figures[when] = len(unseen)

@@ -11,7 +11,6 @@ import argparse
 import hashlib
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -26,7 +25,7 @@ import numpy as np
 import pandas as pd
 
 import vidprep
-from parts import charts
+from parts.charts import spread
 from parts.process_usage import cpu_seconds
 from parts.results_file import Section, add_results_option
 from parts.rounds import ratios
@@ -70,7 +69,7 @@ def measure_fingerprint(folder, rounds):
                 check_stored(stored, settings)
                 watching += seconds_of_watching(stored)
         shares.append(watching / (cpu_seconds() - before))
-    print(f"fingerprint / transcoding and checking: {spread(shares, '.3%')}")
+    print(f"fingerprint / transcoding and checking: {spread(shares, '{:.3%}')}")
 
 
 def seconds_of_watching(stored):
@@ -119,7 +118,7 @@ def measure_size(folder, rounds):
         started = time.perf_counter()
         compare_passports(*(read_passport(folder / f"{name}.parquet") for name in "ab")).counts()
         seconds.append(time.perf_counter() - started)
-    print(f"compare two, reading included: {spread(seconds, '.1f')} s")
+    print(f"compare two, reading included: {spread(seconds, '{:.1f}')} s")
 
 
 def measure_subset(folder, rounds, num_videos, results, *, size_bytes=500_000):
@@ -137,7 +136,7 @@ def measure_subset(folder, rounds, num_videos, results, *, size_bytes=500_000):
                 of[what].append(taken)
     size = sum(path.stat().st_size for path in (folder / "subset").rglob("*.tar"))
     rows = [
-        (source, *map(charts.spread, of.values()), charts.spread(ratios(of["cp"], of["subset"])))
+        (source, *map(spread, of.values()), spread(ratios(of["cp"], of["subset"])))
         for source, of in seconds.items()
     ]
     head = ("source", "subset, s", "checksums alone, s", "`cp` and `sync`, s")
@@ -223,11 +222,6 @@ def write_full_set(out_dir, classes, num_videos, size_bytes):
     full_classes = read_dataset("k400").labels.classes
     plan = plan_build(recipe, rows, full_classes, ffmpeg_version="none")
     carry_out(plan, out_dir, fill, lambda event: None, full_classes)
-
-
-def spread(values, form):
-    middle = statistics.median(values)
-    return f"{middle:{form}} ({min(values):{form}} to {max(values):{form}}; {len(values)} rounds)"
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from large_index import big_set, open_as_ranks
 from parts.charts import spread
 from parts.loader_data import make_videos
 from parts.results_file import Section, add_results_option
-from parts.rounds import in_rounds
+from parts.rounds import in_rounds, ratios
 from verify import CORES, make_set, timed
 
 SECTION = "Quick (`make bench`)"
@@ -66,11 +66,11 @@ def loader_table(section, folder, args, until):
     usable = {name: found for name, found in rates.items() if found and None not in found}
     rows, bars = [], {}
     for name, found in usable.items():
-        ratios = [one[1] / limit[1] for one, limit in zip(found, rates["limit"], strict=True)]
+        shares = ratios([one[1] for one in found], [limit[1] for limit in rates["limit"]])
         shown = "decoding alone, from memory" if name == "limit" else name
-        bars[shown] = ratios
+        bars[shown] = shares
         wall, cpu = (spread([one[which] for one in found], "{:.0f}") for which in (0, 1))
-        rows.append((shown, wall, cpu, spread(ratios)))
+        rows.append((shown, wall, cpu, spread(shares)))
     section.table(
         ("clips of 32 frames, 2 workers", "clips/s", "clips a CPU second", "of decoding alone"), rows
     )
@@ -92,13 +92,13 @@ def verify_table(section, folder, args, until):
     found = in_rounds(
         {name: lambda c=command: timed(c) for name, command in commands.items()}, args.rounds, until
     )
-    ratios = [sums[1] / ours[1] for sums, ours in zip(found["sha256sum"], found["verify"], strict=True)]
     bars = {name: [one[1] for one in times] for name, times in found.items()}
+    shares = ratios(bars["sha256sum"], bars["verify"])
     rows = [
-        (name, spread(times), spread(ratios) if name == "verify" else "1") for name, times in bars.items()
+        (name, spread(times), spread(shares) if name == "verify" else "1") for name, times in bars.items()
     ]
     section.table((f"{args.megabytes} MB", "CPU seconds", "of sha256sum's speed"), rows)
-    section.add(f"{len(ratios)} rounds; a start of 1 to 2 s is in verify's.\n")
+    section.add(f"{len(shares)} rounds; a start of 1 to 2 s is in verify's.\n")
     section.chart(bars, f"CPU seconds for {args.megabytes} MB", "verify")
 
 

@@ -279,8 +279,11 @@ def cpu_of_clips(section, folder):
     from vidprep.recipes.pipelines import read_pipeline
 
     settings = read_pipeline("k400").transcode
-    rows, bars = [], {}
-    for path in sorted(folder.glob("k400_*")):
+    clips, rows, bars = sorted(folder.glob("k400_*")), [], {}
+    if not clips:
+        section.add(f"No table of real clips, for {folder.name} holds none named k400_*.\n")
+        return
+    for path in clips:
         spent = []
         for _ in range(3):
             with tempfile.TemporaryDirectory() as scratch:
@@ -296,7 +299,7 @@ def cpu_of_clips(section, folder):
 
 def measure(args):
     section = Section(args.results, SECTION)
-    section.begin("CPU seconds, one run")
+    section.begin("CPU seconds; three runs of each clip, one of the rest")
     if args.clips:
         cpu_of_clips(section, args.clips)
     rows, bars = [], {}

@@ -96,8 +96,8 @@ class _Worker:
 class ProcessEngine:
     """Works in processes of its own.
 
-    Two processes decode 1.2 to 2 times what two threads of one process do, which take the interpreter lock
-    from each other about 100 times a clip (`benchmarks/loader.py engine`; figures in benchmarks/RESULTS.md).
+    Two processes decode more than two threads of one process, which take the interpreter lock from each
+    other about 100 times a clip (`benchmarks/loader.py engine` measures it).
 
     Args:
         config: Settings of every worker.
