@@ -154,6 +154,7 @@ def test_other_videos_are_prepared_anew(folder):
         source = f"{name}=size=320x240:rate=30"
         run_ffmpeg("-f", "lavfi", "-i", source, "-frames:v", 10, "-pix_fmt", "yuv420p", raw / f"{name} a.mp4")
         (raw / "notes.txt").write_text("no video")
+        (raw / "broken.mp4").write_bytes(b"no video either")
         command = [sys.executable, "benchmarks/loader.py", "prepare", "--videos", str(raw)]
         done = subprocess.run([*command, "--folder", str(folder / "loader")], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr

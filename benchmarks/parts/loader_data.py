@@ -60,13 +60,19 @@ def make_originals(folder, sources):
     for number, source in enumerate(sources):
         for size in SIZES:
             path = folder / f"{number:02d}_{size.replace(':', 'x')}.mp4"
-            made.append(path)
             if path.exists():
+                made.append(path)
                 continue
             scale = f"fps=30,scale={size}:force_original_aspect_ratio=increase,crop={size}"
             words = f"-frames:v {NUM_FRAMES} -an -vf {scale} -c:v libx264 -preset fast -crf 22 -g 250"
             read = [find_ffmpeg(), "-v", "error", "-y", "-stream_loop", "9", "-i", source]
-            subprocess.run([*read, *words.split(), "-pix_fmt", "yuv420p", path], check=True)
+            if subprocess.run([*read, *words.split(), "-pix_fmt", "yuv420p", path]).returncode:
+                path.unlink(missing_ok=True)
+                print(f"{source} is left out, for FFmpeg does not decode it.", file=sys.stderr)
+            else:
+                made.append(path)
+    if not made:
+        raise SystemExit("FFmpeg decodes none of these videos. Name another folder.")
     return made
 
 

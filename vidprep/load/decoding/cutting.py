@@ -1,7 +1,7 @@
 """Cut boxes out of decoded frames, into memory that stays in the processor's cache.
 
-A batch is far larger than the caches. Whoever writes it row by row waits for each of its lines to come in
-first, and takes 2.4 times as long as whoever writes it in long pieces. So a box is cut into a canvas of its
+A batch is far larger than the caches. When it is written row by row, the processor first reads each cache
+line from memory; long pieces go past the caches and take much less time. So a box is cut into a canvas of its
 own, and the canvas goes into the batch in one piece. A row counts as one element (a void dtype of its bytes):
 numpy then copies a plane in one loop.
 """
