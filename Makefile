@@ -102,9 +102,9 @@ bench-full: $(VENV)/installed   ## every section of benchmarks/RESULTS.md but th
 	$(BIN)/python benchmarks/cluster.py
 	$(BIN)/python benchmarks/scaling.py measure --clips $(BENCH_VIDEOS)
 	$(BIN)/python benchmarks/segments.py
-	$(BIN)/python benchmarks/mutants.py all $(BENCH_VIDEOS) --work $(DEMO)/bench-mutants
 	for what in step layouts profile; do $(BIN)/python benchmarks/harness.py $$what || exit 1; done
 	$(BIN)/python benchmarks/analysis.py
+	$(BIN)/python benchmarks/mutants.py all $(BENCH_VIDEOS) --work $(DEMO)/bench-mutants
 
 clean:   ## remove what the other commands made
 	rm -rf $(VENV) $(CONFORMANCE:%=$(VENV)-%) $(DEMO) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
