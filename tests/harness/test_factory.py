@@ -20,10 +20,9 @@ from vidprep.model.weight_files import read_checkpoint
 from vidprep.recipes.pipelines import read_pipeline
 from vidprep.recipes.recipe import ModelStage
 
-SETTINGS = [
-    "model.factory=r2plus1d:r2plus1d_18",
-    *("model.width=4", "model.dropout=0.5", "train_clip.clip_len=4", "train_clip.crop_size=32"),
-    *("eval_views.clip_len=4", "eval_views.crop_size=48"),
+NETWORK = ["model.factory=r2plus1d:r2plus1d_18", "model.width=4", "model.dropout=0.5"]
+TRAINING = [
+    *("train_clip.clip_len=4", "train_clip.crop_size=32", "eval_views.clip_len=4", "eval_views.crop_size=48"),
     *("optimisation.epochs=2", "optimisation.batch_size=8", "optimisation.lr=0.01"),
 ]
 STAGE = {"factory": "r2plus1d:r2plus1d_18", "width": 4, "dropout": 0.5}
@@ -35,7 +34,7 @@ def examples_are_importable(monkeypatch):
 
 
 def train(shards, run_dir, *settings, **options):
-    return vidprep.train(shards, run_dir, overrides=[*SETTINGS, *settings], device="cpu", **options)
+    return vidprep.train(shards, run_dir, overrides=[*NETWORK, *TRAINING, *settings], device="cpu", **options)
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +75,7 @@ def test_a_run_goes_on_as_if_it_had_not_stopped(trained, tiny_shards, tmp_path):
 @pytest.mark.slow
 def test_two_ranks_train_what_one_does(tiny_shards, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
-    shared = [setting for setting in SETTINGS if not setting.startswith("model.")]
-    settings = [*shared, "model.factory=tests.helpers.runs.own_network:doubled", "model.width=4"]
+    settings = [*TRAINING, "model.factory=tests.helpers.runs.own_network:doubled", "model.width=4"]
     own = [word for setting in settings for word in ("--set", setting)]
     for name, num_ranks in (("one", 1), ("two", 2)):
         words = ["--shards", tiny_shards, "--out", tmp_path / name, "--workers", 1, "--log-every", 1]
@@ -115,7 +113,10 @@ def test_filters_are_measured_and_fields_say_what_they_need(trained, tmp_path):
 
 
 def test_what_it_costs(capsys):
-    app(["model", "demo", "--json", *(f"--set={word}" for word in SETTINGS)], standalone_mode=False)
+    app(
+        ["model", "demo", "--json", *(f"--set={word}" for word in (*NETWORK, *TRAINING))],
+        standalone_mode=False,
+    )
     facts = json.loads(capsys.readouterr().out)
     network = build_network(ModelStage.model_validate(STAGE), facts["num_classes"])
     assert facts["num_parameters"] == sum(parameter.numel() for parameter in network.parameters())
