@@ -5,7 +5,8 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("vidprep", "av", "numpy", "torch", "imageio-ffmpeg", "webdataset", "torchcodec", "spdl_io")
+PACKAGES = ("vidprep", "av", "numpy", "torch", "dask", "imageio-ffmpeg")
+PEERS = ("webdataset", "torchcodec", "spdl_io", "decord", "simplejpeg")
 
 
 def machine():
@@ -26,7 +27,7 @@ def cpu_lines():
 def versions():
     """Of Python and of the packages that are installed, in one line."""
     found = []
-    for name in PACKAGES:
+    for name in (*PACKAGES, *PEERS):
         try:
             found.append(f"{name} {version(name)}")
         except PackageNotFoundError:
