@@ -109,7 +109,7 @@ def test_a_source_that_becomes_a_fifo_under_ffmpeg_rejects_nothing(raw, tmp_path
     path = raw.add("one")
     swap = misbehaving_ffmpeg("one_", f'rm -f "{path}"; mkfifo "{path}"')
     done = run_build(
-        raw, tmp_path / "set", "--sync", "--ffmpeg", swap, "--set", "transcode.timeout_seconds=1"
+        raw, tmp_path / "set", "--sync", "--ffmpeg", swap, "--set", "transcode.timeout_seconds=4"
     )
     assert done.returncode == 1
     assert "was changed or replaced while it was read" in done.stderr
