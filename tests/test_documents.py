@@ -115,7 +115,7 @@ def raw(tmp_path_factory):
     folder = tmp_path_factory.mktemp("raw") / "ssv2"
     options = ["--classes", "2", "--videos-per-class", "4", "--validation-per-class", "2"]
     command = [sys.executable, "-m", "vidprep", "synth", "ssv2", "--out", str(folder), *options]
-    subprocess.run(command, check=True, capture_output=True, timeout=100)
+    subprocess.run(command, check=True, capture_output=True, timeout=250)
     return folder
 
 

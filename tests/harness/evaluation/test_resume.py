@@ -53,7 +53,7 @@ def stop_after(number, error):
 def start_and_wait_for_a_part(shards, network, out_dir) -> subprocess.Popen:
     arguments = ("--shards", shards, "--checkpoint", network, "--out", out_dir, "--workers", 1)
     process = subprocess.Popen(command(*arguments), env=environment(), stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while not list(out_dir.glob("parts/rows-*.parquet")):
         assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
         time.sleep(0.005)

@@ -15,14 +15,14 @@ from tests.helpers.stores.fault_proxy import behind_proxy
 pytestmark = [pytest.mark.slow, WARNINGS]
 
 NUM_RANKS = 2
-# A loader gives up where no clip comes for five seconds; a shard takes eight.
-STALL_SECONDS = 8
+# A loader gives up where no clip comes for ten seconds, its start included; a shard takes twelve.
+STALL_SECONDS = 12
 RANK = """
 import sys
 from pathlib import Path
 import vidprep
 shards, out, cache, *overrides = sys.argv[1:]
-loading = vidprep.LoaderOptions(num_workers=1, cache_dir=Path(cache), cache_bytes=10**9, timeout_seconds=5)
+loading = vidprep.LoaderOptions(num_workers=1, cache_dir=Path(cache), cache_bytes=10**9, timeout_seconds=10)
 vidprep.train(shards, out, overrides=overrides, log_every=1, loading=loading)
 """
 
